@@ -1,0 +1,278 @@
+//! What the examples share: devices by name, data, output folders, and a training run.
+
+use burn::prelude::*;
+use burn_generative::data::mnist::{Mnist, Origin};
+use burn_generative::train::Epoch;
+use burn_generative::{Error, Result};
+use serde::{Serialize, de::DeserializeOwned};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// The allocator matters for large temporaries on the CPU; a binary chooses it, a library must not.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Runs an example: an error becomes one line on stderr and a non-zero exit.
+pub fn report(result: Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The backends that this binary was built with, in burn's own order of preference.
+pub const BACKENDS: &[&str] = &[
+    #[cfg(feature = "cuda")]
+    "cuda",
+    #[cfg(feature = "metal")]
+    "metal",
+    #[cfg(feature = "rocm")]
+    "rocm",
+    #[cfg(feature = "vulkan")]
+    "vulkan",
+    #[cfg(feature = "webgpu")]
+    "webgpu",
+    #[cfg(feature = "wgpu")]
+    "wgpu",
+    #[cfg(feature = "cpu")]
+    "cpu",
+    #[cfg(feature = "tch")]
+    "tch",
+    #[cfg(feature = "flex")]
+    "flex",
+    #[cfg(feature = "ndarray")]
+    "ndarray",
+];
+
+/// The device of this name, or of `BURN_DEVICE`, or the first backend that was built in; and its
+/// name.
+pub fn device(name: Option<&str>) -> Result<(Device, String)> {
+    let variable = std::env::var("BURN_DEVICE").ok().filter(|name| !name.is_empty());
+    let first = BACKENDS.first().copied();
+    let Some(name) = name.map(str::to_lowercase).or(variable).or(first.map(String::from)) else {
+        return Err(Error::Config("no backend was built in: add `--features flex`".to_string()));
+    };
+    // A backend may still find no hardware (wgpu without a driver): its start then panics.
+    let open = || by_name(&name).inspect(|device| drop(Tensor::<1>::zeros([1], device).into_data()));
+    let quiet = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let opened = std::panic::catch_unwind(open);
+    std::panic::set_hook(quiet);
+    match opened {
+        Ok(Some(device)) => Ok((device, name)),
+        Ok(None) => Err(Error::Config(format!(
+            "the device '{name}' is unknown or was not built in; built in: {}; for another, run with \
+             `--features {name}`",
+            BACKENDS.join(", ")
+        ))),
+        Err(_) => Err(Error::Config(format!(
+            "the device '{name}' does not exist on this machine, or its driver does not start; try \
+             `--device flex`"
+        ))),
+    }
+}
+
+#[allow(deprecated)] // NdArray and LibTorch, which burn keeps for now
+fn by_name(name: &str) -> Option<Device> {
+    match name {
+        #[cfg(feature = "cuda")]
+        "cuda" => Some(Device::cuda(0)),
+        #[cfg(feature = "rocm")]
+        "rocm" => Some(Device::rocm(0)),
+        #[cfg(feature = "metal")]
+        "metal" => Some(Device::metal(Default::default())),
+        #[cfg(feature = "vulkan")]
+        "vulkan" => Some(Device::vulkan(Default::default())),
+        #[cfg(feature = "webgpu")]
+        "webgpu" => Some(Device::webgpu(Default::default())),
+        #[cfg(feature = "wgpu")]
+        "wgpu" => Some(Device::wgpu(Default::default())),
+        #[cfg(feature = "cpu")]
+        "cpu" => Some(Device::cpu()),
+        #[cfg(feature = "tch")]
+        "tch" => Some(Device::libtorch()),
+        #[cfg(feature = "flex")]
+        "flex" => Some(Device::flex()),
+        #[cfg(feature = "ndarray")]
+        "ndarray" => Some(Device::ndarray()),
+        _ => None,
+    }
+}
+
+/// Flags that choose the data.
+#[derive(clap::Args, Debug)]
+pub struct DataArgs {
+    /// Folder with the four IDX files of MNIST (or of a data set in its format), raw or gzip.
+    /// Without it: the folder in MNIST_DIR, burn-dataset's cache, a download into that cache.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+
+    /// Train on generated digits, and look for no MNIST.
+    #[arg(long, conflicts_with = "data_dir")]
+    generated: bool,
+
+    /// Use only the first N training and the first N test images.
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+}
+
+impl DataArgs {
+    /// The images; says where they come from.
+    pub fn load(&self) -> Result<Mnist> {
+        let mut data = match self.generated {
+            true => Mnist::generate(0, "asked for".to_string()),
+            false => Mnist::load(self.data_dir.as_deref())?,
+        };
+        match &data.origin {
+            Origin::Mnist(folder) => println!("data: {}", folder.display()),
+            Origin::Generated(reason) => {
+                println!("data: training on generated digits, not on MNIST ({reason})");
+            }
+        }
+        if let Some(limit) = self.limit {
+            positive("--limit", limit)?;
+            data.train = data.train.take(limit);
+            data.test = data.test.take(limit);
+        }
+        Ok(data)
+    }
+}
+
+/// Refuses a zero.
+pub fn positive(flag: &str, value: usize) -> Result<()> {
+    match value {
+        0 => Err(Error::Config(format!("{flag} must be at least 1"))),
+        _ => Ok(()),
+    }
+}
+
+/// A run's folder: its configuration, metrics, checkpoints, weights and pictures.
+#[derive(Clone)]
+pub struct Out {
+    folder: PathBuf,
+}
+
+const CONFIG: &str = "config.json";
+const METRICS: &str = "metrics.json";
+
+/// The content of `metrics.json`.
+#[derive(Serialize, serde::Deserialize)]
+struct Metrics<C> {
+    config: C,
+    data: String,
+    device: String,
+    epochs: Vec<Epoch>,
+}
+
+impl Out {
+    /// The folder of a run with this configuration, checked but not yet touched. A run may start in
+    /// a folder that holds no other run, or start the same one anew; `resume` needs one to continue.
+    pub fn check<C: Serialize>(folder: &Path, config: &C, resume: bool) -> Result<Self> {
+        let out = Self {
+            folder: folder.to_path_buf(),
+        };
+        let ours = to_json(config);
+        match (out.read::<serde_json::Value>(CONFIG)?, resume) {
+            (Some(theirs), _) if theirs != ours => Err(Error::Config(format!(
+                "{} holds a run with another configuration ({}); {}",
+                folder.display(),
+                difference(&theirs, &ours),
+                match resume {
+                    true => "resume with the flags that it was started with",
+                    false => "choose another --out, or remove the folder",
+                }
+            ))),
+            (None, true) => Err(Error::Config(format!(
+                "there is no run to resume in {}: it holds no {CONFIG}",
+                folder.display()
+            ))),
+            _ => Ok(out),
+        }
+    }
+
+    /// The path of a file in the folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// Makes the folder and writes the configuration. A run that does not resume starts clean.
+    pub fn begin<C: Serialize>(&self, config: &C, resume: bool) -> Result<()> {
+        std::fs::create_dir_all(&self.folder).map_err(Error::io(&self.folder))?;
+        if !resume {
+            for path in [self.path("checkpoint"), self.path(METRICS)] {
+                let removed = match path.is_dir() {
+                    true => std::fs::remove_dir_all(&path),
+                    false if path.exists() => std::fs::remove_file(&path),
+                    false => Ok(()),
+                };
+                removed.map_err(Error::io(&path))?;
+            }
+        }
+        self.write(CONFIG, config)
+    }
+
+    /// The epochs that `metrics.json` holds, up to and with `last`.
+    pub fn epochs<C: DeserializeOwned>(&self, last: usize) -> Result<Vec<Epoch>> {
+        let Some(metrics) = self.read::<Metrics<C>>(METRICS)? else {
+            let reason = "is missing, but the run has checkpoints; remove the folder to start anew";
+            return Err(Error::record(self.path(METRICS), reason));
+        };
+        Ok(metrics.epochs.into_iter().filter(|epoch| epoch.epoch <= last).collect())
+    }
+
+    /// Writes `metrics.json`.
+    pub fn metrics<C: Serialize>(
+        &self,
+        config: &C,
+        data: &Origin,
+        device: &str,
+        epochs: &[Epoch],
+    ) -> Result<()> {
+        let metrics = Metrics {
+            config,
+            data: data.name().to_string(),
+            device: device.to_string(),
+            epochs: epochs.to_vec(),
+        };
+        self.write(METRICS, &metrics)
+    }
+
+    fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>> {
+        let path = self.path(name);
+        match std::fs::read_to_string(&path) {
+            Ok(text) => serde_json::from_str(&text)
+                .map(Some)
+                .map_err(|error| Error::record(path, format!("is corrupt: {error}"))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::io(path)(error)),
+        }
+    }
+
+    /// A file is replaced only by a whole one.
+    fn write<T: Serialize>(&self, name: &str, value: &T) -> Result<()> {
+        let (path, unfinished) = (self.path(name), self.path(&format!("{name}.unfinished")));
+        let text = format!("{:#}\n", to_json(value));
+        std::fs::write(&unfinished, text).map_err(Error::io(&unfinished))?;
+        std::fs::rename(&unfinished, &path).map_err(Error::io(&path))
+    }
+}
+
+fn to_json<T: Serialize>(value: &T) -> serde_json::Value {
+    serde_json::to_value(value).expect("plain values with string keys")
+}
+
+/// The first setting in which two configurations differ, in words.
+fn difference(theirs: &serde_json::Value, ours: &serde_json::Value) -> String {
+    let fields = ours.as_object().into_iter().flatten();
+    let mut differing = fields.filter(|(name, value)| theirs.get(name) != Some(*value));
+    match differing.next() {
+        Some((name, value)) => match theirs.get(name) {
+            Some(other) => format!("{name} is {other} there, {value} here"),
+            None => format!("it does not name {name}"),
+        },
+        None => "it names settings that this version does not know".to_string(),
+    }
+}

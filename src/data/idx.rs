@@ -1,0 +1,155 @@
+//! The IDX format of MNIST and its relatives: a header of big-endian sizes, and the values.
+//!
+//! | bytes | meaning |
+//! |---|---|
+//! | 0, 1 | zero |
+//! | 2 | type of the values: `08` u8, `09` i8, `0B` i16, `0C` i32, `0D` f32, `0E` f64 |
+//! | 3 | number of axes |
+//! | 4 for each axis | its size, big-endian |
+//! | the rest | the values, big-endian, last axis fastest |
+//!
+//! A file may be gzip-compressed; that is told by its content, not by its name.
+
+use crate::error::{Error, Result};
+use flate2::bufread::MultiGzDecoder;
+use std::fs::File;
+use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::path::Path;
+
+/// An IDX file in memory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Idx {
+    /// The size of each axis.
+    pub shape: Vec<usize>,
+    /// The values, last axis fastest.
+    pub values: Values,
+}
+
+/// The values of an IDX file.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Values {
+    /// Unsigned bytes: grey pixels, labels.
+    Bytes(Vec<u8>),
+    /// Any other type of the format, as `f32`.
+    Floats(Vec<f32>),
+}
+
+/// The most axes that a file may claim.
+const MAX_AXES: usize = 8;
+
+impl Idx {
+    /// Reads a file, raw or gzip-compressed.
+    ///
+    /// Memory grows with what the file holds, never with what its header claims.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Data`] naming the file if it is missing, empty, truncated, too long, corrupt, or no
+    /// IDX file.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let refuse = |reason: String| Error::data(path, reason);
+        let file = File::open(path).map_err(|error| refuse(format!("cannot be opened: {error}")))?;
+        let mut reader = BufReader::new(file);
+        let start = reader
+            .fill_buf()
+            .map_err(|error| refuse(format!("cannot be read: {error}")))?;
+        match start {
+            [] => Err(refuse("is empty".to_string())),
+            [0x1f, 0x8b, ..] => Self::read(MultiGzDecoder::new(reader)).map_err(refuse),
+            _ => Self::read(reader).map_err(refuse),
+        }
+    }
+
+    /// Reads an uncompressed stream to its end; the error says what is wrong with it.
+    fn read(mut reader: impl Read) -> Result<Self, String> {
+        let mut magic = [0; 4];
+        read_exact(&mut reader, &mut magic)?;
+        let [0, 0, kind, axes] = magic else {
+            return Err(format!(
+                "is no IDX file: it starts with {magic:02x?}, not with two zero bytes"
+            ));
+        };
+        let Some(width) = value_width(kind) else {
+            return Err(format!("is no IDX file: its value type is {kind:#04x}"));
+        };
+        let axes = usize::from(axes);
+        if !(1..=MAX_AXES).contains(&axes) {
+            return Err(format!("claims {axes} axes; at most {MAX_AXES} are read"));
+        }
+
+        let mut shape = Vec::with_capacity(axes);
+        for _ in 0..axes {
+            let mut size = [0; 4];
+            read_exact(&mut reader, &mut size)?;
+            shape.push(u32::from_be_bytes(size) as usize);
+        }
+        let claimed = shape
+            .iter()
+            .try_fold(width as u64, |bytes, &size| bytes.checked_mul(size as u64))
+            .ok_or_else(|| format!("claims a shape of {shape:?}, more than any file can hold"))?;
+
+        // One byte more than claimed is asked for, so that a longer file is noticed.
+        let mut bytes = Vec::new();
+        reader
+            .take(claimed.saturating_add(1))
+            .read_to_end(&mut bytes)
+            .map_err(describe)?;
+        match (bytes.len() as u64).cmp(&claimed) {
+            std::cmp::Ordering::Less => Err(format!(
+                "is truncated: its header claims {shape:?}, {claimed} bytes of values, but it holds \
+                 {}",
+                bytes.len()
+            )),
+            std::cmp::Ordering::Greater => Err(format!(
+                "is longer than its header claims ({shape:?}, {claimed} bytes of values)"
+            )),
+            std::cmp::Ordering::Equal => Ok(Self {
+                shape,
+                values: values(kind, bytes),
+            }),
+        }
+    }
+}
+
+fn value_width(kind: u8) -> Option<usize> {
+    match kind {
+        0x08 | 0x09 => Some(1),
+        0x0b => Some(2),
+        0x0c | 0x0d => Some(4),
+        0x0e => Some(8),
+        _ => None,
+    }
+}
+
+fn values(kind: u8, bytes: Vec<u8>) -> Values {
+    fn convert<const N: usize>(bytes: &[u8], value: impl Fn([u8; N]) -> f32) -> Values {
+        let (chunks, _) = bytes.as_chunks::<N>();
+        Values::Floats(chunks.iter().map(|&chunk| value(chunk)).collect())
+    }
+    match kind {
+        0x09 => convert(&bytes, |b| f32::from(i8::from_be_bytes(b))),
+        0x0b => convert(&bytes, |b| f32::from(i16::from_be_bytes(b))),
+        0x0c => convert(&bytes, |b| i32::from_be_bytes(b) as f32),
+        0x0d => convert(&bytes, f32::from_be_bytes),
+        0x0e => convert(&bytes, |b| f64::from_be_bytes(b) as f32),
+        _ => Values::Bytes(bytes),
+    }
+}
+
+fn read_exact(reader: &mut impl Read, buffer: &mut [u8]) -> Result<(), String> {
+    reader.read_exact(buffer).map_err(describe)
+}
+
+fn describe(error: std::io::Error) -> String {
+    match error.kind() {
+        ErrorKind::UnexpectedEof => "is truncated: it ends within its header, or its gzip stream \
+                                     breaks off"
+            .to_string(),
+        ErrorKind::InvalidInput | ErrorKind::InvalidData => {
+            format!("is a corrupt gzip file: {error}")
+        }
+        _ => format!("cannot be read: {error}"),
+    }
+}

@@ -1,0 +1,193 @@
+//! MNIST, wherever it can be found.
+
+use super::{LabeledImages, digits};
+use crate::error::{Error, Result};
+use flate2::read::GzDecoder;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The folder that the environment names, for a data set that is already on the machine.
+pub const MNIST_DIR: &str = "MNIST_DIR";
+
+/// Training and test images, and where they came from.
+#[derive(Clone, Debug)]
+pub struct Mnist {
+    /// 60,000 images to learn from (or as many as the source holds).
+    pub train: LabeledImages,
+    /// 10,000 images to test on.
+    pub test: LabeledImages,
+    /// Where they came from.
+    pub origin: Origin,
+}
+
+/// Where a data set came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Files that were found or downloaded.
+    Mnist(PathBuf),
+    /// No files: [`digits`] were generated. Holds the reason.
+    Generated(String),
+}
+
+impl Origin {
+    /// `mnist` or `generated`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Origin::Mnist(_) => "mnist",
+            Origin::Generated(_) => "generated",
+        }
+    }
+}
+
+/// How many digits stand in for MNIST.
+const GENERATED: [usize; 2] = [60_000, 10_000];
+
+impl Mnist {
+    /// The first of these that is there:
+    ///
+    /// 1. the files in `dir`, or in the folder that the variable `MNIST_DIR` names,
+    /// 2. burn-dataset's cache in the user's cache folder,
+    /// 3. a download into that cache, with a progress bar,
+    /// 4. generated digits; [`Mnist::origin`] then holds the reason, to be shown to the user.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Data`] naming the file if the folder of step 1 or the cache of step 2 is there but
+    /// holds a file that is missing, truncated, corrupt or swapped. A failing download is no error.
+    pub fn load(dir: Option<&Path>) -> Result<Self> {
+        let named = std::env::var_os(MNIST_DIR).filter(|name| !name.is_empty());
+        if let Some(dir) = dir.map(PathBuf::from).or(named.map(PathBuf::from)) {
+            return Self::open(dir);
+        }
+        let Some(cache) = dirs::cache_dir() else {
+            return Ok(Self::generate(0, "there is no cache folder to download it to".into()));
+        };
+        let cache = cache.join("burn-dataset").join("mnist");
+        match download(&cache) {
+            Ok(()) => Self::open(cache),
+            Err(reason) => Ok(Self::generate(0, reason)),
+        }
+    }
+
+    /// The data set in a folder: four IDX files under their usual names, raw or `.gz`, side by side
+    /// or in the sub-folders `train` and `test`. Other data sets in this format work as well, of any
+    /// image size.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Data`] naming the folder or file that is missing, empty, truncated, corrupt or
+    /// swapped.
+    pub fn open(dir: impl AsRef<Path>) -> Result<Self> {
+        let dir = dir.as_ref();
+        if !dir.is_dir() {
+            let reason = "is no folder; name the one that holds the four IDX files of MNIST";
+            return Err(Error::data(dir, reason));
+        }
+        let [train_images, train_labels, test_images, test_labels] = FILES.map(|file| file.find(dir));
+        let train = LabeledImages::open(train_images?, train_labels?)?;
+        let (test_images, test_labels) = (test_images?, test_labels?);
+        let test = LabeledImages::open(&test_images, test_labels)?;
+        if train.shape() != test.shape() {
+            let reason = format!(
+                "holds images of {:?}, but the training images are {:?}",
+                test.shape(),
+                train.shape()
+            );
+            return Err(Error::data(test_images, reason));
+        }
+        Ok(Self {
+            train,
+            test,
+            origin: Origin::Mnist(dir.to_path_buf()),
+        })
+    }
+
+    /// Generated digits in the place of MNIST, and why.
+    pub fn generate(seed: u64, reason: String) -> Self {
+        // Training and test digits come from two streams of one seed.
+        let [train, test] = [0, 1].map(|split: usize| {
+            digits::generate(GENERATED[split], seed.wrapping_mul(2).wrapping_add(split as u64))
+        });
+        Self {
+            train,
+            test,
+            origin: Origin::Generated(reason),
+        }
+    }
+}
+
+struct SourceFile {
+    split: &'static str,
+    name: &'static str,
+}
+
+const FILES: [SourceFile; 4] = [
+    SourceFile { split: "train", name: "train-images-idx3-ubyte" },
+    SourceFile { split: "train", name: "train-labels-idx1-ubyte" },
+    SourceFile { split: "test", name: "t10k-images-idx3-ubyte" },
+    SourceFile { split: "test", name: "t10k-labels-idx1-ubyte" },
+];
+
+impl SourceFile {
+    fn find(&self, dir: &Path) -> Result<PathBuf> {
+        let names = [self.name.to_string(), format!("{}.gz", self.name)];
+        [dir.to_path_buf(), dir.join(self.split)]
+            .iter()
+            .flat_map(|folder| names.iter().map(move |name| folder.join(name)))
+            .find(|path| path.exists())
+            .ok_or_else(|| {
+                Error::data(dir, format!("holds no {} (nor {0}.gz)", self.name))
+            })
+    }
+
+    fn cached(&self, cache: &Path) -> PathBuf {
+        cache.join(self.split).join(self.name)
+    }
+}
+
+/// The mirror that burn-dataset downloads from.
+const MIRROR: &str = "https://storage.googleapis.com/cvdf-datasets/mnist";
+
+/// Far more than any of the files holds, compressed or not.
+const MAX_BYTES: u64 = 1 << 28;
+
+/// Puts the files that are not there yet into burn-dataset's cache, or says why it cannot.
+fn download(cache: &Path) -> std::result::Result<(), String> {
+    for file in &FILES {
+        let target = file.cached(cache);
+        if !target.exists() {
+            fetch(file.name, &target)
+                .map_err(|error| format!("it is not on this machine, and {MIRROR}: {error}"))?;
+        }
+    }
+    Ok(())
+}
+
+fn fetch(name: &str, target: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .timeout_connect(Some(Duration::from_secs(10)))
+        .timeout_recv_response(Some(Duration::from_secs(20)))
+        .build()
+        .into();
+    let mut response = agent.get(format!("{MIRROR}/{name}.gz")).call()?;
+    let body = response.body_mut();
+
+    let bar = ProgressBar::new(body.content_length().unwrap_or(0)).with_message(name.to_string());
+    let style = "{msg} {wide_bar} {bytes}/{total_bytes}";
+    bar.set_style(ProgressStyle::with_template(style)?);
+    let mut bytes = Vec::new();
+    let compressed = bar.wrap_read(body.as_reader().take(MAX_BYTES));
+    GzDecoder::new(compressed).take(MAX_BYTES).read_to_end(&mut bytes)?;
+    bar.finish_and_clear();
+
+    // Written beside the target and renamed, so that a broken download never looks like the file.
+    let folder = target.parent().ok_or("the cache has no parent folder")?;
+    std::fs::create_dir_all(folder)?;
+    let part = target.with_extension("part");
+    std::fs::write(&part, bytes)?;
+    super::idx::Idx::open(&part)?;
+    std::fs::rename(&part, target)?;
+    Ok(())
+}

@@ -1,0 +1,105 @@
+use crate::kernel;
+use crate::kernel::reference::LN_2PI;
+use crate::traits::Posterior;
+use burn::tensor::{Distribution, Tensor};
+
+/// The smallest log-variance a [`DiagonalGaussian`] holds.
+pub const LOG_VAR_MIN: f64 = -30.0;
+/// The largest log-variance a [`DiagonalGaussian`] holds: `e^20` is far beyond any useful variance
+/// and far below the overflow of `f32`.
+pub const LOG_VAR_MAX: f64 = 20.0;
+
+/// A Gaussian with independent coordinates, one for each sample of a batch.
+///
+/// Its log-variance is bounded to `[LOG_VAR_MIN, LOG_VAR_MAX]` where it is made, so that a sample,
+/// a density and a divergence all see the same, finite variance. Axis 0 is the batch and the other
+/// axes are one event, of any rank: `DiagonalGaussian` is over `[batch, latent]`,
+/// `DiagonalGaussian<4>` over feature maps or images.
+///
+/// ```
+/// use burn::prelude::*;
+/// use burn_generative::prelude::*;
+///
+/// let device = Device::default();
+/// let q = DiagonalGaussian::new(Tensor::<2>::zeros([3, 20], &device), Tensor::zeros([3, 20], &device));
+/// assert_eq!(q.rsample().dims(), [3, 20]);
+/// let kl = q.kl_to_standard_normal().unwrap();
+/// kl.into_data().assert_eq(&TensorData::from([0.0f32; 3]), true);
+/// ```
+#[derive(Clone, Debug)]
+pub struct DiagonalGaussian<const D: usize = 2> {
+    mean: Tensor<D>,
+    log_var: Tensor<D>,
+}
+
+impl<const D: usize> DiagonalGaussian<D> {
+    /// The Gaussian with these means and log-variances (bounded), of one shape `[batch, ...]`.
+    ///
+    /// # Panics
+    ///
+    /// If the shapes differ.
+    pub fn new(mean: Tensor<D>, log_var: Tensor<D>) -> Self {
+        kernel::assert_same_shape("DiagonalGaussian", ("mean", &mean), ("log_var", &log_var));
+        let log_var = log_var.clamp(LOG_VAR_MIN, LOG_VAR_MAX);
+        Self { mean, log_var }
+    }
+
+    /// The means, `[batch, ...]`.
+    pub fn mean(&self) -> Tensor<D> {
+        self.mean.clone()
+    }
+
+    /// The bounded log-variances, `[batch, ...]`.
+    pub fn log_var(&self) -> Tensor<D> {
+        self.log_var.clone()
+    }
+
+    /// The differential entropy in nats per sample: `1/2 sum(ln(2 pi) + 1 + log_var)`, `[batch]`.
+    pub fn entropy(&self) -> Tensor<1> {
+        let log_var = self.log_var.clone().add_scalar(LN_2PI + 1.0);
+        kernel::sum_event(log_var).mul_scalar(0.5)
+    }
+
+    /// `KL(self || other)` in closed form, in nats per sample, `[batch]`.
+    ///
+    /// # Panics
+    ///
+    /// If the shapes differ.
+    pub fn kl(&self, other: &Self) -> Tensor<1> {
+        kernel::gaussian_kl_between(self.mean(), self.log_var(), other.mean(), other.log_var())
+    }
+
+    /// The same distributions over an event of another shape: `[batch, ...]` to `shape`.
+    pub fn reshape<const E: usize>(self, shape: [usize; E]) -> DiagonalGaussian<E> {
+        DiagonalGaussian {
+            mean: self.mean.reshape(shape),
+            log_var: self.log_var.reshape(shape),
+        }
+    }
+}
+
+impl<const D: usize> Posterior for DiagonalGaussian<D> {
+    type Latent = Tensor<D>;
+
+    /// `mean + exp(log_var / 2) * noise`, with standard normal noise.
+    fn rsample(&self) -> Tensor<D> {
+        let noise = self.mean.random_like(Distribution::Normal(0.0, 1.0));
+        self.rsample_with(noise)
+    }
+
+    fn rsample_with(&self, noise: Tensor<D>) -> Tensor<D> {
+        kernel::reparameterize(self.mean(), self.log_var(), noise)
+    }
+
+    fn mode(&self) -> Tensor<D> {
+        self.mean()
+    }
+
+    fn log_prob(&self, z: Tensor<D>) -> Tensor<1> {
+        kernel::gaussian_nll(self.mean(), z, self.log_var()).neg()
+    }
+
+    fn kl_to_standard_normal(&self) -> Option<Tensor<1>> {
+        Some(kernel::gaussian_kl(self.mean(), self.log_var()))
+    }
+}

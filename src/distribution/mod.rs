@@ -1,0 +1,7 @@
+//! Distributions as values: a posterior, a decoder's output, and the divergences between them.
+
+pub mod divergence;
+
+mod diagonal_gaussian;
+
+pub use diagonal_gaussian::{DiagonalGaussian, LOG_VAR_MAX, LOG_VAR_MIN};

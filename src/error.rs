@@ -1,0 +1,96 @@
+//! The one error type of the crate.
+
+use std::path::{Path, PathBuf};
+
+/// What can go wrong that a user can cause, each with the thing it names and the way out.
+///
+/// A shape bug in the calling code is not here: it panics, as burn's own layers do, with a message
+/// that names both shapes.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A configuration that cannot work: a size of zero, an image too small for its convolutions.
+    #[error("invalid configuration: {0}")]
+    Config(String),
+
+    /// A data file that is missing, truncated, corrupt, or not what it should be.
+    #[error("{}: {reason}", path.display())]
+    Data {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with it, and what to do about it.
+        reason: String,
+    },
+
+    /// Values that a likelihood cannot explain, or that are no numbers at all.
+    #[error("{what}: {reason}")]
+    Support {
+        /// The tensor that was looked at, in the caller's words.
+        what: String,
+        /// What is wrong with its values, and what to do about it.
+        reason: String,
+    },
+
+    /// A weight file or checkpoint that is missing, corrupt, or belongs to another model.
+    #[error("checkpoint {}: {reason}", path.display())]
+    Record {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with it, and what to do about it.
+        reason: String,
+    },
+
+    /// Training that could not go on.
+    #[error("training stopped: {0}")]
+    Training(String),
+
+    /// A file that cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// The operating system's word on it.
+        source: std::io::Error,
+    },
+
+    /// A picture that cannot be drawn.
+    #[error("picture: {0}")]
+    Plot(String),
+
+    /// A tensor that could not be read back from its device.
+    #[error("device: {0}")]
+    Device(String),
+}
+
+impl Error {
+    /// An [`Error::Data`] about `path`.
+    pub fn data(path: impl AsRef<Path>, reason: impl Into<String>) -> Self {
+        Self::Data {
+            path: path.as_ref().to_path_buf(),
+            reason: reason.into(),
+        }
+    }
+
+    /// An [`Error::Record`] about `path`.
+    pub fn record(path: impl AsRef<Path>, reason: impl Into<String>) -> Self {
+        Self::Record {
+            path: path.as_ref().to_path_buf(),
+            reason: reason.into(),
+        }
+    }
+
+    /// An [`Error::Io`] about `path`; for `map_err`.
+    pub fn io(path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.as_ref().to_path_buf();
+        move |source| Self::Io { path, source }
+    }
+}
+
+impl From<burn::tensor::TensorReadError> for Error {
+    fn from(error: burn::tensor::TensorReadError) -> Self {
+        Self::Device(error.to_string())
+    }
+}
+
+/// A `Result` whose error is [`enum@Error`].
+pub type Result<T, E = Error> = core::result::Result<T, E>;

@@ -1,0 +1,75 @@
+//! The kernels in plain tensor operations: the fallback of every backend and the oracle of the tests.
+
+use super::{assert_same_shape, sum_event};
+use burn::tensor::{Tensor, activation::log_sigmoid};
+
+/// `ln(2 pi)`.
+pub(crate) const LN_2PI: f64 = 1.837_877_066_409_345_3;
+
+/// See [`kernel::reparameterize`](super::reparameterize).
+pub fn reparameterize<const D: usize>(
+    mean: Tensor<D>,
+    log_var: Tensor<D>,
+    noise: Tensor<D>,
+) -> Tensor<D> {
+    assert_same_shape("reparameterize", ("mean", &mean), ("log_var", &log_var));
+    mean + log_var.mul_scalar(0.5).exp() * noise
+}
+
+/// See [`kernel::gaussian_kl`](super::gaussian_kl).
+pub fn gaussian_kl<const D: usize>(mean: Tensor<D>, log_var: Tensor<D>) -> Tensor<1> {
+    assert_same_shape("gaussian_kl", ("mean", &mean), ("log_var", &log_var));
+    let excess = log_var.clone().exp().sub(log_var).sub_scalar(1.0);
+    sum_event(mean.square() + excess).mul_scalar(0.5)
+}
+
+/// See [`kernel::gaussian_kl_between`](super::gaussian_kl_between).
+pub fn gaussian_kl_between<const D: usize>(
+    mean_q: Tensor<D>,
+    log_var_q: Tensor<D>,
+    mean_p: Tensor<D>,
+    log_var_p: Tensor<D>,
+) -> Tensor<1> {
+    const NAME: &str = "gaussian_kl_between";
+    assert_same_shape(NAME, ("mean_q", &mean_q), ("log_var_q", &log_var_q));
+    assert_same_shape(NAME, ("mean_q", &mean_q), ("mean_p", &mean_p));
+    assert_same_shape(NAME, ("mean_p", &mean_p), ("log_var_p", &log_var_p));
+    let log_ratio = log_var_q - log_var_p.clone();
+    let excess = log_ratio.clone().exp().sub(log_ratio).sub_scalar(1.0);
+    let distance = (mean_q - mean_p).square() * log_var_p.neg().exp();
+    sum_event(excess + distance).mul_scalar(0.5)
+}
+
+/// See [`kernel::bernoulli_nll`](super::bernoulli_nll).
+///
+/// `softplus(l) = -log_sigmoid(-l)`: one operation of the backend with an exact gradient everywhere,
+/// where the textbook `max(l, 0) + log1p(exp(-|l|))` has the wrong one at `l = 0`.
+pub fn bernoulli_nll<const D: usize>(logits: Tensor<D>, target: Tensor<D>) -> Tensor<1> {
+    assert_same_shape("bernoulli_nll", ("logits", &logits), ("target", &target));
+    sum_event(log_sigmoid(logits.clone().neg()) + logits * target).neg()
+}
+
+/// See [`kernel::gaussian_nll`](super::gaussian_nll).
+pub fn gaussian_nll<const D: usize>(
+    mean: Tensor<D>,
+    target: Tensor<D>,
+    log_var: Tensor<D>,
+) -> Tensor<1> {
+    assert_same_shape("gaussian_nll", ("mean", &mean), ("target", &target));
+    let squared = (target - mean).square() * log_var.clone().neg().exp();
+    sum_event(squared + log_var.add_scalar(LN_2PI)).mul_scalar(0.5)
+}
+
+/// See [`kernel::gaussian_nll_fixed`](super::gaussian_nll_fixed).
+pub fn gaussian_nll_fixed<const D: usize>(
+    mean: Tensor<D>,
+    target: Tensor<D>,
+    variance: f64,
+) -> Tensor<1> {
+    assert_same_shape("gaussian_nll_fixed", ("mean", &mean), ("target", &target));
+    let elements: usize = mean.dims()[1..].iter().product();
+    let constant = 0.5 * elements as f64 * (LN_2PI + variance.ln());
+    sum_event((target - mean).square())
+        .mul_scalar(0.5 / variance)
+        .add_scalar(constant)
+}

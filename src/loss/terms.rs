@@ -1,0 +1,100 @@
+use burn::tensor::Tensor;
+
+/// Every named term of a model's loss, per sample, and their total.
+///
+/// ```
+/// use burn::prelude::*;
+/// use burn_generative::prelude::*;
+///
+/// let device = Device::default();
+/// let reconstruction = Tensor::from_floats([80.0, 90.0], &device);
+/// let kl = Tensor::from_floats([20.0, 30.0], &device);
+/// let losses = Losses::new(reconstruction.clone() + kl.clone())
+///     .with_term("reconstruction", reconstruction)
+///     .with_term("kl", kl);
+/// assert_eq!(losses.mean().into_scalar::<f32>(), 110.0);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Losses {
+    /// What is minimised, `[batch]`.
+    pub total: Tensor<1>,
+    terms: Vec<(&'static str, Tensor<1>)>,
+}
+
+impl Losses {
+    /// The name of the total among a model's metrics.
+    pub const TOTAL: &'static str = "loss";
+
+    /// Losses with this total, `[batch]`, and no terms yet.
+    pub fn new(total: Tensor<1>) -> Self {
+        Self {
+            total,
+            terms: Vec::new(),
+        }
+    }
+
+    /// Adds a named term, `[batch]`.
+    pub fn with_term(mut self, name: &'static str, value: Tensor<1>) -> Self {
+        self.terms.push((name, value));
+        self
+    }
+
+    /// The term of this name, `[batch]`; [`Losses::TOTAL`] names the total.
+    pub fn term(&self, name: &str) -> Option<Tensor<1>> {
+        self.iter()
+            .find(|(term, _)| *term == name)
+            .map(|(_, value)| value.clone())
+    }
+
+    /// The total and then every term, with its name.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Tensor<1>)> {
+        std::iter::once((Self::TOTAL, &self.total))
+            .chain(self.terms.iter().map(|(name, value)| (*name, value)))
+    }
+
+    /// The objective of a training step: the total's mean over the batch, `[1]`. The only place where
+    /// a batch is reduced.
+    pub fn mean(&self) -> Tensor<1> {
+        self.total.clone().mean()
+    }
+
+    /// The same numbers without their graph, to be logged.
+    pub fn without_graph(self) -> Self {
+        Self {
+            total: self.total.without_autodiff(),
+            terms: self
+                .terms
+                .into_iter()
+                .map(|(name, value)| (name, value.without_autodiff()))
+                .collect(),
+        }
+    }
+}
+
+#[cfg(feature = "train")]
+mod item {
+    use super::Losses;
+    use burn::tensor::ExecutionError;
+    use burn::train::ItemLazy;
+    use burn::train::metric::{Adaptor, LossInput};
+
+    impl ItemLazy for Losses {
+        /// Nothing to wait for: the terms stay on their device until a metric reads them.
+        fn sync(self) -> Result<Self, ExecutionError> {
+            Ok(self)
+        }
+    }
+
+    impl Adaptor<Losses> for Losses {
+        fn adapt(&self) -> Losses {
+            self.clone()
+        }
+    }
+
+    /// burn's own `LossMetric`, with the whole batch, so that a short last batch weighs less.
+    impl Adaptor<LossInput> for Losses {
+        fn adapt(&self) -> LossInput {
+            LossInput::new(self.total.clone())
+        }
+    }
+}

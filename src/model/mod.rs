@@ -1,0 +1,11 @@
+//! Models: one file a paper, each composed from an encoder, a decoder, a prior and a loss.
+//!
+//! Every model has `losses`, which returns each named term per sample and knows no optimizer; with
+//! the feature `train` it also implements burn-train's `TrainStep` and `InferenceStep`, so that
+//! burn's `Learner` trains it as it is.
+
+mod autoencoder;
+mod vae;
+
+pub use autoencoder::Autoencoder;
+pub use vae::{Vae, VaeConfig};

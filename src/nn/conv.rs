@@ -1,0 +1,273 @@
+use super::{GaussianHead, Head, check_width, event_size};
+use crate::error::{Error, Result};
+use crate::traits::{Decoder, Encoder};
+use burn::config::Config;
+use burn::module::Module;
+use burn::nn::activation::{Activation, ActivationConfig};
+use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfig};
+use burn::nn::norm::{Normalization, NormalizationConfig};
+use burn::nn::{BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
+use burn::tensor::{Device, Tensor};
+
+/// Every convolution here is 3x3 with stride 2 and padding 1: a side of `n` pixels becomes
+/// `ceil(n / 2)`, for any `n`.
+const KERNEL: [usize; 2] = [3, 3];
+const STRIDE: [usize; 2] = [2, 2];
+const PADDING: [usize; 2] = [1, 1];
+
+/// Configuration of a [`ConvEncoder`].
+///
+/// The defaults are the convolutional VAE of the Keras examples: 8 and 16 filters with batch
+/// normalisation, and a dense layer of 20.
+///
+/// ```
+/// use burn::prelude::*;
+/// use burn_generative::prelude::*;
+///
+/// let device = Device::default();
+/// let encoder = ConvEncoderConfig::new([3, 32, 48], 16).init_gaussian(&device)?;
+/// let posterior = encoder.encode(Tensor::zeros([2, 3, 32, 48], &device));
+/// assert_eq!(posterior.mean().dims(), [2, 16]);
+/// # Ok::<(), burn_generative::Error>(())
+/// ```
+#[derive(Config, Debug)]
+pub struct ConvEncoderConfig {
+    /// Channels, height and width of one image.
+    pub shape: [usize; 3],
+    /// The number of latent coordinates.
+    pub latent_dim: usize,
+    /// The filters of each convolution, from the image to the code; each halves height and width.
+    #[config(default = "vec![8, 16]")]
+    pub channels: Vec<usize>,
+    /// The width of the dense layer after the convolutions.
+    #[config(default = "20")]
+    pub hidden: usize,
+    /// The activation after every layer.
+    #[config(default = "ActivationConfig::Relu")]
+    pub activation: ActivationConfig,
+    /// The normalisation after every convolution; its number of features is filled in.
+    #[config(default = "NormalizationConfig::Batch(BatchNormConfig::new(0))")]
+    pub normalization: NormalizationConfig,
+}
+
+impl ConvEncoderConfig {
+    /// An encoder to points, `[batch, latent_dim]`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] if a size is zero or absurd, or the image is too small for so many
+    /// convolutions.
+    pub fn init(&self, device: &Device) -> Result<ConvEncoder<Linear>> {
+        self.build(LinearConfig::new(self.hidden, self.latent_dim).init(device), device)
+    }
+
+    /// An encoder to posteriors:
+    /// a [`DiagonalGaussian`](crate::distribution::DiagonalGaussian) over `[batch, latent_dim]`.
+    ///
+    /// # Errors
+    ///
+    /// As [`init`](Self::init).
+    pub fn init_gaussian(&self, device: &Device) -> Result<ConvEncoder<GaussianHead>> {
+        self.build(GaussianHead::new(self.hidden, self.latent_dim, device), device)
+    }
+
+    // Parameters are lazy, so a head may be made before the sizes are known to be right.
+    fn build<H>(&self, head: H, device: &Device) -> Result<ConvEncoder<H>> {
+        let plan = Plan::new("ConvEncoder", self.shape, &self.channels)?;
+        check_width("ConvEncoder", "latent_dim", self.latent_dim)?;
+        check_width("ConvEncoder", "hidden", self.hidden)?;
+
+        let conv = |io: [usize; 2]| {
+            Conv2dConfig::new(io, KERNEL)
+                .with_stride(STRIDE)
+                .with_padding(PaddingConfig2d::Explicit(
+                    PADDING[0], PADDING[1], PADDING[0], PADDING[1],
+                ))
+                .init(device)
+        };
+        let norm = |&features: &usize| {
+            let config = self.normalization.clone();
+            config.with_num_features(features).init(device)
+        };
+        Ok(ConvEncoder {
+            convs: plan.channels.windows(2).map(|io| conv([io[0], io[1]])).collect(),
+            norms: self.channels.iter().map(norm).collect(),
+            activation: self.activation.init(device),
+            dense: LinearConfig::new(plan.code_size(), self.hidden).init(device),
+            head,
+        })
+    }
+}
+
+/// Strided convolutions and a dense layer, from images to a code, which its head `H` makes.
+///
+/// Shapes: `[batch, channels, height, width]` to `[batch, latent_dim]`. Built by
+/// [`ConvEncoderConfig`].
+#[derive(Module, Debug)]
+pub struct ConvEncoder<H> {
+    convs: Vec<Conv2d>,
+    norms: Vec<Normalization>,
+    activation: Activation,
+    dense: Linear,
+    head: H,
+}
+
+impl<H: Head> Encoder for ConvEncoder<H> {
+    type Input = Tensor<4>;
+    type Code = H::Code;
+
+    fn encode(&self, input: Tensor<4>) -> H::Code {
+        let layer = |x, (conv, norm): (&Conv2d, &Normalization)| {
+            self.activation.forward(norm.forward(conv.forward(x)))
+        };
+        let maps = self.convs.iter().zip(&self.norms).fold(input, layer);
+        let features = self.dense.forward(maps.flatten(1, 3));
+        self.head.forward(self.activation.forward(features))
+    }
+}
+
+/// Configuration of a [`ConvDecoder`]: the mirror image of [`ConvEncoderConfig`].
+///
+/// ```
+/// use burn::prelude::*;
+/// use burn_generative::prelude::*;
+///
+/// let device = Device::default();
+/// let decoder = ConvDecoderConfig::new(16, [3, 33, 50]).init(&device)?;
+/// assert_eq!(decoder.decode(Tensor::zeros([2, 16], &device)).dims(), [2, 3, 33, 50]);
+/// # Ok::<(), burn_generative::Error>(())
+/// ```
+#[derive(Config, Debug)]
+pub struct ConvDecoderConfig {
+    /// The number of latent coordinates.
+    pub latent_dim: usize,
+    /// Channels, height and width of one image.
+    pub shape: [usize; 3],
+    /// The filters at each size, from the image to the code, as in the encoder that it mirrors.
+    #[config(default = "vec![8, 16]")]
+    pub channels: Vec<usize>,
+    /// The activation after every layer but the last.
+    #[config(default = "ActivationConfig::Relu")]
+    pub activation: ActivationConfig,
+    /// The normalisation after every transposed convolution but the last; its number of features is
+    /// filled in.
+    #[config(default = "NormalizationConfig::Batch(BatchNormConfig::new(0))")]
+    pub normalization: NormalizationConfig,
+}
+
+impl ConvDecoderConfig {
+    /// A decoder to logits or means, `[batch, channels, height, width]`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] if a size is zero or absurd, or the image is too small for so many
+    /// convolutions.
+    pub fn init(&self, device: &Device) -> Result<ConvDecoder> {
+        let plan = Plan::new("ConvDecoder", self.shape, &self.channels)?;
+        check_width("ConvDecoder", "latent_dim", self.latent_dim)?;
+
+        // (n - 1) * 2 - 2 + 3 + out is 2n - 1 + out: the extra pixel makes up for an even side.
+        let extra = |side: usize| 1 - side % 2;
+        let conv = |level: usize| {
+            let [height, width] = plan.sides[level];
+            ConvTranspose2dConfig::new([plan.channels[level + 1], plan.channels[level]], KERNEL)
+                .with_stride(STRIDE)
+                .with_padding(PADDING)
+                .with_padding_out([extra(height), extra(width)])
+                .init(device)
+        };
+        let norm = |level: usize| {
+            let config = self.normalization.clone();
+            config.with_num_features(plan.channels[level]).init(device)
+        };
+        let levels = self.channels.len();
+        Ok(ConvDecoder {
+            dense: LinearConfig::new(self.latent_dim, plan.code_size()).init(device),
+            convs: (0..levels).rev().map(conv).collect(),
+            norms: (1..levels).rev().map(norm).collect(),
+            activation: self.activation.init(device),
+            code_shape: plan.code_shape(),
+        })
+    }
+}
+
+/// A dense layer and strided transposed convolutions, from latents to images.
+///
+/// Shapes: `[batch, latent_dim]` to `[batch, channels, height, width]`. Built by
+/// [`ConvDecoderConfig`].
+#[derive(Module, Debug)]
+pub struct ConvDecoder {
+    dense: Linear,
+    convs: Vec<ConvTranspose2d>,
+    norms: Vec<Normalization>,
+    activation: Activation,
+    #[module(skip)]
+    code_shape: [usize; 3],
+}
+
+impl Decoder for ConvDecoder {
+    type Latent = Tensor<2>;
+    type Output = Tensor<4>;
+
+    fn decode(&self, latent: Tensor<2>) -> Tensor<4> {
+        let [channels, height, width] = self.code_shape;
+        let batch = latent.dims()[0];
+        let code = self.activation.forward(self.dense.forward(latent));
+        let mut x = code.reshape([batch, channels, height, width]);
+        for (level, conv) in self.convs.iter().enumerate() {
+            x = conv.forward(x);
+            if let Some(norm) = self.norms.get(level) {
+                x = self.activation.forward(norm.forward(x));
+            }
+        }
+        x
+    }
+}
+
+/// The sizes at every level, from the image (level 0) to the smallest map.
+struct Plan {
+    /// `channels[level]`; one more than there are convolutions.
+    channels: Vec<usize>,
+    /// `sides[level]`: height and width.
+    sides: Vec<[usize; 2]>,
+}
+
+impl Plan {
+    fn new(part: &str, shape: [usize; 3], filters: &[usize]) -> Result<Self> {
+        event_size(part, &shape)?;
+        if filters.is_empty() {
+            return Err(Error::Config(format!(
+                "{part}: needs at least one convolution; use an MLP for none"
+            )));
+        }
+        let [image_channels, height, width] = shape;
+        let mut sides = vec![[height, width]];
+        for (level, &count) in filters.iter().enumerate() {
+            check_width(part, "a number of filters", count)?;
+            let [height, width] = sides[level];
+            if height < 2 || width < 2 {
+                return Err(Error::Config(format!(
+                    "{part}: an image of {}x{} is too small for {} halvings: convolution {} would \
+                     work on {height}x{width} pixels; use fewer filters in `channels`",
+                    shape[1],
+                    shape[2],
+                    filters.len(),
+                    level + 1,
+                )));
+            }
+            sides.push([height.div_ceil(2), width.div_ceil(2)]);
+        }
+        let channels = [image_channels].iter().chain(filters).copied().collect();
+        Ok(Self { channels, sides })
+    }
+
+    fn code_shape(&self) -> [usize; 3] {
+        let level = self.sides.len() - 1;
+        let [height, width] = self.sides[level];
+        [self.channels[level], height, width]
+    }
+
+    fn code_size(&self) -> usize {
+        self.code_shape().iter().product()
+    }
+}

@@ -1,0 +1,63 @@
+use crate::distribution::DiagonalGaussian;
+use burn::module::Module;
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::{Device, Tensor};
+
+/// The last layer of a network: from features `[batch, features]` to a code.
+///
+/// burn's [`Linear`] is the head of a point, [`GaussianHead`] that of a [`DiagonalGaussian`]. A head
+/// of your own makes the ready-made networks emit another distribution.
+pub trait Head {
+    /// What the network returns.
+    type Code;
+
+    /// The codes of a batch of features, `[batch, features]`.
+    fn forward(&self, features: Tensor<2>) -> Self::Code;
+}
+
+impl Head for Linear {
+    type Code = Tensor<2>;
+
+    fn forward(&self, features: Tensor<2>) -> Tensor<2> {
+        Linear::forward(self, features)
+    }
+}
+
+/// Two linear layers, for the means and the log-variances of a [`DiagonalGaussian`].
+///
+/// Use it in an encoder of your own:
+///
+/// ```
+/// use burn::prelude::*;
+/// use burn_generative::prelude::*;
+///
+/// let device = Device::default();
+/// let head = GaussianHead::new(400, 20, &device);
+/// let posterior = head.forward(Tensor::zeros([3, 400], &device));
+/// assert_eq!(posterior.rsample().dims(), [3, 20]);
+/// ```
+#[derive(Module, Debug)]
+pub struct GaussianHead {
+    mean: Linear,
+    log_var: Linear,
+}
+
+impl GaussianHead {
+    /// A head from `features` to a Gaussian over `latent_dim` coordinates.
+    pub fn new(features: usize, latent_dim: usize, device: &Device) -> Self {
+        let linear = || LinearConfig::new(features, latent_dim).init(device);
+        Self {
+            mean: linear(),
+            log_var: linear(),
+        }
+    }
+}
+
+impl Head for GaussianHead {
+    type Code = DiagonalGaussian;
+
+    fn forward(&self, features: Tensor<2>) -> DiagonalGaussian {
+        let log_var = self.log_var.forward(features.clone());
+        DiagonalGaussian::new(self.mean.forward(features), log_var)
+    }
+}

@@ -1,0 +1,73 @@
+use crate::kernel;
+use crate::traits::{Posterior, Prior};
+use burn::module::Module;
+use burn::tensor::{Device, Distribution, Tensor};
+
+/// The standard normal prior `N(0, I)`: the prior of nearly every VAE.
+///
+/// Uses the posterior's closed-form KL where it has one, and a one-sample estimate otherwise.
+///
+/// ```
+/// use burn::prelude::*;
+/// use burn_generative::prelude::*;
+///
+/// let device = Device::default();
+/// assert_eq!(StandardNormal::new(20).sample(3, &device).dims(), [3, 20]);
+/// // Convolutional latents, `[batch, channels, height, width]`.
+/// let maps = StandardNormal::<4>::with_event(&[8, 4, 4]);
+/// assert_eq!(maps.sample(3, &device).dims(), [3, 8, 4, 4]);
+/// ```
+#[derive(Module, Debug)]
+pub struct StandardNormal<const D: usize = 2> {
+    #[module(skip)]
+    event: Vec<usize>,
+}
+
+impl StandardNormal {
+    /// The standard normal over vectors of length `latent_dim`.
+    pub fn new(latent_dim: usize) -> Self {
+        Self::with_event(&[latent_dim])
+    }
+}
+
+impl<const D: usize> StandardNormal<D> {
+    /// The standard normal over events of this shape, the batch axis left out.
+    ///
+    /// # Panics
+    ///
+    /// If the shape has not `D - 1` axes.
+    pub fn with_event(event: &[usize]) -> Self {
+        assert!(
+            event.len() + 1 == D,
+            "StandardNormal<{D}>: an event of a rank-{D} tensor has {} axes, but {event:?} has {}",
+            D - 1,
+            event.len(),
+        );
+        Self {
+            event: event.to_vec(),
+        }
+    }
+}
+
+impl<const D: usize> Prior for StandardNormal<D> {
+    type Latent = Tensor<D>;
+
+    fn sample(&self, n: usize, device: &Device) -> Tensor<D> {
+        let shape: Vec<usize> = [n].iter().chain(&self.event).copied().collect();
+        Tensor::random(shape, Distribution::Normal(0.0, 1.0), device)
+    }
+
+    fn log_prob(&self, z: Tensor<D>) -> Tensor<1> {
+        let zeros = Tensor::zeros(z.shape(), &z.device());
+        kernel::gaussian_nll_fixed(zeros, z, 1.0).neg()
+    }
+
+    fn kl<Q>(&self, posterior: &Q, z: Tensor<D>) -> Tensor<1>
+    where
+        Q: Posterior<Latent = Tensor<D>>,
+    {
+        posterior
+            .kl_to_standard_normal()
+            .unwrap_or_else(|| posterior.log_prob(z.clone()) - self.log_prob(z))
+    }
+}

@@ -1,0 +1,164 @@
+use crate::loss::Losses;
+use burn::tensor::{Tensor, TensorReadError};
+use burn::train::Interrupter;
+use burn::train::metric::{
+    Metric, MetricAttributes, MetricMetadata, MetricName, Numeric, NumericAttributes, NumericEntry,
+    SerializedEntry,
+};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The mean of one named term of a model's [`Losses`] over an epoch, in nats per sample.
+///
+/// The terms of a step stay on the device; they are read back in one piece, at the end of the epoch
+/// and no more often than twice a second before that, for the display. So no step waits for one.
+///
+/// A term that is not finite stops the training, before the next checkpoint is written:
+/// `LearningResult::interrupted` then names the term and the step.
+///
+/// ```no_run
+/// # use burn::train::{LearnerModel, SupervisedTraining};
+/// # use burn_generative::train::TermMetric;
+/// # fn training<M>(training: SupervisedTraining<M>) -> SupervisedTraining<M>
+/// # where M: LearnerModel<TrainingOutput = burn_generative::loss::Losses> {
+/// # training }
+/// ```
+#[derive(Clone)]
+pub struct TermMetric {
+    name: MetricName,
+    term: &'static str,
+    interrupter: Interrupter,
+    pending: Vec<Pending>,
+    sum: f64,
+    count: usize,
+    last: Option<NumericEntry>,
+    read_at: Instant,
+}
+
+/// One step's mean, still on its device.
+#[derive(Clone)]
+struct Pending {
+    mean: Tensor<1>,
+    batch: usize,
+    step: usize,
+}
+
+/// How often the display may ask the device.
+const REFRESH: Duration = Duration::from_millis(500);
+
+impl TermMetric {
+    /// The metric of the term `term`; [`Losses::TOTAL`] is the total. The interrupter is that of the
+    /// training it watches.
+    pub fn new(term: &'static str, interrupter: Interrupter) -> Self {
+        Self {
+            name: Arc::new(term.to_string()),
+            term,
+            interrupter,
+            pending: Vec::new(),
+            sum: 0.0,
+            count: 0,
+            last: None,
+            read_at: Instant::now(),
+        }
+    }
+
+    /// Reads what is pending: one transfer, however many steps.
+    fn read(&mut self) -> Result<(), TensorReadError> {
+        self.read_at = Instant::now();
+        let pending = std::mem::take(&mut self.pending);
+        if pending.is_empty() {
+            return Ok(());
+        }
+        let means = pending.iter().map(|step| step.mean.clone()).collect();
+        let means = Tensor::cat(means, 0).try_into_data_as::<f64>()?;
+        for (mean, step) in means.iter::<f64>().zip(&pending) {
+            if !mean.is_finite() && !self.interrupter.should_stop() {
+                self.interrupter.stop(Some(&format!(
+                    "the loss term '{}' became {mean} at step {}",
+                    self.term, step.step
+                )));
+            }
+            self.sum += mean * step.batch as f64;
+            self.count += step.batch;
+            self.last = Some(NumericEntry::Aggregated {
+                aggregated_value: mean,
+                count: step.batch,
+            });
+        }
+        Ok(())
+    }
+
+    fn mean(&self) -> f64 {
+        self.sum / self.count as f64
+    }
+
+    fn entry(&self, value: NumericEntry) -> SerializedEntry {
+        let formatted = format!("epoch {:.2} - batch {:.2}", self.mean(), value.current());
+        SerializedEntry::new(formatted, value.serialize())
+    }
+}
+
+impl Metric for TermMetric {
+    type Input = Losses;
+
+    fn update(
+        &mut self,
+        losses: &Losses,
+        metadata: &MetricMetadata,
+    ) -> Result<SerializedEntry, TensorReadError> {
+        if let Some(term) = losses.term(self.term) {
+            self.pending.push(Pending {
+                batch: term.dims()[0],
+                mean: term.mean(),
+                step: metadata.iteration.unwrap_or(0),
+            });
+        }
+        self.last = None;
+        if self.read_at.elapsed() >= REFRESH {
+            self.read()?;
+        }
+        Ok(match self.last.clone() {
+            Some(value) => self.entry(value),
+            None => SerializedEntry::not_available(Some("nats")),
+        })
+    }
+
+    fn compute(&mut self) -> Result<SerializedEntry, TensorReadError> {
+        self.read()?;
+        Ok(self.entry(self.final_value()))
+    }
+
+    fn clear(&mut self) {
+        self.pending.clear();
+        (self.sum, self.count, self.last) = (0.0, 0, None);
+    }
+
+    fn name(&self) -> MetricName {
+        self.name.clone()
+    }
+
+    fn attributes(&self) -> MetricAttributes {
+        NumericAttributes {
+            unit: Some("nats".to_string()),
+            higher_is_better: false,
+        }
+        .into()
+    }
+}
+
+impl Numeric for TermMetric {
+    fn value(&self) -> Option<NumericEntry> {
+        self.last.clone()
+    }
+
+    fn running_value(&self) -> Option<NumericEntry> {
+        (self.count > 0).then(|| NumericEntry::Aggregated {
+            aggregated_value: self.mean(),
+            count: self.count,
+        })
+    }
+
+    fn final_value(&self) -> NumericEntry {
+        NumericEntry::Final(self.mean())
+    }
+}

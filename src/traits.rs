@@ -1,0 +1,398 @@
+//! All contracts of the crate, on one page.
+//!
+//! Three rules hold for every one of them:
+//!
+//! 1. **Axis 0 is the batch; all other axes are one event.**
+//! 2. **Every loss, log-density and divergence is per sample**: a `Tensor<1>` of shape `[batch]`,
+//!    summed over the event, in nats. A model takes one mean over the batch, at the very end. So a
+//!    mean over pixels cannot meet a sum over latents.
+//! 3. **Networks end in logits or means**, never in a squashed or sampled value; the loss knows what
+//!    they are.
+//!
+//! | to write your own | implement | methods |
+//! |---|---|---|
+//! | encoder | [`Encoder`] | `encode` |
+//! | decoder, generator | [`Decoder`] | `decode` |
+//! | approximate posterior | [`Posterior`] | `rsample`, `rsample_with`, `mode`, `log_prob` |
+//! | prior | [`Prior`] | `sample`, `log_prob` |
+//! | likelihood, reconstruction loss | [`ReconstructionLoss`] | `loss` |
+//! | critic, discriminator | [`Critic`], [`FeatureCritic`] | `score`, `features` |
+//! | adversarial objective | [`AdversarialLoss`] | `critic`, `generator` |
+//!
+//! A part that holds parameters derives burn's [`Module`](burn::module::Module) as well, so that
+//! optimizers, records and devices find them.
+
+use crate::error::{Error, Result};
+use burn::tensor::{Device, Tensor};
+
+/// Maps data to a code: a point, or a posterior over latents.
+///
+/// With `Code = Tensor<2>` it fits an [`Autoencoder`](crate::model::Autoencoder); with
+/// `Code = DiagonalGaussian` (or any other [`Posterior`]) it fits a [`Vae`](crate::model::Vae).
+///
+/// ```
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::prelude::*;
+/// use burn_generative::prelude::*;
+///
+/// /// Images `[batch, channels, height, width]` to points `[batch, latent]`.
+/// #[derive(Module, Debug)]
+/// struct Flat { linear: Linear }
+///
+/// impl Encoder for Flat {
+///     type Input = Tensor<4>;
+///     type Code = Tensor<2>;
+///
+///     fn encode(&self, input: Tensor<4>) -> Tensor<2> {
+///         self.linear.forward(input.flatten(1, 3))
+///     }
+/// }
+///
+/// let device = Device::default();
+/// let encoder = Flat { linear: LinearConfig::new(28 * 28, 8).init(&device) };
+/// assert_eq!(encoder.encode(Tensor::zeros([2, 1, 28, 28], &device)).dims(), [2, 8]);
+/// ```
+pub trait Encoder {
+    /// What it reads, batch first; a tuple where a label or a condition belongs to the input.
+    type Input;
+    /// What it returns: a point `[batch, latent]`, or a [`Posterior`].
+    type Code;
+
+    /// The codes of a batch.
+    fn encode(&self, input: Self::Input) -> Self::Code;
+}
+
+/// Maps latents to the parameters of a distribution over data: a GAN's generator is one too.
+///
+/// ```
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::prelude::*;
+/// use burn_generative::prelude::*;
+///
+/// #[derive(Module, Debug)]
+/// struct Unflat { linear: Linear }
+///
+/// impl Decoder for Unflat {
+///     type Latent = Tensor<2>;
+///     type Output = Tensor<4>; // logits, for a Bernoulli likelihood
+///
+///     fn decode(&self, latent: Tensor<2>) -> Tensor<4> {
+///         self.linear.forward(latent).reshape([-1, 1, 28, 28])
+///     }
+/// }
+///
+/// let device = Device::default();
+/// let decoder = Unflat { linear: LinearConfig::new(8, 28 * 28).init(&device) };
+/// assert_eq!(decoder.decode(Tensor::zeros([2, 8], &device)).dims(), [2, 1, 28, 28]);
+/// ```
+pub trait Decoder {
+    /// What it reads, batch first: usually `Tensor<2>`, `[batch, latent]`.
+    type Latent;
+    /// Logits or means in the shape of the data, or a distribution over it. Never squashed.
+    type Output;
+
+    /// The outputs for a batch of latents.
+    fn decode(&self, latent: Self::Latent) -> Self::Output;
+}
+
+/// A distribution over latents, one for each sample of a batch, that can be sampled with gradients.
+///
+/// ```
+/// use burn::prelude::*;
+/// use burn_generative::prelude::*;
+///
+/// /// A Laplace posterior: three methods and a twin, and it works in every VAE.
+/// #[derive(Clone, Debug)]
+/// struct Laplace { mean: Tensor<2>, log_scale: Tensor<2> }
+///
+/// impl Posterior for Laplace {
+///     type Latent = Tensor<2>;
+///
+///     fn rsample(&self) -> Tensor<2> {
+///         // Uniform noise in (-1/2, 1/2), which `rsample_with` maps to a Laplace variable.
+///         self.rsample_with(self.mean.random_like(burn::tensor::Distribution::Uniform(-0.4999, 0.4999)))
+///     }
+///     fn rsample_with(&self, noise: Tensor<2>) -> Tensor<2> {
+///         let tail = noise.clone().abs().mul_scalar(-2.0).log1p();
+///         self.mean.clone() - self.log_scale.clone().exp() * noise.sign() * tail
+///     }
+///     fn mode(&self) -> Tensor<2> {
+///         self.mean.clone()
+///     }
+///     fn log_prob(&self, z: Tensor<2>) -> Tensor<1> {
+///         let distance = (z - self.mean.clone()).abs() / self.log_scale.clone().exp();
+///         sum_event(distance + self.log_scale.clone() + 2f64.ln()).neg()
+///     }
+/// }
+///
+/// let device = Device::default();
+/// let q = Laplace { mean: Tensor::zeros([4, 2], &device), log_scale: Tensor::zeros([4, 2], &device) };
+/// let z = q.rsample();
+/// // No closed form is known, so the prior falls back to one Monte-Carlo sample.
+/// assert_eq!(StandardNormal::new(2).kl(&q, z).dims(), [4]);
+/// ```
+pub trait Posterior {
+    /// What it is a distribution over, batch first: `Tensor<2>`, `[batch, latent]`, or any rank.
+    type Latent;
+
+    /// One sample, differentiable in the parameters, with noise from the device's generator.
+    fn rsample(&self) -> Self::Latent;
+
+    /// The sample that a given noise leads to: the deterministic twin of [`rsample`](Self::rsample).
+    fn rsample_with(&self, noise: Self::Latent) -> Self::Latent;
+
+    /// The most probable point: what to encode with when nothing should be random.
+    fn mode(&self) -> Self::Latent;
+
+    /// `log q(z)` in nats per sample, `[batch]`.
+    fn log_prob(&self, z: Self::Latent) -> Tensor<1>;
+
+    /// `KL(q || N(0, I))` in nats per sample, `[batch]`, if it has a closed form.
+    ///
+    /// With `None`, the default, [`StandardNormal`](crate::prior::StandardNormal) estimates it from
+    /// a sample, as every other prior does.
+    fn kl_to_standard_normal(&self) -> Option<Tensor<1>> {
+        None
+    }
+}
+
+/// A distribution over latents that does not depend on the data; it may be learned.
+///
+/// Two methods make a prior:
+///
+/// ```
+/// use burn::prelude::*;
+/// use burn::tensor::Distribution;
+/// use burn_generative::prelude::*;
+///
+/// /// The uniform distribution on `[-limit, limit]^latent_dim`... smoothed at its edges, so that
+/// /// `log_prob` is finite everywhere: each coordinate is a logistic variable.
+/// #[derive(Module, Debug)]
+/// struct Logistic { latent_dim: usize }
+///
+/// impl Prior for Logistic {
+///     type Latent = Tensor<2>;
+///
+///     fn sample(&self, n: usize, device: &Device) -> Tensor<2> {
+///         let u = Tensor::random([n, self.latent_dim], Distribution::Uniform(1e-6, 1.0 - 1e-6), device);
+///         u.clone().log() - u.neg().log1p()
+///     }
+///     fn log_prob(&self, z: Tensor<2>) -> Tensor<1> {
+///         use burn::tensor::activation::log_sigmoid;
+///         sum_event(log_sigmoid(z.clone()) + log_sigmoid(z.neg()))
+///     }
+/// }
+///
+/// // It works in a VAE as the built-in priors do.
+/// let device = Device::default().autodiff();
+/// let vae = VaeConfig::new().init(
+///     MlpEncoderConfig::new(vec![1, 8, 8], 3).init_gaussian(&device)?,
+///     MlpDecoderConfig::new(3, vec![1, 8, 8]).init(&device)?,
+///     Logistic { latent_dim: 3 },
+///     BernoulliNll,
+/// )?;
+/// let losses = vae.losses(Tensor::<4>::zeros([5, 1, 8, 8], &device));
+/// assert_eq!(losses.term("kl").unwrap().dims(), [5]);
+/// assert_eq!(vae.sample(2, &device).dims(), [2, 1, 8, 8]);
+/// # Ok::<(), burn_generative::Error>(())
+/// ```
+pub trait Prior {
+    /// What it is a distribution over, batch first.
+    type Latent: Clone;
+
+    /// `n` samples, with noise from the device's generator.
+    fn sample(&self, n: usize, device: &Device) -> Self::Latent;
+
+    /// `log p(z)` in nats per sample, `[batch]`.
+    fn log_prob(&self, z: Self::Latent) -> Tensor<1>;
+
+    /// `KL(posterior || self)` in nats per sample, `[batch]`, where `z` is a sample of `posterior`.
+    ///
+    /// By default the one-sample estimate `log q(z) - log p(z)`, which is right on average and may be
+    /// negative for a sample. A prior that knows a closed form overrides it and ignores `z`.
+    fn kl<Q>(&self, posterior: &Q, z: Self::Latent) -> Tensor<1>
+    where
+        Q: Posterior<Latent = Self::Latent>,
+    {
+        posterior.log_prob(z.clone()) - self.log_prob(z)
+    }
+}
+
+/// How badly an output explains its target, in nats per sample where it is a likelihood.
+///
+/// `Output` is what the decoder returns, `Target` what the data is; for most losses both are one
+/// tensor type.
+///
+/// ```
+/// use burn::prelude::*;
+/// use burn_generative::prelude::*;
+///
+/// /// The Huber loss with threshold 1.
+/// #[derive(Module, Debug)]
+/// struct Huber;
+///
+/// impl<const D: usize> ReconstructionLoss<Tensor<D>> for Huber {
+///     fn loss(&self, output: Tensor<D>, target: Tensor<D>) -> Tensor<1> {
+///         let distance = (output - target).abs();
+///         let near = distance.clone().clamp_max(1.0);
+///         sum_event(near.clone().square() * 0.5 + (distance - near))
+///     }
+/// }
+///
+/// let device = Device::default();
+/// let output = Tensor::<2>::from_floats([[0.0, 3.0]], &device);
+/// let loss = Huber.loss(output, Tensor::from_floats([[1.0, 0.0]], &device));
+/// loss.into_data().assert_eq(&TensorData::from([3.0f32]), true); // 1/2 + (1/2 + 2)
+/// ```
+pub trait ReconstructionLoss<Output, Target = Output> {
+    /// The loss of each sample, `[batch]`, summed over the event.
+    fn loss(&self, output: Output, target: Target) -> Tensor<1>;
+
+    /// The values a target may have. Checking them on every batch would cost a read-back each time,
+    /// so `loss` does not: check the data once, with [`Support::check`].
+    fn support(&self) -> Support {
+        Support::Real
+    }
+}
+
+/// The values a likelihood can explain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Support {
+    /// Every finite number.
+    Real,
+    /// The closed interval from 0 to 1.
+    UnitInterval,
+}
+
+impl Support {
+    /// Checks that all of `data` lies in the support; `what` names it in the message.
+    ///
+    /// Reads two numbers back from the device, so call it once on a data set, not on every batch.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Support`] if a value is NaN, infinite or outside; [`Error::Device`] if the device
+    /// cannot be read.
+    ///
+    /// ```
+    /// use burn::prelude::*;
+    /// use burn_generative::prelude::*;
+    ///
+    /// let bytes = Tensor::<2>::from_floats([[0.0, 255.0]], &Device::default());
+    /// let error = Support::UnitInterval.check(&bytes, "training images").unwrap_err();
+    /// assert!(error.to_string().contains("[0, 255]"));
+    /// Support::UnitInterval.check(&(bytes / 255.0), "training images").unwrap();
+    /// ```
+    pub fn check<const D: usize>(self, data: &Tensor<D>, what: &str) -> Result<()> {
+        let refuse = |reason| {
+            Err(Error::Support {
+                what: what.to_string(),
+                reason,
+            })
+        };
+        if data.shape().num_elements() == 0 {
+            return refuse("holds no values".to_string());
+        }
+        // A NaN or an infinity survives the sum of zero times itself, on every backend.
+        let poison: f32 = data.clone().mul_scalar(0.0).sum().try_into_scalar()?;
+        if poison != 0.0 {
+            return refuse(
+                "holds NaN or infinite values; clean the data before training on it".to_string(),
+            );
+        }
+        let least: f32 = data.clone().min().try_into_scalar()?;
+        let greatest: f32 = data.clone().max().try_into_scalar()?;
+        match self {
+            Support::UnitInterval if least < 0.0 || greatest > 1.0 => refuse(format!(
+                "values lie in [{least}, {greatest}], but this likelihood explains values in [0, 1]; \
+                 rescale the data, or choose a Gaussian likelihood"
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Scores how real a sample looks: a GAN's discriminator, a Wasserstein critic, a latent critic.
+///
+/// ```
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::prelude::*;
+/// use burn_generative::prelude::*;
+///
+/// #[derive(Module, Debug)]
+/// struct LatentCritic { hidden: Linear, score: Linear }
+///
+/// impl Critic for LatentCritic {
+///     type Input = Tensor<2>;
+///
+///     fn score(&self, input: Tensor<2>) -> Tensor<1> {
+///         self.score.forward(self.features(input)).squeeze_dim(1)
+///     }
+/// }
+///
+/// impl FeatureCritic for LatentCritic {
+///     type Features = Tensor<2>;
+///
+///     fn features(&self, input: Tensor<2>) -> Tensor<2> {
+///         burn::tensor::activation::relu(self.hidden.forward(input))
+///     }
+/// }
+///
+/// let device = Device::default();
+/// let critic = LatentCritic {
+///     hidden: LinearConfig::new(8, 16).init(&device),
+///     score: LinearConfig::new(16, 1).init(&device),
+/// };
+/// assert_eq!(critic.score(Tensor::zeros([3, 8], &device)).dims(), [3]);
+/// ```
+pub trait Critic {
+    /// What it judges, batch first; a tuple for a joint critic.
+    type Input;
+
+    /// Raw logits, `[batch]`: the larger, the more real.
+    fn score(&self, input: Self::Input) -> Tensor<1>;
+}
+
+/// A critic that also shows what it sees: the learned similarity of VAE-GAN and feature matching.
+/// [`Critic`] has an example.
+pub trait FeatureCritic: Critic {
+    /// The activations of one of its layers, batch first.
+    type Features;
+
+    /// The features of a batch.
+    fn features(&self, input: Self::Input) -> Self::Features;
+}
+
+/// The two sides of an adversarial game, on a critic's raw logits.
+///
+/// ```
+/// use burn::prelude::*;
+/// use burn::tensor::activation::softplus;
+/// use burn_generative::prelude::*;
+///
+/// /// Goodfellow et al. 2014, with the generator's non-saturating form.
+/// struct NonSaturating;
+///
+/// impl AdversarialLoss for NonSaturating {
+///     fn critic(&self, real: Tensor<1>, fake: Tensor<1>) -> Tensor<1> {
+///         softplus(real.neg(), 1.0) + softplus(fake, 1.0)
+///     }
+///     fn generator(&self, fake: Tensor<1>) -> Tensor<1> {
+///         softplus(fake.neg(), 1.0)
+///     }
+/// }
+///
+/// let device = Device::default();
+/// let unsure = || Tensor::<1>::zeros([4], &device);
+/// let loss = NonSaturating.critic(unsure(), unsure()).mean().into_scalar::<f32>();
+/// assert!((loss - 2.0 * 2f32.ln()).abs() < 1e-6);
+/// assert_eq!(NonSaturating.generator(unsure()).dims(), [4]);
+/// ```
+pub trait AdversarialLoss {
+    /// What the critic minimises, from its logits on real and on fake samples; each `[batch]`.
+    fn critic(&self, real: Tensor<1>, fake: Tensor<1>) -> Tensor<1>;
+
+    /// What the generator minimises, from the critic's logits on its samples; `[batch]`.
+    fn generator(&self, fake: Tensor<1>) -> Tensor<1>;
+}
