@@ -146,6 +146,9 @@ pub struct ConvDecoderConfig {
     /// The filters at each size, from the image to the code, as in the encoder that it mirrors.
     #[config(default = "vec![8, 16]")]
     pub channels: Vec<usize>,
+    /// The width of the dense layer before the transposed convolutions.
+    #[config(default = "20")]
+    pub hidden: usize,
     /// The activation after every layer but the last.
     #[config(default = "ActivationConfig::Relu")]
     pub activation: ActivationConfig,
@@ -165,6 +168,7 @@ impl ConvDecoderConfig {
     pub fn init(&self, device: &Device) -> Result<ConvDecoder> {
         let plan = Plan::new("ConvDecoder", self.shape, &self.channels)?;
         check_width("ConvDecoder", "latent_dim", self.latent_dim)?;
+        check_width("ConvDecoder", "hidden", self.hidden)?;
 
         // (n - 1) * 2 - 2 + 3 + out is 2n - 1 + out: the extra pixel makes up for an even side.
         let extra = |side: usize| 1 - side % 2;
@@ -182,7 +186,10 @@ impl ConvDecoderConfig {
         };
         let levels = self.channels.len();
         Ok(ConvDecoder {
-            dense: LinearConfig::new(self.latent_dim, plan.code_size()).init(device),
+            dense: [
+                LinearConfig::new(self.latent_dim, self.hidden).init(device),
+                LinearConfig::new(self.hidden, plan.code_size()).init(device),
+            ],
             convs: (0..levels).rev().map(conv).collect(),
             norms: (1..levels).rev().map(norm).collect(),
             activation: self.activation.init(device),
@@ -191,13 +198,13 @@ impl ConvDecoderConfig {
     }
 }
 
-/// A dense layer and strided transposed convolutions, from latents to images.
+/// Two dense layers and strided transposed convolutions, from latents to images.
 ///
 /// Shapes: `[batch, latent_dim]` to `[batch, channels, height, width]`. Built by
 /// [`ConvDecoderConfig`].
 #[derive(Module, Debug)]
 pub struct ConvDecoder {
-    dense: Linear,
+    dense: [Linear; 2],
     convs: Vec<ConvTranspose2d>,
     norms: Vec<Normalization>,
     activation: Activation,
@@ -212,7 +219,8 @@ impl Decoder for ConvDecoder {
     fn decode(&self, latent: Tensor<2>) -> Tensor<4> {
         let [channels, height, width] = self.code_shape;
         let batch = latent.dims()[0];
-        let code = self.activation.forward(self.dense.forward(latent));
+        let dense = |x, layer: &Linear| self.activation.forward(layer.forward(x));
+        let code = self.dense.iter().fold(latent, dense);
         let mut x = code.reshape([batch, channels, height, width]);
         for (level, conv) in self.convs.iter().enumerate() {
             x = conv.forward(x);

@@ -1,0 +1,89 @@
+//! The same weights and the same noise give the same losses and the same gradients on every backend.
+
+mod common;
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::prelude::*;
+use burn::store::ModuleRecord;
+use burn::tensor::Gradients;
+use burn_generative::prelude::*;
+use common::{assert_all_close, devices, noise, tensor, values};
+
+/// All gradients of a module, in the order of its parameters.
+fn gradients<M: Module>(module: &M, gradients: &Gradients) -> Vec<f64> {
+    struct Visitor<'a>(&'a Gradients, Vec<f64>);
+    impl ModuleVisitor for Visitor<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if let Some(gradient) = param.val().grad(self.0) {
+                self.1.extend(values(gradient));
+            }
+        }
+    }
+    let mut visitor = Visitor(gradients, Vec::new());
+    module.visit(&mut visitor);
+    visitor.1
+}
+
+/// Runs one step of a model that `init` builds, on every backend, with the weights of the first.
+fn agree<E, D>(what: &str, init: impl Fn(&Device) -> Vae<E, D>)
+where
+    E: Encoder<Input = Tensor<4>, Code = DiagonalGaussian>,
+    D: Decoder<Latent = Tensor<2>, Output = Tensor<4>>,
+    Vae<E, D>: Module,
+{
+    let devices = devices();
+    let folder = tempfile::tempdir().unwrap();
+    let weights = folder.path().join("weights.bpk");
+    init(&devices[0].1.clone().autodiff()).save_file(&weights).unwrap();
+
+    let results = devices.iter().map(|(name, device)| {
+        let device = device.clone().autodiff();
+        let vae = init(&device).load_record(ModuleRecord::load(&weights).unwrap());
+        let images = tensor([6, 1, 12, 10], &device, |i| 0.5 + noise(4, 0.5)(i));
+        let losses = vae.losses_with(images, tensor([6, 3], &device, noise(5, 1.5)));
+        let terms: Vec<f64> = losses.iter().flat_map(|(_, term)| values(term.clone())).collect();
+        let gradients = gradients(&vae, &losses.mean().backward());
+        (*name, terms, gradients)
+    });
+    let results: Vec<_> = results.collect();
+    let (_, first_terms, first_gradients) = &results[0];
+    assert!(first_gradients.len() > 100);
+    for (name, terms, gradients) in &results[1..] {
+        assert_all_close(terms, first_terms, 1e-4, &format!("{what}: losses on {name}"));
+        assert_all_close(gradients, first_gradients, 1e-4, &format!("{what}: gradients on {name}"));
+    }
+    let names: Vec<_> = results.iter().map(|(name, ..)| *name).collect();
+    println!("{what}: {} agree", names.join(", "));
+}
+
+#[test]
+fn a_multi_layer_perceptron_agrees() {
+    agree("mlp", |device| {
+        let encoder = MlpEncoderConfig::new(vec![1, 12, 10], 3).with_hidden(vec![16]);
+        let decoder = MlpDecoderConfig::new(3, vec![1, 12, 10]).with_hidden(vec![16]);
+        VaeConfig::new()
+            .init(
+                encoder.init_gaussian(device).unwrap(),
+                decoder.init(device).unwrap(),
+                StandardNormal::new(3),
+                BernoulliNll,
+            )
+            .unwrap()
+    });
+}
+
+#[test]
+fn convolutions_agree() {
+    agree("conv", |device| {
+        let encoder = ConvEncoderConfig::new([1, 12, 10], 3).with_channels(vec![4, 6]);
+        let decoder = ConvDecoderConfig::new(3, [1, 12, 10]).with_channels(vec![4, 6]);
+        VaeConfig::new()
+            .init(
+                encoder.init_gaussian(device).unwrap(),
+                decoder.init(device).unwrap(),
+                StandardNormal::new(3),
+                BernoulliNll,
+            )
+            .unwrap()
+    });
+}

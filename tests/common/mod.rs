@@ -1,0 +1,67 @@
+//! What the tests share.
+#![allow(dead_code)] // each test file uses its own part
+
+use burn::prelude::*;
+
+/// Every backend that this test binary was built with, by name.
+#[allow(deprecated)] // NdArray, which burn keeps for now
+pub fn devices() -> Vec<(&'static str, Device)> {
+    vec![
+        #[cfg(feature = "flex")]
+        ("flex", Device::flex()),
+        #[cfg(feature = "ndarray")]
+        ("ndarray", Device::ndarray()),
+        #[cfg(feature = "wgpu")]
+        ("wgpu", Device::wgpu(Default::default())),
+    ]
+}
+
+/// A tensor of this shape from a function of the element's index.
+pub fn tensor<const D: usize>(
+    shape: [usize; D],
+    device: &Device,
+    value: impl Fn(usize) -> f64,
+) -> Tensor<D> {
+    let values: Vec<f32> = (0..shape.iter().product()).map(|i| value(i) as f32).collect();
+    Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+/// The values of a tensor, row by row.
+pub fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
+    tensor.into_data().iter::<f64>().collect()
+}
+
+/// Fixed numbers that look random, in `[-scale, scale]`.
+pub fn noise(seed: usize, scale: f64) -> impl Fn(usize) -> f64 {
+    move |i| scale * (((i + 1) * (seed * 31 + 17)) as f64 * 0.754_877_666).sin()
+}
+
+/// Fails unless `got` is `want` to a relative tolerance (absolute below one).
+#[track_caller]
+pub fn assert_close(got: f64, want: f64, tolerance: f64, what: &str) {
+    let bound = tolerance * want.abs().max(1.0);
+    assert!((got - want).abs() <= bound, "{what}: got {got}, want {want} to {bound:.1e}");
+}
+
+/// As [`assert_close`], for every pair.
+#[track_caller]
+pub fn assert_all_close(got: &[f64], want: &[f64], tolerance: f64, what: &str) {
+    assert_eq!(got.len(), want.len(), "{what}: another number of values");
+    for (i, (&got, &want)) in got.iter().zip(want).enumerate() {
+        assert_close(got, want, tolerance, &format!("{what}[{i}]"));
+    }
+}
+
+/// The derivative of `f` at `x`, by central differences of fourth order.
+pub fn derivative(f: impl Fn(f64) -> f64, x: f64) -> f64 {
+    let h = 1e-3 * x.abs().max(1.0);
+    (8.0 * (f(x + h) - f(x - h)) - (f(x + 2.0 * h) - f(x - 2.0 * h))) / (12.0 * h)
+}
+
+/// `integral of f from a to b`, by Simpson's rule.
+pub fn integrate(f: impl Fn(f64) -> f64, a: f64, b: f64) -> f64 {
+    let n = 20_000;
+    let h = (b - a) / n as f64;
+    let inner: f64 = (1..n).map(|i| f(a + i as f64 * h) * if i % 2 == 1 { 4.0 } else { 2.0 }).sum();
+    (f(a) + inner + f(b)) * h / 3.0
+}

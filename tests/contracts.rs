@@ -1,0 +1,225 @@
+//! The laws that every implementation of a contract keeps: one row for each, on every backend.
+
+mod common;
+
+use burn::prelude::*;
+use burn_generative::loss::{
+    ContinuousBernoulliNll, HeteroscedasticGaussianNll, L1Loss, LearnedGaussianNll, Likelihood,
+};
+use burn_generative::prelude::*;
+use common::{assert_all_close, assert_close, devices, noise, tensor, values};
+
+/// A loss is per sample: `[batch]`, and a batch costs what its samples cost alone. It is a sum over
+/// the event: twice the event, twice the loss. It is finite at large outputs.
+fn reconstruction_laws<L: ReconstructionLoss<Tensor<4>>>(name: &str, loss: &L, device: &Device) {
+    let shape = [3, 2, 4, 5];
+    let output = tensor(shape, device, noise(1, 4.0));
+    let target = tensor(shape, device, |i| 0.5 + noise(2, 0.5)(i));
+    let all = values(loss.loss(output.clone(), target.clone()));
+    assert_eq!(all.len(), 3, "{name}");
+
+    let alone: Vec<f64> = (0..3)
+        .flat_map(|i| values(loss.loss(output.clone().narrow(0, i, 1), target.clone().narrow(0, i, 1))))
+        .collect();
+    assert_all_close(&all, &alone, 1e-5, &format!("{name}: samples are independent"));
+
+    let twice = |t: &Tensor<4>| Tensor::cat(vec![t.clone(), t.clone()], 3);
+    let doubled = values(loss.loss(twice(&output), twice(&target)));
+    let want: Vec<f64> = all.iter().map(|one| 2.0 * one).collect();
+    assert_all_close(&doubled, &want, 1e-5, &format!("{name}: a sum over the event"));
+
+    let huge = loss.loss(output.clone() * 25.0, target.clone());
+    assert!(values(huge).iter().all(|x| x.is_finite()), "{name} at large outputs");
+
+    loss.support().check(&target, name).unwrap();
+}
+
+#[test]
+fn reconstruction_losses() {
+    for (name, device) in devices() {
+        let law = |loss: &str| format!("{loss} on {name}");
+        reconstruction_laws(&law("BernoulliNll"), &BernoulliNll, &device);
+        reconstruction_laws(&law("ContinuousBernoulliNll"), &ContinuousBernoulliNll, &device);
+        reconstruction_laws(&law("GaussianNll"), &GaussianNll::new(0.3), &device);
+        reconstruction_laws(&law("LearnedGaussianNll"), &LearnedGaussianNll::new(&device), &device);
+        reconstruction_laws(&law("SquaredError"), &SquaredError, &device);
+        reconstruction_laws(&law("L1Loss"), &L1Loss, &device);
+        let chosen = Likelihood::Gaussian(GaussianNll::new(0.3));
+        reconstruction_laws(&law("Likelihood"), &chosen, &device);
+        reconstruction_laws(&law("heteroscedastic"), &Fixed, &device);
+    }
+}
+
+/// [`HeteroscedasticGaussianNll`] behind one tensor: a log-variance of -1 everywhere.
+struct Fixed;
+
+impl ReconstructionLoss<Tensor<4>> for Fixed {
+    fn loss(&self, mean: Tensor<4>, target: Tensor<4>) -> Tensor<1> {
+        let log_var = Tensor::full(mean.shape(), -1.0, &mean.device());
+        HeteroscedasticGaussianNll.loss(DiagonalGaussian::new(mean, log_var), target)
+    }
+}
+
+#[test]
+fn losses_have_their_closed_form_values() {
+    for (name, device) in devices() {
+        let (output, target) = (tensor([1, 2], &device, |i| [1.0, -2.0][i]), Tensor::zeros([1, 2], &device));
+        let one = |loss: Tensor<1>| values(loss)[0];
+        assert_close(one(SquaredError.loss(output.clone(), target.clone())), 5.0, 1e-6, name);
+        assert_close(one(L1Loss.loss(output.clone(), target.clone())), 3.0, 1e-6, name);
+        // A unit Gaussian is half the squared error and ln(2 pi) for two elements.
+        let want = 2.5 + (2.0 * std::f64::consts::PI).ln();
+        let unit = GaussianNll::default().loss(output.clone(), target.clone());
+        assert_close(one(unit), want, 1e-6, name);
+        let learned = LearnedGaussianNll::new(&device).loss(output, target);
+        assert_close(one(learned), want, 1e-6, name);
+    }
+}
+
+/// A prior's samples have the moments its density says; the KL of a posterior that equals the prior
+/// is zero on average.
+#[test]
+fn standard_normal() {
+    for (name, device) in devices() {
+        let prior = StandardNormal::new(4);
+        let z = prior.sample(5000, &device);
+        let all = values(z.clone());
+        let n = all.len() as f64;
+        let mean = all.iter().sum::<f64>() / n;
+        let variance = all.iter().map(|z| z * z).sum::<f64>() / n;
+        assert!(mean.abs() < 5.0 / n.sqrt(), "mean {mean} on {name}");
+        assert!((variance - 1.0).abs() < 5.0 * (2.0 / n).sqrt(), "variance {variance} on {name}");
+
+        let want: Vec<f64> = all
+            .chunks(4)
+            .map(|z| -z.iter().map(|z| 0.5 * (z * z + (2.0 * std::f64::consts::PI).ln())).sum::<f64>())
+            .collect();
+        assert_all_close(&values(prior.log_prob(z)), &want, 1e-5, name);
+
+        let maps = StandardNormal::<4>::with_event(&[2, 3, 3]);
+        assert_eq!(maps.sample(5, &device).dims(), [5, 2, 3, 3]);
+    }
+}
+
+/// A posterior without a closed form: the standard normal falls back to one sample of it.
+#[test]
+fn a_posterior_without_a_closed_form_is_estimated() {
+    struct Opaque(DiagonalGaussian);
+    impl Posterior for Opaque {
+        type Latent = Tensor<2>;
+        fn rsample(&self) -> Tensor<2> {
+            self.0.rsample()
+        }
+        fn rsample_with(&self, noise: Tensor<2>) -> Tensor<2> {
+            self.0.rsample_with(noise)
+        }
+        fn mode(&self) -> Tensor<2> {
+            self.0.mode()
+        }
+        fn log_prob(&self, z: Tensor<2>) -> Tensor<1> {
+            self.0.log_prob(z)
+        }
+    }
+    let device = Device::default();
+    let q = DiagonalGaussian::new(Tensor::full([20_000, 3], 0.7, &device), Tensor::full([20_000, 3], -0.5, &device));
+    let exact = values(q.kl_to_standard_normal().unwrap())[0];
+    let opaque = Opaque(q);
+    let z = opaque.rsample();
+    let estimate = values(StandardNormal::new(3).kl(&opaque, z));
+    let mean = estimate.iter().sum::<f64>() / estimate.len() as f64;
+    assert!((mean - exact).abs() < 0.05, "{mean} against {exact}");
+}
+
+/// The ready-made networks keep the batch apart and return the shapes they promise, for any shape of
+/// the data.
+#[test]
+fn networks_derive_their_sizes_from_the_data() {
+    for (name, device) in devices() {
+        for shape in [[1, 28, 28], [3, 17, 30], [2, 4, 5], [1, 3, 2]] {
+            let [c, h, w] = shape;
+            let images = tensor([3, c, h, w], &device, noise(7, 1.0));
+            let encoder = ConvEncoderConfig::new(shape, 6).with_channels(vec![4, 3]);
+            let encoder = match h.min(w) {
+                2 => encoder.with_channels(vec![4]),
+                _ => encoder,
+            };
+            let decoder = ConvDecoderConfig::new(6, shape).with_channels(encoder.channels.clone());
+            let encoder = encoder.init_gaussian(&device).unwrap();
+            let decoder = decoder.init(&device).unwrap();
+            let z = encoder.encode(images.clone()).mode();
+            assert_eq!(z.dims(), [3, 6], "{name}");
+            assert_eq!(decoder.decode(z.clone()).dims(), [3, c, h, w], "{name}");
+            let alone = encoder.encode(images.clone().narrow(0, 1, 1)).mode();
+            assert_all_close(&values(z.narrow(0, 1, 1)), &values(alone), 1e-4, name);
+
+            let encoder = MlpEncoderConfig::new(shape.to_vec(), 6).init(&device).unwrap();
+            let decoder = MlpDecoderConfig::new(6, shape.to_vec()).init_gaussian(&device).unwrap();
+            let z = encoder.encode(images);
+            assert_eq!(z.dims(), [3, 6], "{name}");
+            assert_eq!(decoder.decode(z).mean().dims(), [3, c, h, w], "{name}");
+        }
+        let rows = tensor([4, 13], &device, noise(3, 1.0));
+        let encoder = MlpEncoderConfig::new(vec![13], 2).with_hidden(vec![]).init_gaussian(&device).unwrap();
+        let decoder = MlpDecoderConfig::new(2, vec![13]).with_hidden(vec![5, 7]).init(&device).unwrap();
+        let output: Tensor<2> = decoder.decode(encoder.encode(rows).mode());
+        assert_eq!(output.dims(), [4, 13], "{name}");
+    }
+}
+
+#[test]
+fn sizes_that_cannot_work_are_refused_by_name() {
+    let device = Device::default();
+    let message = |result: Result<(), Error>| result.unwrap_err().to_string();
+    let mlp = |shape: Vec<usize>, latent: usize, hidden: usize| {
+        let config = MlpEncoderConfig::new(shape, latent).with_hidden(vec![hidden]);
+        message(config.init::<4>(&device).map(drop))
+    };
+    assert!(mlp(vec![1, 28, 28], 0, 10).contains("latent_dim must be at least 1"));
+    assert!(mlp(vec![1, 28, 28], 2, 0).contains("a hidden width must be at least 1"));
+    assert!(mlp(vec![1, 0, 28], 2, 10).contains("[1, 0, 28] holds no elements"));
+    assert!(mlp(vec![784], 2, 10).contains("rank 4"));
+    assert!(mlp(vec![1, 28, 28], usize::MAX, 10).contains("latent_dim is 18446744073709551615"));
+    assert!(mlp(vec![usize::MAX, 28, 28], 2, 10).contains("or too many"));
+
+    let conv = |shape, channels| {
+        let config = ConvEncoderConfig::new(shape, 2).with_channels(channels);
+        message(config.init_gaussian(&device).map(drop))
+    };
+    let small = conv([1, 4, 9], vec![2, 2, 2]);
+    assert!(small.contains("an image of 4x9 is too small for 3 halvings"), "{small}");
+    assert!(small.contains("convolution 3 would work on 1x3 pixels"), "{small}");
+    assert!(conv([1, 28, 28], vec![]).contains("at least one convolution"));
+    assert!(conv([1, 28, 28], vec![0]).contains("a number of filters must be at least 1"));
+    let decoder = ConvDecoderConfig::new(0, [1, 28, 28]).init(&device).map(drop);
+    assert!(message(decoder).contains("ConvDecoder: latent_dim"));
+
+    let vae = |config: VaeConfig| {
+        let encoder = MlpEncoderConfig::new(vec![4], 2).init_gaussian::<2>(&device).unwrap();
+        let decoder = MlpDecoderConfig::new(2, vec![4]).init::<2>(&device).unwrap();
+        message(config.init(encoder, decoder, StandardNormal::new(2), BernoulliNll).map(drop))
+    };
+    assert!(vae(VaeConfig::new().with_beta(-1.0)).contains("beta must be"));
+    assert!(vae(VaeConfig::new().with_beta(f64::NAN)).contains("beta must be"));
+    assert!(vae(VaeConfig::new().with_free_bits(f64::INFINITY)).contains("free_bits must be"));
+}
+
+#[test]
+fn a_support_names_what_lies_outside() {
+    for (name, device) in devices() {
+        let check = |values: &[f64], support: Support| {
+            let data = tensor([values.len(), 1], &device, |i| values[i]);
+            support.check(&data, "pixels").map_err(|error| error.to_string())
+        };
+        assert_eq!(check(&[0.0, 1.0], Support::UnitInterval), Ok(()), "{name}");
+        assert_eq!(check(&[-5.0, 300.0], Support::Real), Ok(()), "{name}");
+        let outside = check(&[0.5, 1.5], Support::UnitInterval).unwrap_err();
+        assert!(outside.contains("pixels: values lie in [0.5, 1.5]"), "{outside} on {name}");
+        for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            for support in [Support::UnitInterval, Support::Real] {
+                let error = check(&[0.5, bad, 0.1], support).unwrap_err();
+                assert!(error.contains("NaN or infinite"), "{error} on {name}");
+            }
+        }
+        assert!(check(&[], Support::Real).unwrap_err().contains("holds no values"), "{name}");
+    }
+}

@@ -1,0 +1,205 @@
+//! The kernels against scalar formulas in f64, their gradients against finite differences of those
+//! formulas, on every backend; and their behaviour at the extremes.
+
+mod common;
+
+use burn::prelude::*;
+use burn_generative::kernel;
+use common::{assert_all_close, assert_close, derivative, devices, noise, tensor, values};
+
+/// Per-element formulas in f64: what the kernels sum.
+mod formula {
+    pub fn kl(mean: f64, log_var: f64) -> f64 {
+        0.5 * (mean * mean + log_var.exp() - 1.0 - log_var)
+    }
+    pub fn kl_between(mq: f64, lq: f64, mp: f64, lp: f64) -> f64 {
+        0.5 * (lp - lq + (lq - lp).exp() + (mq - mp).powi(2) * (-lp).exp() - 1.0)
+    }
+    pub fn bernoulli(logit: f64, target: f64) -> f64 {
+        logit.max(0.0) + (-logit.abs()).exp().ln_1p() - logit * target
+    }
+    pub fn gaussian(mean: f64, target: f64, log_var: f64) -> f64 {
+        let ln_2pi = (2.0 * std::f64::consts::PI).ln();
+        0.5 * (ln_2pi + log_var + (target - mean).powi(2) * (-log_var).exp())
+    }
+    pub fn reparameterize(mean: f64, log_var: f64, noise: f64) -> f64 {
+        mean + (0.5 * log_var).exp() * noise
+    }
+}
+
+const SHAPE: [usize; 3] = [5, 3, 7];
+const ELEMENTS: usize = 5 * 3 * 7;
+const EVENT: usize = 3 * 7;
+
+/// Checks a kernel of `N` tensors against its formula: value per sample, and the gradient of every
+/// argument. The arguments are `noise(k, scale)`, shifted for those named in `unit` to `[0, 1]`.
+fn check<const N: usize>(
+    name: &str,
+    kernel: impl Fn([Tensor<3>; N]) -> Tensor<1>,
+    formula: impl Fn([f64; N]) -> f64,
+    unit: Option<usize>,
+) {
+    let argument = |k: usize, i: usize| match unit == Some(k) {
+        true => 0.5 + noise(k, 0.5)(i),
+        false => noise(k, 2.5)(i),
+    };
+    // What f32 makes of them is what both sides see.
+    let at = |i: usize| -> [f64; N] { core::array::from_fn(|k| f64::from(argument(k, i) as f32)) };
+    for (device_name, device) in devices() {
+        let device = device.autodiff();
+        let inputs: [Tensor<3>; N] =
+            core::array::from_fn(|k| tensor(SHAPE, &device, |i| argument(k, i)).require_grad());
+        let output = kernel(inputs.clone());
+        let expected: Vec<f64> = (0..SHAPE[0])
+            .map(|row| (row * EVENT..(row + 1) * EVENT).map(|i| formula(at(i))).sum())
+            .collect();
+        assert_all_close(&values(output.clone()), &expected, 1e-5, &format!("{name} on {device_name}"));
+
+        // Samples are weighed apart, so that a gradient that crosses samples is seen.
+        let weights = tensor([SHAPE[0]], &device, |row| 1.0 + row as f64);
+        let gradients = (output * weights).sum().backward();
+        for k in 0..N {
+            let got = values(inputs[k].grad(&gradients).expect("every argument has a gradient"));
+            let want: Vec<f64> = (0..ELEMENTS)
+                .map(|i| {
+                    let along = |x: f64| {
+                        let mut arguments = at(i);
+                        arguments[k] = x;
+                        formula(arguments)
+                    };
+                    (1.0 + (i / EVENT) as f64) * derivative(along, at(i)[k])
+                })
+                .collect();
+            assert_all_close(&got, &want, 2e-5, &format!("{name}, gradient {k} on {device_name}"));
+        }
+    }
+}
+
+#[test]
+fn gaussian_kl_is_its_formula() {
+    check("gaussian_kl", |[m, l]| kernel::gaussian_kl(m, l), |[m, l]| formula::kl(m, l), None);
+}
+
+#[test]
+fn gaussian_kl_between_is_its_formula() {
+    check(
+        "gaussian_kl_between",
+        |[mq, lq, mp, lp]| kernel::gaussian_kl_between(mq, lq, mp, lp),
+        |[mq, lq, mp, lp]| formula::kl_between(mq, lq, mp, lp),
+        None,
+    );
+}
+
+#[test]
+fn bernoulli_nll_is_its_formula() {
+    check(
+        "bernoulli_nll",
+        |[l, x]| kernel::bernoulli_nll(l, x),
+        |[l, x]| formula::bernoulli(l, x),
+        Some(1),
+    );
+}
+
+#[test]
+fn gaussian_nll_is_its_formula() {
+    check(
+        "gaussian_nll",
+        |[m, x, l]| kernel::gaussian_nll(m, x, l),
+        |[m, x, l]| formula::gaussian(m, x, l),
+        None,
+    );
+    let variance = 0.37f64;
+    check(
+        "gaussian_nll_fixed",
+        |[m, x]| kernel::gaussian_nll_fixed(m, x, variance),
+        |[m, x]| formula::gaussian(m, x, variance.ln()),
+        None,
+    );
+}
+
+#[test]
+fn reparameterize_is_its_formula() {
+    // Squared and summed, so that the gradient with respect to every element of z differs.
+    check(
+        "reparameterize",
+        |[m, l, n]| kernel::sum_event(kernel::reparameterize(m, l, n).square()),
+        |[m, l, n]| formula::reparameterize(m, l, n).powi(2),
+        None,
+    );
+}
+
+#[test]
+fn one_variance_can_be_shared_by_all_elements() {
+    for (name, device) in devices() {
+        let mean = tensor(SHAPE, &device, noise(1, 2.0));
+        let target = tensor(SHAPE, &device, noise(2, 2.0));
+        let shared = kernel::gaussian_nll(mean.clone(), target.clone(), Tensor::full([1; 3], -0.7, &device));
+        let fixed = kernel::gaussian_nll_fixed(mean, target, (-0.7f64).exp());
+        assert_all_close(&values(shared), &values(fixed), 1e-5, name);
+    }
+}
+
+#[test]
+fn the_extremes_are_finite_and_right() {
+    for (name, device) in devices() {
+        let device = device.autodiff();
+        let row = |xs: &[f64]| tensor([xs.len(), 1], &device, |i| xs[i]).require_grad();
+
+        let extremes = [-30.0, 0.0, 30.0];
+        let (mean, log_var) = (row(&[1.0; 3]), row(&extremes));
+        let kl = kernel::gaussian_kl(mean.clone(), log_var.clone());
+        let want = extremes.map(|l| formula::kl(1.0, l));
+        assert_all_close(&values(kl.clone()), &want, 1e-5, &format!("kl on {name}"));
+        let gradient = log_var.grad(&kl.sum().backward()).unwrap();
+        let want = extremes.map(|l: f64| 0.5 * (l.exp() - 1.0));
+        assert_all_close(&values(gradient), &want, 1e-5, &format!("kl gradient on {name}"));
+
+        let logits = [-100.0, -20.0, 0.0, 0.0, 20.0, 100.0];
+        let targets = [0.0, 1.0, 0.0, 1.0, 0.0, 1.0];
+        let (l, x) = (row(&logits), row(&targets));
+        let nll = kernel::bernoulli_nll(l.clone(), x);
+        let want: Vec<f64> =
+            logits.iter().zip(targets).map(|(&l, x)| formula::bernoulli(l, x)).collect();
+        assert_all_close(&values(nll.clone()), &want, 1e-5, &format!("nll on {name}"));
+        let gradient = values(l.grad(&nll.sum().backward()).unwrap());
+        // sigmoid(l) - x: at l = 0 it is 1/2 - x, where a max(l, 0) formula has -x.
+        let want: Vec<f64> =
+            logits.iter().zip(targets).map(|(&l, x)| 1.0 / (1.0 + (-l).exp()) - x).collect();
+        assert_all_close(&gradient, &want, 1e-5, &format!("nll gradient on {name}"));
+    }
+}
+
+#[test]
+fn a_nan_stays_in_its_own_sample() {
+    for (name, device) in devices() {
+        let mean = tensor([3, 4], &device, |i| if i == 5 { f64::NAN } else { 0.5 });
+        let kl = values(kernel::gaussian_kl(mean.clone(), mean.zeros_like()));
+        assert!(kl[1].is_nan(), "{name}: a NaN was lost");
+        assert_close(kl[0], 0.5, 1e-6, name);
+        assert_close(kl[2], 0.5, 1e-6, name);
+    }
+}
+
+#[test]
+fn strided_views_and_empty_batches_work() {
+    for (name, device) in devices() {
+        let wide = tensor([6, 8], &device, noise(3, 1.0));
+        let view = wide.clone().transpose().slice([1..7, 1..5]);
+        let copy: Tensor<2> = Tensor::from_data(view.clone().into_data(), &device);
+        let [of_view, of_copy] = [view, copy].map(|t| values(kernel::gaussian_kl(t.clone(), t)));
+        assert_all_close(&of_view, &of_copy, 1e-6, name);
+    }
+    // An empty batch is a tensor like any other on the CPU backends.
+    #[cfg(feature = "flex")]
+    {
+        let empty = Tensor::<2>::zeros([0, 4], &Device::flex());
+        assert_eq!(kernel::gaussian_kl(empty.clone(), empty).dims(), [0]);
+    }
+}
+
+#[test]
+#[should_panic(expected = "mean has shape [2, 3], log_var has shape [2, 4]")]
+fn shapes_that_differ_are_named() {
+    let device = Device::default();
+    kernel::gaussian_kl(Tensor::<2>::zeros([2, 3], &device), Tensor::zeros([2, 4], &device));
+}
