@@ -19,6 +19,7 @@ use burn_generative::data::{TensorLoader, mnist::Mnist};
 use burn_generative::loss::{
     ContinuousBernoulliNll, L1Loss, LearnedGaussianNll, Likelihood, Losses,
 };
+use burn_generative::nn::initialize;
 use burn_generative::plot::{self, Series};
 use burn_generative::prelude::*;
 use burn_generative::train::{Checkpoints, Epoch, History, ProgressLines, TermMetric};
@@ -76,7 +77,7 @@ struct Config {
     #[arg(long, default_value_t = 20, value_name = "N")]
     latent_dim: usize,
 
-    /// Width of the hidden layer of the multi-layer perceptron.
+    /// Width of the hidden dense layer of the encoder and of the decoder.
     #[arg(long, default_value_t = 400, value_name = "N")]
     hidden: usize,
 
@@ -157,21 +158,21 @@ fn run(args: Args) -> Result<()> {
     println!("device: {device_name}");
 
     let shape = data.train.shape();
-    let (latent_dim, hidden) = (config.latent_dim, vec![config.hidden]);
+    let (latent_dim, hidden) = (config.latent_dim, config.hidden);
     let run = Run { args, out, data, device, device_name };
 
     let device = run.device.clone().autodiff();
     device.seed(run.args.config.seed);
     match run.args.config.arch {
         Arch::Mlp => {
-            let encoder = MlpEncoderConfig::new(shape.to_vec(), latent_dim).with_hidden(hidden.clone());
-            let decoder = MlpDecoderConfig::new(latent_dim, shape.to_vec()).with_hidden(hidden);
+            let encoder = MlpEncoderConfig::new(shape.to_vec(), latent_dim).with_hidden(vec![hidden]);
+            let decoder = MlpDecoderConfig::new(latent_dim, shape.to_vec()).with_hidden(vec![hidden]);
             run.train(encoder.init_gaussian(&device)?, decoder.init(&device)?)
         }
         Arch::Conv => {
-            let encoder = ConvEncoderConfig::new(shape, latent_dim).init_gaussian(&device)?;
-            let decoder = ConvDecoderConfig::new(latent_dim, shape).init(&device)?;
-            run.train(encoder, decoder)
+            let encoder = ConvEncoderConfig::new(shape, latent_dim).with_hidden(hidden);
+            let decoder = ConvDecoderConfig::new(latent_dim, shape).with_hidden(hidden);
+            run.train(encoder.init_gaussian(&device)?, decoder.init(&device)?)
         }
     }
 }
@@ -203,8 +204,8 @@ impl Run {
                 decoder,
                 StandardNormal::new(config.latent_dim),
                 config.likelihood.init(&self.device.clone().autodiff()),
-            )?
-            .materialize();
+            )?;
+        initialize(&vae);
         let train = self.data.train.images(&self.device);
         let test = self.data.test.images(&self.device);
         vae.support().check(&train, "training images")?;

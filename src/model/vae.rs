@@ -89,7 +89,7 @@ impl VaeConfig {
 /// for _ in 0..3 {
 ///     let losses = vae.losses(images.clone());
 ///     let gradients = GradientsParams::from_grads(losses.mean().backward(), &vae);
-///     vae = optimizer.step(1e-3.into(), vae, gradients);
+///     vae = optimizer.step(1e-3, vae, gradients);
 /// }
 /// assert_eq!(vae.sample(4, &device).dims(), [4, 1, 28, 28]);
 /// # Ok::<(), burn_generative::Error>(())

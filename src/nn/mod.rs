@@ -10,11 +10,13 @@
 
 mod conv;
 mod head;
+mod initialize;
 mod mlp;
 mod warmup;
 
 pub use conv::{ConvDecoder, ConvDecoderConfig, ConvEncoder, ConvEncoderConfig};
 pub use head::{GaussianHead, Head};
+pub use initialize::initialize;
 pub use mlp::{MlpDecoder, MlpDecoderConfig, MlpEncoder, MlpEncoderConfig};
 pub use warmup::Warmup;
 

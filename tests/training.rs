@@ -1,0 +1,242 @@
+//! Training with burn's `Learner`: the same result as a loop by hand, the same result twice, a resumed
+//! run that equals one that never stopped, and an end when a loss is no number.
+
+mod common;
+
+use burn::data::dataloader::DataLoader;
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::{AdamConfig, GradientsParams};
+use burn::prelude::*;
+use burn::train::checkpoint::KeepLastNCheckpoints;
+use burn::train::{Interrupter, Learner, LearningResult, SupervisedTraining};
+use burn_generative::data::{TensorLoader, digits};
+use burn_generative::nn::{MlpDecoder, MlpEncoder, initialize};
+use burn_generative::prelude::*;
+use burn_generative::train::{Checkpoints, Epoch, History, ProgressLines, TermMetric};
+use common::values;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// The generator of a CPU device is global, so only one of these tests runs at a time.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(feature = "flex")]
+fn device() -> Device {
+    Device::flex()
+}
+#[cfg(not(feature = "flex"))]
+fn device() -> Device {
+    Device::default()
+}
+
+type DigitVae = Vae<MlpEncoder<GaussianHead, 4>, MlpDecoder<burn::nn::Linear, 4>>;
+
+const SEED: u64 = 5;
+const BATCH: usize = 32;
+const RATE: f64 = 1e-3;
+
+fn model() -> DigitVae {
+    let device = device().autodiff();
+    device.seed(SEED);
+    let vae = VaeConfig::new()
+        .with_warmup_steps(6)
+        .init(
+            MlpEncoderConfig::new(vec![1, 28, 28], 4).with_hidden(vec![24]).init_gaussian(&device).unwrap(),
+            MlpDecoderConfig::new(4, vec![1, 28, 28]).with_hidden(vec![24]).init(&device).unwrap(),
+            StandardNormal::new(4),
+            BernoulliNll,
+        )
+        .unwrap();
+    initialize(&vae);
+    vae
+}
+
+fn images() -> Tensor<4> {
+    digits::generate(100, 3).images(&device())
+}
+
+fn loader(first_epoch: usize) -> TensorLoader<4> {
+    TensorLoader::new(images(), BATCH).seed(SEED).first_epoch(first_epoch)
+}
+
+/// Trains epochs `done + 1` to `epochs` in `folder`.
+fn learn(
+    model: DigitVae,
+    data: [Arc<dyn DataLoader<Tensor<4>>>; 2],
+    folder: &Path,
+    done: usize,
+    epochs: usize,
+) -> (LearningResult<DigitVae>, Vec<Epoch>) {
+    let history = History::new(Vec::new());
+    let interrupter = Interrupter::new();
+    let metric = |term| TermMetric::new(term, interrupter.clone());
+    let [train, test] = data;
+    let mut training = SupervisedTraining::new(folder, train, test)
+        .metrics((metric("loss"), metric("reconstruction"), metric("kl")))
+        .with_metric_logger(history.clone())
+        .with_checkpointing_strategy(KeepLastNCheckpoints::new(2))
+        .with_interrupter(interrupter.clone())
+        .with_application_logger(None)
+        .renderer(Box::new(ProgressLines::new(Duration::from_secs(60))))
+        .num_epochs(epochs);
+    training = Checkpoints::new(folder).register(training);
+    if done > 0 {
+        training = training.checkpoint(done);
+    }
+    let result = training.launch(Learner::new(model, AdamConfig::new().init(), RATE));
+    (result, history.epochs())
+}
+
+fn both(first_epoch: usize) -> [Arc<dyn DataLoader<Tensor<4>>>; 2] {
+    [Arc::new(loader(first_epoch).shuffle()), Arc::new(loader(first_epoch))]
+}
+
+fn weights<M: Module>(model: &M) -> Vec<f64> {
+    struct Visitor(Vec<f64>);
+    impl ModuleVisitor for Visitor {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.0.extend(values(param.val()));
+        }
+    }
+    let mut visitor = Visitor(Vec::new());
+    model.visit(&mut visitor);
+    visitor.0
+}
+
+fn without_time(epochs: Vec<Epoch>) -> Vec<Epoch> {
+    epochs.into_iter().map(|epoch| Epoch { seconds: 0.0, ..epoch }).collect()
+}
+
+#[test]
+fn the_learner_equals_a_loop_by_hand() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let (result, epochs) = learn(model(), both(1), folder.path(), 0, 2);
+    assert!(result.error.is_none() && result.interrupted.is_none());
+
+    let mut by_hand = model();
+    let mut optimizer = AdamConfig::new().init();
+    let (train, test) = (loader(1).shuffle(), loader(1));
+    for epoch in &epochs {
+        for batch in train.iter() {
+            let losses = by_hand.losses(batch.unwrap());
+            let gradients = GradientsParams::from_grads(losses.mean().backward(), &by_hand);
+            by_hand = optimizer.step(RATE, by_hand, gradients).advance();
+        }
+        let model = by_hand.valid();
+        let total: f64 =
+            test.iter().map(|batch| values(model.losses(batch.unwrap()).total).iter().sum::<f64>()).sum();
+        assert!((total / 100.0 - epoch.test["loss"]).abs() < 1e-3, "epoch {}", epoch.epoch);
+    }
+    assert_eq!(weights(&by_hand.valid()), weights(&result.model));
+    assert!(epochs[1].train["loss"] < epochs[0].train["loss"]);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_run() {
+    let _alone = alone();
+    let run = || {
+        let folder = tempfile::tempdir().unwrap();
+        let (result, epochs) = learn(model(), both(1), folder.path(), 0, 2);
+        (weights(&result.model), without_time(epochs))
+    };
+    assert_eq!(run(), run());
+}
+
+#[test]
+fn a_resumed_run_equals_one_that_never_stopped() {
+    let _alone = alone();
+    let (whole, parts) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (result, epochs) = learn(model(), both(1), whole.path(), 0, 3);
+
+    learn(model(), both(1), parts.path(), 0, 1);
+    assert_eq!(Checkpoints::new(parts.path()).last_epoch(), Some(1));
+    let (resumed, rest) = learn(model(), both(2), parts.path(), 1, 3);
+
+    assert_eq!(without_time(epochs[1..].to_vec()), without_time(rest));
+    assert_eq!(weights(&result.model), weights(&resumed.model));
+}
+
+#[test]
+fn a_loss_that_is_no_number_stops_and_keeps_the_last_good_checkpoint() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    learn(model(), both(1), folder.path(), 0, 1);
+
+    // The third batch of the second epoch is poisoned.
+    let order = digits::generate(100, 3).images(&device());
+    let poison = Tensor::full([1, 1, 28, 28], f64::NAN, &device());
+    let poisoned = order.slice_assign([70..71, 0..1, 0..28, 0..28], poison);
+    let data: [Arc<dyn DataLoader<Tensor<4>>>; 2] = [
+        Arc::new(TensorLoader::new(poisoned, BATCH).seed(SEED).first_epoch(2)),
+        Arc::new(loader(2)),
+    ];
+    let (result, epochs) = learn(model(), data, folder.path(), 1, 3);
+
+    let reason = result.interrupted.expect("it stops").reason.expect("and says why");
+    assert_eq!(reason, "the loss term 'loss' became NaN at step 3");
+    assert!(epochs.is_empty(), "an epoch with a NaN was counted as finished");
+    let checkpoints = Checkpoints::new(folder.path());
+    assert_eq!(checkpoints.last_epoch(), Some(1));
+    let kept = checkpoints.load_model(1, model()).unwrap();
+    assert!(weights(&kept).iter().all(|weight| weight.is_finite()));
+}
+
+#[test]
+fn a_broken_checkpoint_is_named() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    learn(model(), both(1), folder.path(), 0, 2);
+    let checkpoints = Checkpoints::new(folder.path());
+    checkpoints.verify(2, &model()).unwrap();
+
+    // Of another model.
+    let device = device();
+    let other = MlpEncoderConfig::new(vec![7], 2).init::<2>(&device).unwrap();
+    let error = checkpoints.verify(2, &other).unwrap_err().to_string();
+    assert!(error.contains("model-2.bpk") && error.contains("does not fit"), "{error}");
+
+    for file in ["model-2.bpk", "optim-2.bpk"] {
+        let path = folder.path().join(file);
+        let whole = std::fs::read(&path).unwrap();
+        for broken in [&[][..], &whole[..40], &whole[..whole.len() / 2], b"not a record at all, but long enough"] {
+            std::fs::write(&path, broken).unwrap();
+            let error = checkpoints.verify(2, &model()).unwrap_err().to_string();
+            assert!(error.contains(file), "{error}");
+            assert!(error.contains("resume from the epoch before"), "{error}");
+        }
+        std::fs::write(&path, whole).unwrap();
+    }
+
+    // A file that is missing makes the checkpoint incomplete: the one before counts.
+    std::fs::remove_file(folder.path().join("scheduler-2.bpk")).unwrap();
+    assert_eq!(checkpoints.last_epoch(), Some(1));
+}
+
+#[test]
+fn epochs_of_a_loader_depend_on_seed_and_number_alone() {
+    let _alone = alone();
+    let rows = Tensor::<1, Int>::arange(0..50, &device()).float().reshape([50, 1]);
+    let loader = |seed, epoch| TensorLoader::new(rows.clone(), 8).seed(seed).shuffle().first_epoch(epoch);
+    let order = |loader: &TensorLoader<2>| -> Vec<f64> {
+        loader.iter().flat_map(|batch| values(batch.unwrap())).collect()
+    };
+    let from_start = loader(1, 1);
+    let (first, second) = (order(&from_start), order(&from_start));
+    assert_ne!(first, second);
+    assert_eq!(order(&loader(1, 2)), second);
+    assert_ne!(order(&loader(2, 1)), first);
+    let mut sorted = first.clone();
+    sorted.sort_by(f64::total_cmp);
+    assert_eq!(sorted, (0..50).map(f64::from).collect::<Vec<_>>());
+
+    let part = loader(1, 1).slice(10, 20);
+    assert_eq!(part.num_items(), 10);
+    let mut items: Vec<f64> = part.iter().flat_map(|batch| values(batch.unwrap())).collect();
+    items.sort_by(f64::total_cmp);
+    assert_eq!(items, (10..20).map(f64::from).collect::<Vec<_>>());
+}
