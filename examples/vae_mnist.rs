@@ -40,7 +40,7 @@ use std::time::Duration;
 /// Leaves pictures (reconstructions, samples, the latent space, loss curves), metrics, checkpoints
 /// and weights in a folder, and prints the test loss last.
 #[derive(Parser, Debug)]
-#[command(version)]
+#[command(version, args_override_self = true)]
 struct Args {
     #[command(flatten)]
     config: Config,

@@ -122,20 +122,19 @@ pub struct DataArgs {
 impl DataArgs {
     /// The images; says where they come from.
     pub fn load(&self) -> Result<Mnist> {
+        let limit = self.limit.unwrap_or(usize::MAX);
+        positive("--limit", limit)?;
         let mut data = match self.generated {
-            true => Mnist::generate(0, "asked for".to_string()),
+            true => Mnist::generate(Mnist::SIZE.map(|n| n.min(limit)), 0, "asked for".to_string()),
             false => Mnist::load(self.data_dir.as_deref())?,
         };
+        data.train = data.train.take(limit);
+        data.test = data.test.take(limit);
         match &data.origin {
             Origin::Mnist(folder) => println!("data: {}", folder.display()),
             Origin::Generated(reason) => {
                 println!("data: training on generated digits, not on MNIST ({reason})");
             }
-        }
-        if let Some(limit) = self.limit {
-            positive("--limit", limit)?;
-            data.train = data.train.take(limit);
-            data.test = data.test.take(limit);
         }
         Ok(data)
     }

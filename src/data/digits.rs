@@ -244,7 +244,7 @@ mod tests {
     #[test]
     fn every_class_is_drawn_inside_the_image_and_with_ink() {
         let digits = generate(2000, 1);
-        let images: Vec<f32> = digits.images(&Device::default()).into_data().to_vec().unwrap();
+        let images: Vec<f32> = digits.images(&Device::default()).into_data().try_to_vec().unwrap();
         let mut seen = [0; 10];
         for (image, &label) in images.chunks(SIDE * SIDE).zip(digits.labels()) {
             seen[usize::from(label)] += 1;

@@ -41,10 +41,10 @@ impl Origin {
     }
 }
 
-/// How many digits stand in for MNIST.
-const GENERATED: [usize; 2] = [60_000, 10_000];
-
 impl Mnist {
+    /// The number of training and of test images in MNIST.
+    pub const SIZE: [usize; 2] = [60_000, 10_000];
+
     /// The first of these that is there:
     ///
     /// 1. the files in `dir`, or in the folder that the variable `MNIST_DIR` names,
@@ -62,12 +62,13 @@ impl Mnist {
             return Self::open(dir);
         }
         let Some(cache) = dirs::cache_dir() else {
-            return Ok(Self::generate(0, "there is no cache folder to download it to".into()));
+            let reason = "there is no cache folder to download it to".to_string();
+            return Ok(Self::generate(Self::SIZE, 0, reason));
         };
         let cache = cache.join("burn-dataset").join("mnist");
         match download(&cache) {
             Ok(()) => Self::open(cache),
-            Err(reason) => Ok(Self::generate(0, reason)),
+            Err(reason) => Ok(Self::generate(Self::SIZE, 0, reason)),
         }
     }
 
@@ -104,11 +105,11 @@ impl Mnist {
         })
     }
 
-    /// Generated digits in the place of MNIST, and why.
-    pub fn generate(seed: u64, reason: String) -> Self {
+    /// Generated digits in the place of MNIST, so many for training and for testing, and why.
+    pub fn generate(size: [usize; 2], seed: u64, reason: String) -> Self {
         // Training and test digits come from two streams of one seed.
         let [train, test] = [0, 1].map(|split: usize| {
-            digits::generate(GENERATED[split], seed.wrapping_mul(2).wrapping_add(split as u64))
+            digits::generate(size[split], seed.wrapping_mul(2).wrapping_add(split as u64))
         });
         Self {
             train,
