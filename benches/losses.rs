@@ -29,18 +29,35 @@ fn inputs(shape: [usize; 2], gradients: bool) -> ([Tensor<2>; 2], BytesCount) {
     let device = if gradients { device.autodiff() } else { device };
     let draw = || {
         let tensor = Tensor::random(shape, Distribution::Default, &device);
-        if gradients { tensor.require_grad() } else { tensor }
+        if gradients {
+            tensor.require_grad()
+        } else {
+            tensor
+        }
     };
-    ([draw(), draw()], BytesCount::of_many::<f32>(shape[0] * shape[1]))
+    (
+        [draw(), draw()],
+        BytesCount::of_many::<f32>(shape[0] * shape[1]),
+    )
 }
 
-fn forward(bencher: Bencher, shape: [usize; 2], loss: impl Fn(Tensor<2>, Tensor<2>) -> Tensor<1> + Sync) {
+fn forward(
+    bencher: Bencher,
+    shape: [usize; 2],
+    loss: impl Fn(Tensor<2>, Tensor<2>) -> Tensor<1> + Sync,
+) {
     let ([a, b], bytes) = inputs(shape, false);
     // Flex computes at once; reading the result keeps the work from being dropped.
-    bencher.counter(bytes).bench_local(|| loss(a.clone(), b.clone()).into_data());
+    bencher
+        .counter(bytes)
+        .bench_local(|| loss(a.clone(), b.clone()).into_data());
 }
 
-fn backward(bencher: Bencher, shape: [usize; 2], loss: impl Fn(Tensor<2>, Tensor<2>) -> Tensor<1> + Sync) {
+fn backward(
+    bencher: Bencher,
+    shape: [usize; 2],
+    loss: impl Fn(Tensor<2>, Tensor<2>) -> Tensor<1> + Sync,
+) {
     let ([a, b], bytes) = inputs(shape, true);
     bencher.counter(bytes).bench_local(|| {
         let gradients = loss(a.clone(), b.clone()).sum().backward();
@@ -82,5 +99,7 @@ fn copy(bencher: Bencher, shape: [usize; 2]) {
     let ([a, _], bytes) = inputs(shape, false);
     let source: Vec<f32> = a.into_data().try_to_vec::<f32>().expect("f32");
     let mut target = vec![0f32; source.len()];
-    bencher.counter(bytes).bench_local(|| divan::black_box(&mut target).copy_from_slice(divan::black_box(&source)));
+    bencher
+        .counter(bytes)
+        .bench_local(|| divan::black_box(&mut target).copy_from_slice(divan::black_box(&source)));
 }

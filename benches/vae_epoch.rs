@@ -27,8 +27,12 @@ fn mlp_784_400_20_batch_128_images_60000(bencher: Bencher) {
     let device = device.autodiff();
     let mut vae = VaeConfig::new()
         .init(
-            MlpEncoderConfig::new(vec![1, 28, 28], 20).init_gaussian(&device).expect("sizes"),
-            MlpDecoderConfig::new(20, vec![1, 28, 28]).init(&device).expect("sizes"),
+            MlpEncoderConfig::new(vec![1, 28, 28], 20)
+                .init_gaussian(&device)
+                .expect("sizes"),
+            MlpDecoderConfig::new(20, vec![1, 28, 28])
+                .init(&device)
+                .expect("sizes"),
             StandardNormal::new(20),
             BernoulliNll,
         )

@@ -150,7 +150,10 @@ fn run(args: Args) -> Result<()> {
     positive("--epochs", args.epochs)?;
     positive("--batch-size", config.batch_size)?;
     if !(config.lr > 0.0 && config.lr.is_finite()) {
-        return Err(Error::Config(format!("--lr must be a positive number, not {}", config.lr)));
+        return Err(Error::Config(format!(
+            "--lr must be a positive number, not {}",
+            config.lr
+        )));
     }
     let out = Out::check(&args.out, config, args.resume)?;
     let (device, device_name) = common::device(args.device.as_deref())?;
@@ -159,14 +162,22 @@ fn run(args: Args) -> Result<()> {
 
     let shape = data.train.shape();
     let (latent_dim, hidden) = (config.latent_dim, config.hidden);
-    let run = Run { args, out, data, device, device_name };
+    let run = Run {
+        args,
+        out,
+        data,
+        device,
+        device_name,
+    };
 
     let device = run.device.clone().autodiff();
     device.seed(run.args.config.seed);
     match run.args.config.arch {
         Arch::Mlp => {
-            let encoder = MlpEncoderConfig::new(shape.to_vec(), latent_dim).with_hidden(vec![hidden]);
-            let decoder = MlpDecoderConfig::new(latent_dim, shape.to_vec()).with_hidden(vec![hidden]);
+            let encoder =
+                MlpEncoderConfig::new(shape.to_vec(), latent_dim).with_hidden(vec![hidden]);
+            let decoder =
+                MlpDecoderConfig::new(latent_dim, shape.to_vec()).with_hidden(vec![hidden]);
             run.train(encoder.init_gaussian(&device)?, decoder.init(&device)?)
         }
         Arch::Conv => {
@@ -237,7 +248,10 @@ impl Run {
         let Some(last) = epochs.last() else {
             return Err(Error::Training("no epoch was finished".to_string()));
         };
-        println!("wrote pictures, metrics and weights to {}", self.args.out.display());
+        println!(
+            "wrote pictures, metrics and weights to {}",
+            self.args.out.display()
+        );
         println!("test: {} nats/image", sum(&last.test, config.beta));
         Ok(())
     }
@@ -268,9 +282,16 @@ impl Run {
         M: TrainStep<Input = Tensor<4>, Output = Losses>,
         M: InferenceStep<Input = Tensor<4>, Output = Losses>,
     {
-        let Config { batch_size, seed, lr, .. } = self.args.config;
+        let Config {
+            batch_size,
+            seed,
+            lr,
+            ..
+        } = self.args.config;
         let loader = |images: &Tensor<4>| {
-            TensorLoader::new(images.clone(), batch_size).seed(seed).first_epoch(done + 1)
+            TensorLoader::new(images.clone(), batch_size)
+                .seed(seed)
+                .first_epoch(done + 1)
         };
         let interrupter = Interrupter::new();
         let metric = |term| TermMetric::new(term, interrupter.clone());
@@ -281,7 +302,11 @@ impl Run {
             Arc::new(loader(train).shuffle()),
             Arc::new(loader(test)),
         )
-        .metrics((metric(Losses::TOTAL), metric("reconstruction"), metric("kl")))
+        .metrics((
+            metric(Losses::TOTAL),
+            metric("reconstruction"),
+            metric("kl"),
+        ))
         .with_metric_logger(self.recorder(history, interrupter.clone(), dashboard))
         .with_checkpointing_strategy(KeepLastNCheckpoints::new(2))
         .with_interrupter(interrupter)
@@ -301,15 +326,22 @@ impl Run {
         let finished = history.epochs().len();
         let kept = match finished {
             0 => "no epoch was finished".to_string(),
-            _ => format!("{} keeps the checkpoint of epoch {finished}", self.args.out.display()),
+            _ => format!(
+                "{} keeps the checkpoint of epoch {finished}",
+                self.args.out.display()
+            ),
         };
         if let Some(error) = result.error {
             return Err(Error::Training(format!("{error}; {kept}")));
         }
         if let Some(stop) = result.interrupted {
-            let reason = stop.reason.unwrap_or_else(|| "by request; continue with --resume".into());
+            let reason = stop
+                .reason
+                .unwrap_or_else(|| "by request; continue with --resume".into());
             let epoch = finished + 1;
-            return Err(Error::Training(format!("in epoch {epoch}: {reason}; {kept}")));
+            return Err(Error::Training(format!(
+                "in epoch {epoch}: {reason}; {kept}"
+            )));
         }
         Ok(result.model)
     }
@@ -351,10 +383,16 @@ impl Run {
             let length = columns.min(shown - start);
             [&originals, &reconstructed].map(|images| images.clone().narrow(0, start, length))
         });
-        save(plot::grid(Tensor::cat(rows.collect(), 0), columns.min(shown), 2)?, "reconstructions.png")?;
+        save(
+            plot::grid(Tensor::cat(rows.collect(), 0), columns.min(shown), 2)?,
+            "reconstructions.png",
+        )?;
 
         self.device.seed(self.args.config.seed);
-        save(plot::grid(image(vae.sample(144, &self.device)), 12, 2)?, "samples.png")?;
+        save(
+            plot::grid(image(vae.sample(144, &self.device)), 12, 2)?,
+            "samples.png",
+        )?;
 
         let means = latent_means(vae, test)?;
         let labels = self.data.test.labels();
@@ -369,7 +407,10 @@ impl Run {
                 .flat_map(|row| (0..side).flat_map(move |column| [at(column), at(row)]))
                 .collect();
             let walk = Tensor::from_data(TensorData::new(walk, [side * side, 2]), &self.device);
-            save(plot::grid(image(vae.decode(walk)), side, 1)?, "manifold.png")?;
+            save(
+                plot::grid(image(vae.decode(walk)), side, 1)?,
+                "manifold.png",
+            )?;
         }
         save(loss_curves(epochs)?, "curves.png")
     }
@@ -422,17 +463,31 @@ where
 fn latent_map(means: &[Vec<f64>], labels: &[u8]) -> Result<plot::RgbImage> {
     if means.first().is_some_and(|mean| mean.len() == 2) {
         let points: Vec<[f64; 2]> = means.iter().map(|mean| [mean[0], mean[1]]).collect();
-        return plot::scatter("Test images in the latent plane", ["z1", "z2"], &points, labels);
+        return plot::scatter(
+            "Test images in the latent plane",
+            ["z1", "z2"],
+            &points,
+            labels,
+        );
     }
     let (points, share) = plot::principal_components(means);
-    let axis = |k: usize| format!("component {} ({:.0}% of the variance)", k + 1, 100.0 * share[k]);
+    let axis = |k: usize| {
+        format!(
+            "component {} ({:.0}% of the variance)",
+            k + 1,
+            100.0 * share[k]
+        )
+    };
     let title = "Test images, first two principal components of the latent means";
     plot::scatter(title, [&axis(0), &axis(1)], &points, labels)
 }
 
 fn loss_curves(epochs: &[Epoch]) -> Result<plot::RgbImage> {
     let values = |name: &str, terms: fn(&Epoch) -> &BTreeMap<String, f64>| {
-        epochs.iter().filter_map(|epoch| terms(epoch).get(name).copied()).collect()
+        epochs
+            .iter()
+            .filter_map(|epoch| terms(epoch).get(name).copied())
+            .collect()
     };
     let panel = |name: &str| {
         let series = |label: &str, values, dotted, colour| Series {

@@ -34,14 +34,19 @@ where
     let devices = devices();
     let folder = tempfile::tempdir().unwrap();
     let weights = folder.path().join("weights.bpk");
-    init(&devices[0].1.clone().autodiff()).save_file(&weights).unwrap();
+    init(&devices[0].1.clone().autodiff())
+        .save_file(&weights)
+        .unwrap();
 
     let results = devices.iter().map(|(name, device)| {
         let device = device.clone().autodiff();
         let vae = init(&device).load_record(ModuleRecord::load(&weights).unwrap());
         let images = tensor([6, 1, 12, 10], &device, |i| 0.5 + noise(4, 0.5)(i));
         let losses = vae.losses_with(images, tensor([6, 3], &device, noise(5, 1.5)));
-        let terms: Vec<f64> = losses.iter().flat_map(|(_, term)| values(term.clone())).collect();
+        let terms: Vec<f64> = losses
+            .iter()
+            .flat_map(|(_, term)| values(term.clone()))
+            .collect();
         let gradients = gradients(&vae, &losses.mean().backward());
         (*name, terms, gradients)
     });
@@ -49,8 +54,18 @@ where
     let (_, first_terms, first_gradients) = &results[0];
     assert!(first_gradients.len() > 100);
     for (name, terms, gradients) in &results[1..] {
-        assert_all_close(terms, first_terms, 1e-4, &format!("{what}: losses on {name}"));
-        assert_all_close(gradients, first_gradients, 1e-4, &format!("{what}: gradients on {name}"));
+        assert_all_close(
+            terms,
+            first_terms,
+            1e-4,
+            &format!("{what}: losses on {name}"),
+        );
+        assert_all_close(
+            gradients,
+            first_gradients,
+            1e-4,
+            &format!("{what}: gradients on {name}"),
+        );
     }
     let names: Vec<_> = results.iter().map(|(name, ..)| *name).collect();
     println!("{what}: {} agree", names.join(", "));

@@ -1,6 +1,11 @@
 //! The example as its user meets it: what a run leaves behind, what it prints, how it resumes, and
 //! how everything that can be wrong is said in one line, with a non-zero exit and nothing lost.
-#![cfg(all(feature = "data", feature = "flex", feature = "plot", feature = "train"))]
+#![cfg(all(
+    feature = "data",
+    feature = "flex",
+    feature = "plot",
+    feature = "train"
+))]
 
 use serde_json::Value;
 use std::fs;
@@ -13,8 +18,14 @@ use tempfile::TempDir;
 fn binary() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let target = test.parent().and_then(Path::parent).unwrap();
-    let path = target.join("examples").join(format!("vae_mnist{}", std::env::consts::EXE_SUFFIX));
-    assert!(path.exists(), "{} is missing: run `cargo build --examples`", path.display());
+    let path = target
+        .join("examples")
+        .join(format!("vae_mnist{}", std::env::consts::EXE_SUFFIX));
+    assert!(
+        path.exists(),
+        "{} is missing: run `cargo build --examples`",
+        path.display()
+    );
     path
 }
 
@@ -24,19 +35,35 @@ fn run(out: &Path, flags: &[&str]) -> Output {
     command(out).args(SMALL).args(flags).output().unwrap()
 }
 
-const SMALL: [&str; 9] =
-    ["--generated", "--limit", "200", "--hidden", "32", "--latent-dim", "4", "--epochs", "2"];
+const SMALL: [&str; 9] = [
+    "--generated",
+    "--limit",
+    "200",
+    "--hidden",
+    "32",
+    "--latent-dim",
+    "4",
+    "--epochs",
+    "2",
+];
 
 fn command(out: &Path) -> Command {
     let mut command = Command::new(binary());
-    command.env_remove("BURN_DEVICE").env_remove("MNIST_DIR").env_remove("RUST_BACKTRACE");
+    command
+        .env_remove("BURN_DEVICE")
+        .env_remove("MNIST_DIR")
+        .env_remove("RUST_BACKTRACE");
     command.args(["--device", "flex", "--out"]).arg(out);
     command
 }
 
 fn stdout(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{text}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     text
 }
 
@@ -44,7 +71,11 @@ fn stdout(output: &Output) -> String {
 #[track_caller]
 fn refused(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(matches!(output.status.code(), Some(1 | 2)), "status {:?}: {text}", output.status);
+    assert!(
+        matches!(output.status.code(), Some(1 | 2)),
+        "status {:?}: {text}",
+        output.status
+    );
     assert!(text.starts_with("error: "), "{text}");
     assert!(!text.contains("panicked"), "{text}");
     text
@@ -64,7 +95,10 @@ fn json(path: &Path) -> Value {
 
 /// Epochs without their times, which differ from run to run.
 fn epochs(out: &Path) -> Vec<Value> {
-    let mut epochs = json(&out.join("metrics.json"))["epochs"].as_array().unwrap().clone();
+    let mut epochs = json(&out.join("metrics.json"))["epochs"]
+        .as_array()
+        .unwrap()
+        .clone();
     for epoch in &mut epochs {
         assert!(epoch["seconds"].as_f64().unwrap() > 0.0);
         epoch.as_object_mut().unwrap().remove("seconds");
@@ -100,22 +134,40 @@ fn a_run_leaves_what_it_promises_and_runs_the_same_twice() {
     let term = |name: &str| test[name].as_f64().unwrap();
     let want = format!(
         "test: loss {:.2} = reconstruction {:.2} + kl {:.2} nats/image",
-        term("loss"), term("reconstruction"), term("kl")
+        term("loss"),
+        term("reconstruction"),
+        term("kl")
     );
     assert_eq!(last, want);
     assert!((term("loss") - term("reconstruction") - term("kl")).abs() < 1e-3);
     for name in ["loss", "reconstruction", "kl"] {
-        assert!(metrics["epochs"][0]["train"][name].as_f64().unwrap().is_finite());
+        assert!(
+            metrics["epochs"][0]["train"][name]
+                .as_f64()
+                .unwrap()
+                .is_finite()
+        );
     }
-    assert!(printed.contains("training on generated digits"), "{printed}");
+    assert!(
+        printed.contains("training on generated digits"),
+        "{printed}"
+    );
 
-    for picture in ["reconstructions.png", "samples.png", "latent.png", "curves.png"] {
+    for picture in [
+        "reconstructions.png",
+        "samples.png",
+        "latent.png",
+        "curves.png",
+    ] {
         let (width, height) = image::image_dimensions(out.join(picture)).unwrap();
         assert!(width > 300 && height > 100, "{picture} is {width}x{height}");
     }
     assert!(!out.join("manifold.png").exists());
     for weights in ["model.bpk", "model.safetensors"] {
-        assert!(out.join(weights).metadata().unwrap().len() > 10_000, "{weights}");
+        assert!(
+            out.join(weights).metadata().unwrap().len() > 10_000,
+            "{weights}"
+        );
     }
 
     let first = epochs(&out);
@@ -127,14 +179,47 @@ fn a_run_leaves_what_it_promises_and_runs_the_same_twice() {
 fn a_latent_plane_is_walked_and_every_likelihood_and_architecture_runs() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("plane");
-    stdout(&run(&out, &["--latent-dim", "2", "--arch", "conv", "--beta", "2", "--warmup-steps", "3"]));
-    assert_eq!(image::image_dimensions(out.join("manifold.png")).unwrap(), (15 * 30 + 2, 15 * 30 + 2));
-    for kind in ["gaussian", "learned-gaussian", "continuous-bernoulli", "squared-error", "l1"] {
-        let printed = stdout(&run(&folder.path().join(kind), &["--likelihood", kind, "--epochs", "1"]));
-        assert!(printed.lines().last().unwrap().starts_with("test: loss "), "{printed}");
+    stdout(&run(
+        &out,
+        &[
+            "--latent-dim",
+            "2",
+            "--arch",
+            "conv",
+            "--beta",
+            "2",
+            "--warmup-steps",
+            "3",
+        ],
+    ));
+    assert_eq!(
+        image::image_dimensions(out.join("manifold.png")).unwrap(),
+        (15 * 30 + 2, 15 * 30 + 2)
+    );
+    for kind in [
+        "gaussian",
+        "learned-gaussian",
+        "continuous-bernoulli",
+        "squared-error",
+        "l1",
+    ] {
+        let printed = stdout(&run(
+            &folder.path().join(kind),
+            &["--likelihood", kind, "--epochs", "1"],
+        ));
+        assert!(
+            printed.lines().last().unwrap().starts_with("test: loss "),
+            "{printed}"
+        );
     }
-    let weighed = stdout(&run(&folder.path().join("beta"), &["--beta", "4", "--epochs", "1"]));
-    assert!(weighed.lines().last().unwrap().contains("+ 4 * kl "), "{weighed}");
+    let weighed = stdout(&run(
+        &folder.path().join("beta"),
+        &["--beta", "4", "--epochs", "1"],
+    ));
+    assert!(
+        weighed.lines().last().unwrap().contains("+ 4 * kl "),
+        "{weighed}"
+    );
 }
 
 #[test]
@@ -158,7 +243,11 @@ fn a_run_that_is_killed_resumes() {
     let [whole, killed] = ["whole", "killed"].map(|name| folder.path().join(name));
     stdout(&run(&whole, &["--epochs", "6"]));
 
-    let mut child = command(&killed).args(SMALL).args(["--epochs", "1000000"]).spawn().unwrap();
+    let mut child = command(&killed)
+        .args(SMALL)
+        .args(["--epochs", "1000000"])
+        .spawn()
+        .unwrap();
     while !killed.join("checkpoint/scheduler-3.bpk").exists() {
         assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
         std::thread::sleep(std::time::Duration::from_millis(5));
@@ -169,7 +258,10 @@ fn a_run_that_is_killed_resumes() {
 
     // It may have come past six epochs before it was killed; it then goes on from where it is.
     let target = 6.max(reached);
-    let printed = stdout(&run(&killed, &["--epochs", &target.to_string(), "--resume"]));
+    let printed = stdout(&run(
+        &killed,
+        &["--epochs", &target.to_string(), "--resume"],
+    ));
     assert!(printed.contains("resuming after epoch"), "{printed}");
     assert_eq!(epochs(&killed)[..6], epochs(&whole)[..]);
 }
@@ -179,15 +271,27 @@ fn a_resume_that_cannot_work_is_refused_and_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
     let nothing = run(&out, &["--resume"]);
-    assert_says(&nothing, &["there is no run to resume", "run: it holds no config.json"]);
+    assert_says(
+        &nothing,
+        &["there is no run to resume", "run: it holds no config.json"],
+    );
     assert!(!out.exists());
 
     stdout(&run(&out, &["--epochs", "2"]));
     let before = files(&out);
     let other = run(&out, &["--resume", "--beta", "2"]);
-    assert_says(&other, &["another configuration", "beta is 1.0 there, 2.0 here"]);
+    assert_says(
+        &other,
+        &["another configuration", "beta is 1.0 there, 2.0 here"],
+    );
     let other = run(&out, &["--beta", "2"]);
-    assert_says(&other, &["holds a run with another configuration", "choose another --out"]);
+    assert_says(
+        &other,
+        &[
+            "holds a run with another configuration",
+            "choose another --out",
+        ],
+    );
     assert_eq!(files(&out), before, "a refused run changed something");
 
     let weights = out.join("checkpoint/model-2.bpk");
@@ -195,7 +299,13 @@ fn a_resume_that_cannot_work_is_refused_and_loses_nothing() {
     fs::write(&weights, &whole[..whole.len() / 2]).unwrap();
     let before = files(&out);
     let broken = run(&out, &["--resume", "--epochs", "3"]);
-    assert_says(&broken, &["checkpoint/model-2.bpk: cannot be read", "resume from the epoch before"]);
+    assert_says(
+        &broken,
+        &[
+            "checkpoint/model-2.bpk: cannot be read",
+            "resume from the epoch before",
+        ],
+    );
     assert_eq!(files(&out), before, "a refused run changed something");
 
     // The way out that it names works.
@@ -204,7 +314,10 @@ fn a_resume_that_cannot_work_is_refused_and_loses_nothing() {
     assert!(printed.contains("resuming after epoch 1"), "{printed}");
 
     fs::remove_dir_all(out.join("checkpoint")).unwrap();
-    assert_says(&run(&out, &["--resume"]), &["holds no checkpoint to resume from"]);
+    assert_says(
+        &run(&out, &["--resume"]),
+        &["holds no checkpoint to resume from"],
+    );
     fs::write(out.join("config.json"), "{").unwrap();
     assert_says(&run(&out, &[]), &["config.json: is corrupt"]);
 }
@@ -214,8 +327,14 @@ fn sizes_and_numbers_that_cannot_work_are_refused_before_anything_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
     for (flags, parts) in [
-        (&["--latent-dim", "0"][..], &["latent_dim must be at least 1"][..]),
-        (&["--latent-dim", "99999999999"], &["latent_dim is 99999999999"]),
+        (
+            &["--latent-dim", "0"][..],
+            &["latent_dim must be at least 1"][..],
+        ),
+        (
+            &["--latent-dim", "99999999999"],
+            &["latent_dim is 99999999999"],
+        ),
         (&["--hidden", "0"], &["a hidden width must be at least 1"]),
         (&["--batch-size", "0"], &["--batch-size must be at least 1"]),
         (&["--epochs", "0"], &["--epochs must be at least 1"]),
@@ -223,20 +342,42 @@ fn sizes_and_numbers_that_cannot_work_are_refused_before_anything_is_written() {
         (&["--lr", "0"], &["--lr must be a positive number"]),
         (&["--lr", "nan"], &["--lr must be a positive number"]),
         (&["--beta=-1"], &["beta must be a number of at least 0"]),
-        (&["--epochs", "many"], &["invalid value 'many' for '--epochs"]),
-        (&["--arch", "transformer"], &["invalid value 'transformer'", "mlp, conv"]),
+        (
+            &["--epochs", "many"],
+            &["invalid value 'many' for '--epochs"],
+        ),
+        (
+            &["--arch", "transformer"],
+            &["invalid value 'transformer'", "mlp, conv"],
+        ),
         (&["--no-such-flag"], &["--no-such-flag"]),
-        (&["--device", "abacus"], &["'abacus' is unknown or was not built in", "built in: ", "flex"]),
-        (&["--device", "cuda"], &["'cuda' is unknown or was not built in", "--features cuda"]),
+        (
+            &["--device", "abacus"],
+            &[
+                "'abacus' is unknown or was not built in",
+                "built in: ",
+                "flex",
+            ],
+        ),
+        (
+            &["--device", "cuda"],
+            &["'cuda' is unknown or was not built in", "--features cuda"],
+        ),
         (&["--out", "/proc/nowhere/run"], &["/proc/nowhere/run"]),
     ] {
         let mut command = Command::new(binary());
-        command.args(["--generated", "--limit", "50", "--out"]).arg(&out).args(flags);
+        command
+            .args(["--generated", "--limit", "50", "--out"])
+            .arg(&out)
+            .args(flags);
         assert_says(&command.output().unwrap(), parts);
         assert!(!out.exists(), "{flags:?} left a folder behind");
     }
     let mut command = Command::new(binary());
-    command.env("BURN_DEVICE", "abacus").args(["--generated", "--out"]).arg(&out);
+    command
+        .env("BURN_DEVICE", "abacus")
+        .args(["--generated", "--out"])
+        .arg(&out);
     assert_says(&command.output().unwrap(), &["'abacus' is unknown"]);
     assert!(!out.exists());
 }
@@ -255,23 +396,48 @@ fn float_images(n: usize, pixel: impl Fn(usize) -> f32) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let header = |kind: u8, shape: &[u32]| -> Vec<u8> {
         let start = [0, 0, kind, shape.len() as u8];
-        start.into_iter().chain(shape.iter().flat_map(|size| size.to_be_bytes())).collect()
+        start
+            .into_iter()
+            .chain(shape.iter().flat_map(|size| size.to_be_bytes()))
+            .collect()
     };
     let mut images = header(0x0d, &[n as u32, 8, 8]);
     images.extend((0..n * 64).flat_map(|i| pixel(i).to_be_bytes()));
     let mut labels = header(8, &[n as u32]);
     labels.extend((0..n).map(|i| (i % 10) as u8));
     for split in ["train", "t10k"] {
-        fs::write(folder.path().join(format!("{split}-images-idx3-ubyte")), &images).unwrap();
-        fs::write(folder.path().join(format!("{split}-labels-idx1-ubyte")), &labels).unwrap();
+        fs::write(
+            folder.path().join(format!("{split}-images-idx3-ubyte")),
+            &images,
+        )
+        .unwrap();
+        fs::write(
+            folder.path().join(format!("{split}-labels-idx1-ubyte")),
+            &labels,
+        )
+        .unwrap();
     }
     folder
 }
 
 fn on(data: &Path, out: &Path, flags: &[&str]) -> Output {
     let mut command = command(out);
-    command.args(["--hidden", "16", "--latent-dim", "2", "--batch-size", "16", "--epochs", "2"]);
-    command.arg("--data-dir").arg(data).args(flags).output().unwrap()
+    command.args([
+        "--hidden",
+        "16",
+        "--latent-dim",
+        "2",
+        "--batch-size",
+        "16",
+        "--epochs",
+        "2",
+    ]);
+    command
+        .arg("--data-dir")
+        .arg(data)
+        .args(flags)
+        .output()
+        .unwrap()
 }
 
 #[test]
@@ -280,7 +446,13 @@ fn data_that_cannot_be_explained_is_refused_and_a_likelihood_that_can_is_named()
     let out = folder.path().join("run");
     let bytes = float_images(40, |i| (i % 256) as f32);
     let outside = on(bytes.path(), &out, &[]);
-    assert_says(&outside, &["training images: values lie in [0, 255]", "Gaussian likelihood"]);
+    assert_says(
+        &outside,
+        &[
+            "training images: values lie in [0, 255]",
+            "Gaussian likelihood",
+        ],
+    );
     assert!(!out.exists());
     let nan = float_images(40, |i| if i == 100 { f32::NAN } else { 0.5 });
     for likelihood in ["bernoulli", "gaussian"] {
@@ -299,10 +471,22 @@ fn an_image_too_small_for_the_convolutions_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let tiny = tempfile::tempdir().unwrap();
     for split in ["train", "t10k"] {
-        let images = [&[0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 2][..], &[9; 8]].concat();
-        fs::write(tiny.path().join(format!("{split}-images-idx3-ubyte")), images).unwrap();
+        let images = [
+            &[0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 2][..],
+            &[9; 8],
+        ]
+        .concat();
+        fs::write(
+            tiny.path().join(format!("{split}-images-idx3-ubyte")),
+            images,
+        )
+        .unwrap();
         let labels = [0, 0, 8, 1, 0, 0, 0, 2, 3, 4];
-        fs::write(tiny.path().join(format!("{split}-labels-idx1-ubyte")), labels).unwrap();
+        fs::write(
+            tiny.path().join(format!("{split}-labels-idx1-ubyte")),
+            labels,
+        )
+        .unwrap();
     }
     let output = on(tiny.path(), &folder.path().join("run"), &["--arch", "conv"]);
     assert_says(&output, &["an image of 2x2 is too small for 2 halvings"]);
@@ -312,18 +496,30 @@ fn an_image_too_small_for_the_convolutions_is_refused() {
 fn a_data_folder_that_is_wrong_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
-    assert_says(&on(Path::new("no/such/folder"), &out, &[]), &["no/such/folder: is no folder"]);
+    assert_says(
+        &on(Path::new("no/such/folder"), &out, &[]),
+        &["no/such/folder: is no folder"],
+    );
     let empty = tempfile::tempdir().unwrap();
-    assert_says(&on(empty.path(), &out, &[]), &["holds no train-images-idx3-ubyte"]);
+    assert_says(
+        &on(empty.path(), &out, &[]),
+        &["holds no train-images-idx3-ubyte"],
+    );
     let huge = float_images(4, |_| 0.5);
     fs::write(
         huge.path().join("train-images-idx3-ubyte"),
         [0, 0, 8, 3, 255, 255, 255, 255, 0, 0, 0, 28, 0, 0, 0, 28],
     )
     .unwrap();
-    assert_says(&on(huge.path(), &out, &[]), &["train-images-idx3-ubyte: is truncated"]);
+    assert_says(
+        &on(huge.path(), &out, &[]),
+        &["train-images-idx3-ubyte: is truncated"],
+    );
     // The variable counts as the flag does.
-    let output = command(&out).env("MNIST_DIR", "no/such/variable").output().unwrap();
+    let output = command(&out)
+        .env("MNIST_DIR", "no/such/variable")
+        .output()
+        .unwrap();
     assert_says(&output, &["no/such/variable: is no folder"]);
     assert!(!out.exists());
 }
@@ -334,5 +530,8 @@ fn a_loss_that_is_no_number_ends_the_run_with_its_step_and_term() {
     let out = folder.path().join("run");
     let large = float_images(200, |i| if i % 3 == 0 { 1e30 } else { -1e30 });
     let output = on(large.path(), &out, &["--likelihood", "squared-error"]);
-    assert_says(&output, &["training stopped: in epoch 1: the loss term 'loss' became inf at step 1"]);
+    assert_says(
+        &output,
+        &["training stopped: in epoch 1: the loss term 'loss' became inf at step 1"],
+    );
 }

@@ -19,17 +19,35 @@ fn reconstruction_laws<L: ReconstructionLoss<Tensor<4>>>(name: &str, loss: &L, d
     assert_eq!(all.len(), 3, "{name}");
 
     let alone: Vec<f64> = (0..3)
-        .flat_map(|i| values(loss.loss(output.clone().narrow(0, i, 1), target.clone().narrow(0, i, 1))))
+        .flat_map(|i| {
+            values(loss.loss(
+                output.clone().narrow(0, i, 1),
+                target.clone().narrow(0, i, 1),
+            ))
+        })
         .collect();
-    assert_all_close(&all, &alone, 1e-5, &format!("{name}: samples are independent"));
+    assert_all_close(
+        &all,
+        &alone,
+        1e-5,
+        &format!("{name}: samples are independent"),
+    );
 
     let twice = |t: &Tensor<4>| Tensor::cat(vec![t.clone(), t.clone()], 3);
     let doubled = values(loss.loss(twice(&output), twice(&target)));
     let want: Vec<f64> = all.iter().map(|one| 2.0 * one).collect();
-    assert_all_close(&doubled, &want, 1e-5, &format!("{name}: a sum over the event"));
+    assert_all_close(
+        &doubled,
+        &want,
+        1e-5,
+        &format!("{name}: a sum over the event"),
+    );
 
     let huge = loss.loss(output.clone() * 25.0, target.clone());
-    assert!(values(huge).iter().all(|x| x.is_finite()), "{name} at large outputs");
+    assert!(
+        values(huge).iter().all(|x| x.is_finite()),
+        "{name} at large outputs"
+    );
 
     loss.support().check(&target, name).unwrap();
 }
@@ -39,9 +57,17 @@ fn reconstruction_losses() {
     for (name, device) in devices() {
         let law = |loss: &str| format!("{loss} on {name}");
         reconstruction_laws(&law("BernoulliNll"), &BernoulliNll, &device);
-        reconstruction_laws(&law("ContinuousBernoulliNll"), &ContinuousBernoulliNll, &device);
+        reconstruction_laws(
+            &law("ContinuousBernoulliNll"),
+            &ContinuousBernoulliNll,
+            &device,
+        );
         reconstruction_laws(&law("GaussianNll"), &GaussianNll::new(0.3), &device);
-        reconstruction_laws(&law("LearnedGaussianNll"), &LearnedGaussianNll::new(&device), &device);
+        reconstruction_laws(
+            &law("LearnedGaussianNll"),
+            &LearnedGaussianNll::new(&device),
+            &device,
+        );
         reconstruction_laws(&law("SquaredError"), &SquaredError, &device);
         reconstruction_laws(&law("L1Loss"), &L1Loss, &device);
         let chosen = Likelihood::Gaussian(GaussianNll::new(0.3));
@@ -63,10 +89,23 @@ impl ReconstructionLoss<Tensor<4>> for Fixed {
 #[test]
 fn losses_have_their_closed_form_values() {
     for (name, device) in devices() {
-        let (output, target) = (tensor([1, 2], &device, |i| [1.0, -2.0][i]), Tensor::zeros([1, 2], &device));
+        let (output, target) = (
+            tensor([1, 2], &device, |i| [1.0, -2.0][i]),
+            Tensor::zeros([1, 2], &device),
+        );
         let one = |loss: Tensor<1>| values(loss)[0];
-        assert_close(one(SquaredError.loss(output.clone(), target.clone())), 5.0, 1e-6, name);
-        assert_close(one(L1Loss.loss(output.clone(), target.clone())), 3.0, 1e-6, name);
+        assert_close(
+            one(SquaredError.loss(output.clone(), target.clone())),
+            5.0,
+            1e-6,
+            name,
+        );
+        assert_close(
+            one(L1Loss.loss(output.clone(), target.clone())),
+            3.0,
+            1e-6,
+            name,
+        );
         // A unit Gaussian is half the squared error and ln(2 pi) for two elements.
         let want = 2.5 + (2.0 * std::f64::consts::PI).ln();
         let unit = GaussianNll::default().loss(output.clone(), target.clone());
@@ -88,11 +127,18 @@ fn standard_normal() {
         let mean = all.iter().sum::<f64>() / n;
         let variance = all.iter().map(|z| z * z).sum::<f64>() / n;
         assert!(mean.abs() < 5.0 / n.sqrt(), "mean {mean} on {name}");
-        assert!((variance - 1.0).abs() < 5.0 * (2.0 / n).sqrt(), "variance {variance} on {name}");
+        assert!(
+            (variance - 1.0).abs() < 5.0 * (2.0 / n).sqrt(),
+            "variance {variance} on {name}"
+        );
 
         let want: Vec<f64> = all
             .chunks(4)
-            .map(|z| -z.iter().map(|z| 0.5 * (z * z + (2.0 * std::f64::consts::PI).ln())).sum::<f64>())
+            .map(|z| {
+                -z.iter()
+                    .map(|z| 0.5 * (z * z + (2.0 * std::f64::consts::PI).ln()))
+                    .sum::<f64>()
+            })
             .collect();
         assert_all_close(&values(prior.log_prob(z)), &want, 1e-5, name);
 
@@ -121,7 +167,10 @@ fn a_posterior_without_a_closed_form_is_estimated() {
         }
     }
     let device = Device::default();
-    let q = DiagonalGaussian::new(Tensor::full([20_000, 3], 0.7, &device), Tensor::full([20_000, 3], -0.5, &device));
+    let q = DiagonalGaussian::new(
+        Tensor::full([20_000, 3], 0.7, &device),
+        Tensor::full([20_000, 3], -0.5, &device),
+    );
     let exact = values(q.kl_to_standard_normal().unwrap())[0];
     let opaque = Opaque(q);
     let z = opaque.rsample();
@@ -152,15 +201,25 @@ fn networks_derive_their_sizes_from_the_data() {
             let alone = encoder.encode(images.clone().narrow(0, 1, 1)).mode();
             assert_all_close(&values(z.narrow(0, 1, 1)), &values(alone), 1e-4, name);
 
-            let encoder = MlpEncoderConfig::new(shape.to_vec(), 6).init(&device).unwrap();
-            let decoder = MlpDecoderConfig::new(6, shape.to_vec()).init_gaussian(&device).unwrap();
+            let encoder = MlpEncoderConfig::new(shape.to_vec(), 6)
+                .init(&device)
+                .unwrap();
+            let decoder = MlpDecoderConfig::new(6, shape.to_vec())
+                .init_gaussian(&device)
+                .unwrap();
             let z = encoder.encode(images);
             assert_eq!(z.dims(), [3, 6], "{name}");
             assert_eq!(decoder.decode(z).mean().dims(), [3, c, h, w], "{name}");
         }
         let rows = tensor([4, 13], &device, noise(3, 1.0));
-        let encoder = MlpEncoderConfig::new(vec![13], 2).with_hidden(vec![]).init_gaussian(&device).unwrap();
-        let decoder = MlpDecoderConfig::new(2, vec![13]).with_hidden(vec![5, 7]).init(&device).unwrap();
+        let encoder = MlpEncoderConfig::new(vec![13], 2)
+            .with_hidden(vec![])
+            .init_gaussian(&device)
+            .unwrap();
+        let decoder = MlpDecoderConfig::new(2, vec![13])
+            .with_hidden(vec![5, 7])
+            .init(&device)
+            .unwrap();
         let output: Tensor<2> = decoder.decode(encoder.encode(rows).mode());
         assert_eq!(output.dims(), [4, 13], "{name}");
     }
@@ -186,17 +245,33 @@ fn sizes_that_cannot_work_are_refused_by_name() {
         message(config.init_gaussian(&device).map(drop))
     };
     let small = conv([1, 4, 9], vec![2, 2, 2]);
-    assert!(small.contains("an image of 4x9 is too small for 3 halvings"), "{small}");
-    assert!(small.contains("convolution 3 would work on 1x3 pixels"), "{small}");
+    assert!(
+        small.contains("an image of 4x9 is too small for 3 halvings"),
+        "{small}"
+    );
+    assert!(
+        small.contains("convolution 3 would work on 1x3 pixels"),
+        "{small}"
+    );
     assert!(conv([1, 28, 28], vec![]).contains("at least one convolution"));
     assert!(conv([1, 28, 28], vec![0]).contains("a number of filters must be at least 1"));
-    let decoder = ConvDecoderConfig::new(0, [1, 28, 28]).init(&device).map(drop);
+    let decoder = ConvDecoderConfig::new(0, [1, 28, 28])
+        .init(&device)
+        .map(drop);
     assert!(message(decoder).contains("ConvDecoder: latent_dim"));
 
     let vae = |config: VaeConfig| {
-        let encoder = MlpEncoderConfig::new(vec![4], 2).init_gaussian::<2>(&device).unwrap();
-        let decoder = MlpDecoderConfig::new(2, vec![4]).init::<2>(&device).unwrap();
-        message(config.init(encoder, decoder, StandardNormal::new(2), BernoulliNll).map(drop))
+        let encoder = MlpEncoderConfig::new(vec![4], 2)
+            .init_gaussian::<2>(&device)
+            .unwrap();
+        let decoder = MlpDecoderConfig::new(2, vec![4])
+            .init::<2>(&device)
+            .unwrap();
+        message(
+            config
+                .init(encoder, decoder, StandardNormal::new(2), BernoulliNll)
+                .map(drop),
+        )
     };
     assert!(vae(VaeConfig::new().with_beta(-1.0)).contains("beta must be"));
     assert!(vae(VaeConfig::new().with_beta(f64::NAN)).contains("beta must be"));
@@ -208,18 +283,28 @@ fn a_support_names_what_lies_outside() {
     for (name, device) in devices() {
         let check = |values: &[f64], support: Support| {
             let data = tensor([values.len(), 1], &device, |i| values[i]);
-            support.check(&data, "pixels").map_err(|error| error.to_string())
+            support
+                .check(&data, "pixels")
+                .map_err(|error| error.to_string())
         };
         assert_eq!(check(&[0.0, 1.0], Support::UnitInterval), Ok(()), "{name}");
         assert_eq!(check(&[-5.0, 300.0], Support::Real), Ok(()), "{name}");
         let outside = check(&[0.5, 1.5], Support::UnitInterval).unwrap_err();
-        assert!(outside.contains("pixels: values lie in [0.5, 1.5]"), "{outside} on {name}");
+        assert!(
+            outside.contains("pixels: values lie in [0.5, 1.5]"),
+            "{outside} on {name}"
+        );
         for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             for support in [Support::UnitInterval, Support::Real] {
                 let error = check(&[0.5, bad, 0.1], support).unwrap_err();
                 assert!(error.contains("NaN or infinite"), "{error} on {name}");
             }
         }
-        assert!(check(&[], Support::Real).unwrap_err().contains("holds no values"), "{name}");
+        assert!(
+            check(&[], Support::Real)
+                .unwrap_err()
+                .contains("holds no values"),
+            "{name}"
+        );
     }
 }

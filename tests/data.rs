@@ -36,7 +36,10 @@ fn refused(bytes: &[u8]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = write(&folder, "some-file", bytes);
     let message = Idx::open(&path).unwrap_err().to_string();
-    assert!(message.contains("some-file"), "the file is not named: {message}");
+    assert!(
+        message.contains("some-file"),
+        "the file is not named: {message}"
+    );
     message
 }
 
@@ -48,9 +51,21 @@ fn every_value_type_is_read_raw_and_gzipped() {
         (0x08, vec![0, 255], Values::Bytes(vec![0, 255])),
         (0x09, vec![0xff, 1], floats(&[-1.0, 1.0])),
         (0x0b, vec![0xff, 0xfe, 1, 0], floats(&[-2.0, 256.0])),
-        (0x0c, [(-3i32).to_be_bytes(), 70_000i32.to_be_bytes()].concat(), floats(&[-3.0, 70_000.0])),
-        (0x0d, [1.5f32.to_be_bytes(), (-0.25f32).to_be_bytes()].concat(), floats(&[1.5, -0.25])),
-        (0x0e, [2.5f64.to_be_bytes(), (-4.0f64).to_be_bytes()].concat(), floats(&[2.5, -4.0])),
+        (
+            0x0c,
+            [(-3i32).to_be_bytes(), 70_000i32.to_be_bytes()].concat(),
+            floats(&[-3.0, 70_000.0]),
+        ),
+        (
+            0x0d,
+            [1.5f32.to_be_bytes(), (-0.25f32).to_be_bytes()].concat(),
+            floats(&[1.5, -0.25]),
+        ),
+        (
+            0x0e,
+            [2.5f64.to_be_bytes(), (-4.0f64).to_be_bytes()].concat(),
+            floats(&[2.5, -4.0]),
+        ),
     ] {
         let raw = idx(kind, &[2, 1], &bytes);
         for file in [raw.clone(), gzip(&raw)] {
@@ -75,10 +90,16 @@ fn a_header_that_claims_the_world_costs_nothing() {
         gzip(&idx(8, &[most, 28, 28], &[1, 2, 3])),
     ] {
         let message = refused(&header);
-        assert!(message.contains("truncated") || message.contains("more than any file"), "{message}");
+        assert!(
+            message.contains("truncated") || message.contains("more than any file"),
+            "{message}"
+        );
     }
     if let (Some(before), Some(after)) = (before, resident_bytes()) {
-        assert!(after < before + (64 << 20), "memory grew from {before} to {after}");
+        assert!(
+            after < before + (64 << 20),
+            "memory grew from {before} to {after}"
+        );
     }
 }
 
@@ -101,14 +122,21 @@ fn what_is_no_idx_file_is_refused_by_name() {
     assert!(refused(&idx(8, &[4], &[1, 2, 3])).contains("is truncated"));
     assert!(refused(&idx(8, &[2], &[1, 2, 3])).contains("is longer than its header claims"));
 
-    let whole = gzip(&idx(8, &[2000], &(0..2000).map(|i| (i * i % 251) as u8).collect::<Vec<_>>()));
+    let whole = gzip(&idx(
+        8,
+        &[2000],
+        &(0..2000).map(|i| (i * i % 251) as u8).collect::<Vec<_>>(),
+    ));
     assert!(refused(&whole[..whole.len() / 2]).contains("truncated"));
     let mut corrupt = whole.clone();
     let middle = corrupt.len() / 2;
     corrupt[middle] ^= 0xff;
     corrupt[middle + 1] ^= 0xff;
     let message = refused(&corrupt);
-    assert!(message.contains("corrupt gzip") || message.contains("truncated"), "{message}");
+    assert!(
+        message.contains("corrupt gzip") || message.contains("truncated"),
+        "{message}"
+    );
     // The values are whole, but the checksum at the end is not theirs.
     let mut wrong_sum = whole.clone();
     let last = wrong_sum.len() - 6;
@@ -116,7 +144,10 @@ fn what_is_no_idx_file_is_refused_by_name() {
     assert!(refused(&wrong_sum).contains("corrupt gzip"));
 
     let missing = Idx::open("no/such/file").unwrap_err().to_string();
-    assert!(missing.contains("no/such/file: cannot be opened"), "{missing}");
+    assert!(
+        missing.contains("no/such/file: cannot be opened"),
+        "{missing}"
+    );
 }
 
 const NAMES: [&str; 4] = [
@@ -131,7 +162,10 @@ fn data_set(suffix: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let images = |n: u32| idx(8, &[n, 4, 5], &vec![51; n as usize * 20]);
     let labels = |n: u32| idx(8, &[n], &vec![7; n as usize]);
-    for (name, bytes) in NAMES.iter().zip([images(6), labels(6), images(3), labels(3)]) {
+    for (name, bytes) in NAMES
+        .iter()
+        .zip([images(6), labels(6), images(3), labels(3)])
+    {
         let bytes = if suffix == ".gz" { gzip(&bytes) } else { bytes };
         write(&folder, &format!("{name}{suffix}"), &bytes);
     }
@@ -153,7 +187,12 @@ fn a_data_set_of_any_image_size_is_read() {
         assert_eq!(data.origin, Origin::Mnist(folder.path().to_path_buf()));
         let images = data.test.images(&Device::default());
         assert_eq!(images.dims(), [3, 1, 4, 5]);
-        assert!(images.into_data().iter::<f32>().all(|pixel| (pixel - 0.2).abs() < 1e-6));
+        assert!(
+            images
+                .into_data()
+                .iter::<f32>()
+                .all(|pixel| (pixel - 0.2).abs() < 1e-6)
+        );
     }
 }
 
@@ -169,12 +208,18 @@ fn a_folder_that_is_wrong_is_named() {
     fs::rename(&labels, &images).unwrap();
     fs::rename(swapped.path().join("x"), &labels).unwrap();
     let swapped = message(swapped.path());
-    assert!(swapped.contains("train-images") && swapped.contains("swapped"), "{swapped}");
+    assert!(
+        swapped.contains("train-images") && swapped.contains("swapped"),
+        "{swapped}"
+    );
 
     let fewer = data_set("");
     write(&fewer, NAMES[1], &idx(8, &[5], &[0; 5]));
     let fewer = message(fewer.path());
-    assert!(fewer.contains("train-labels") && fewer.contains("holds 5 labels"), "{fewer}");
+    assert!(
+        fewer.contains("train-labels") && fewer.contains("holds 5 labels"),
+        "{fewer}"
+    );
 
     let none = data_set("");
     write(&none, NAMES[0], &idx(8, &[0, 4, 5], &[]));
@@ -193,7 +238,11 @@ fn a_folder_that_is_wrong_is_named() {
 fn images_and_labels_must_match() {
     assert!(LabeledImages::from_bytes(vec![0; 24], vec![1, 2], [3, 4]).is_ok());
     let error = LabeledImages::from_bytes(vec![0; 23], vec![1, 2], [3, 4]).unwrap_err();
-    assert!(error.to_string().contains("23 bytes do not make 2 images of 3x4"));
+    assert!(
+        error
+            .to_string()
+            .contains("23 bytes do not make 2 images of 3x4")
+    );
 }
 
 #[test]
@@ -208,7 +257,12 @@ fn mnist_is_mnist() {
     assert_eq!(data.train.shape(), [1, 28, 28]);
     assert_eq!(data.train.labels()[..10], [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]);
     assert_eq!(data.test.labels()[..10], [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]);
-    let pixels: Vec<f32> = data.train.images(&Device::default()).into_data().iter::<f32>().collect();
+    let pixels: Vec<f32> = data
+        .train
+        .images(&Device::default())
+        .into_data()
+        .iter::<f32>()
+        .collect();
     let mean = pixels.iter().map(|&pixel| f64::from(pixel)).sum::<f64>() / pixels.len() as f64;
     assert!((mean - 0.1307).abs() < 1e-4, "the mean pixel is {mean}");
 }

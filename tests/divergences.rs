@@ -23,7 +23,8 @@ fn gaussians(pairs: &[[f64; 2]], device: &Device) -> DiagonalGaussian {
 }
 
 fn density([mean, log_var]: [f64; 2], x: f64) -> f64 {
-    (-0.5 * ((x - mean).powi(2) * (-log_var).exp() + log_var + (2.0 * std::f64::consts::PI).ln())).exp()
+    (-0.5 * ((x - mean).powi(2) * (-log_var).exp() + log_var + (2.0 * std::f64::consts::PI).ln()))
+        .exp()
 }
 
 /// `integral of f(x) dx` over everything that matters for Gaussians of moderate size.
@@ -33,7 +34,11 @@ fn quadrature(f: impl Fn(f64) -> f64) -> f64 {
 
 /// `p ln(p / q)`, with `0 ln 0 = 0`.
 fn relative(p: f64, q: f64) -> f64 {
-    if p == 0.0 { 0.0 } else { p * (p.ln() - q.max(f64::MIN_POSITIVE).ln()) }
+    if p == 0.0 {
+        0.0
+    } else {
+        p * (p.ln() - q.max(f64::MIN_POSITIVE).ln())
+    }
 }
 
 const PAIRS: [[[f64; 2]; 2]; 4] = [
@@ -58,8 +63,14 @@ fn gaussian_closed_forms_equal_quadrature() {
         against(gaussian::cross_entropy(&p, &q), &cross, "cross-entropy");
 
         let normal = p.kl_to_standard_normal().unwrap();
-        let want = PAIRS.map(|[p, _]| quadrature(|x| relative(density(p, x), density([0.0; 2], x))));
-        assert_all_close(&values(normal), &want, 2e-5, &format!("kl to normal on {name}"));
+        let want =
+            PAIRS.map(|[p, _]| quadrature(|x| relative(density(p, x), density([0.0; 2], x))));
+        assert_all_close(
+            &values(normal),
+            &want,
+            2e-5,
+            &format!("kl to normal on {name}"),
+        );
     }
 }
 
@@ -97,7 +108,10 @@ fn gaussian_js_equals_quadrature() {
             let (p, q) = (density(p, x), density(q, x));
             0.5 * relative(p, 0.5 * (p + q)) + 0.5 * relative(q, 0.5 * (p + q))
         });
-        assert!((mean - want).abs() <= 5.0 * error + 1e-6, "js {mean} against {want} +- {error}");
+        assert!(
+            (mean - want).abs() <= 5.0 * error + 1e-6,
+            "js {mean} against {want} +- {error}"
+        );
         assert!(got.iter().all(|&js| js <= std::f64::consts::LN_2 + 1e-5));
     }
 }
@@ -111,8 +125,14 @@ fn a_posterior_sample_has_its_moments_and_its_density() {
         let mean = z.iter().sum::<f64>() / n as f64;
         let variance = z.iter().map(|z| (z - mean).powi(2)).sum::<f64>() / n as f64;
         let want = (-1f64).exp();
-        assert!((mean - 1.0).abs() < 5.0 * (want / n as f64).sqrt(), "mean {mean} on {name}");
-        assert!((variance / want - 1.0).abs() < 0.06, "variance {variance} on {name}");
+        assert!(
+            (mean - 1.0).abs() < 5.0 * (want / n as f64).sqrt(),
+            "mean {mean} on {name}"
+        );
+        assert!(
+            (variance / want - 1.0).abs() < 0.06,
+            "variance {variance} on {name}"
+        );
         assert_eq!(values(q.mode()), vec![1.0; n]);
         let at = values(q.log_prob(Tensor::full([n, 1], 0.3, &device)))[0];
         assert_close(at, density([1.0, -1.0], 0.3).ln(), 1e-5, name);
@@ -123,9 +143,20 @@ fn a_posterior_sample_has_its_moments_and_its_density() {
 fn log_variance_is_bounded_where_it_is_made() {
     for (name, device) in devices() {
         let q = gaussians(&[[0.0, 1e4], [0.0, -1e4], [0.0, 3.0]], &device);
-        assert_eq!(values(q.log_var()), [LOG_VAR_MAX, LOG_VAR_MIN, 3.0], "{name}");
-        let all = [q.kl_to_standard_normal().unwrap(), q.log_prob(q.rsample()), q.entropy()];
-        assert!(all.into_iter().flat_map(values).all(f64::is_finite), "{name}");
+        assert_eq!(
+            values(q.log_var()),
+            [LOG_VAR_MAX, LOG_VAR_MIN, 3.0],
+            "{name}"
+        );
+        let all = [
+            q.kl_to_standard_normal().unwrap(),
+            q.log_prob(q.rsample()),
+            q.entropy(),
+        ];
+        assert!(
+            all.into_iter().flat_map(values).all(f64::is_finite),
+            "{name}"
+        );
     }
 }
 
@@ -189,8 +220,14 @@ fn categorical_variables_of_an_event_add_up() {
     let logits = tensor([2, 3, 4], &device, noise(5, 2.0));
     let together = values(categorical::entropy(logits.clone()));
     let apart: Vec<f64> = (0..3)
-        .map(|k| values(categorical::entropy(logits.clone().narrow(1, k, 1).squeeze_dim::<2>(1))))
-        .fold(vec![0.0; 2], |sum, one| sum.iter().zip(one).map(|(a, b)| a + b).collect());
+        .map(|k| {
+            values(categorical::entropy(
+                logits.clone().narrow(1, k, 1).squeeze_dim::<2>(1),
+            ))
+        })
+        .fold(vec![0.0; 2], |sum, one| {
+            sum.iter().zip(one).map(|(a, b)| a + b).collect()
+        });
     assert_all_close(&together, &apart, 1e-6, "entropy");
 }
 
@@ -199,7 +236,12 @@ fn impossible_classes_cost_nothing_and_break_nothing() {
     let device = device();
     let p = tensor([1, 3], &device, |i| [0.0, -2000.0, 0.0][i]);
     let q = tensor([1, 3], &device, |i| [0.0, 0.0, -2000.0][i]);
-    assert_close(values(categorical::entropy(p.clone()))[0], 2f64.ln(), 1e-6, "entropy");
+    assert_close(
+        values(categorical::entropy(p.clone()))[0],
+        2f64.ln(),
+        1e-6,
+        "entropy",
+    );
     let js = values(categorical::js(p, q))[0];
     assert_close(js, 0.5 * 2f64.ln(), 1e-6, "half of the mass is shared");
 }
@@ -214,7 +256,15 @@ fn the_continuous_bernoulli_is_a_density_with_its_mean() {
             let nll = ContinuousBernoulliNll.loss(Tensor::full([n, 1], logit, &device), grid);
             let density: Vec<f64> = values(nll).iter().map(|nll| (-nll).exp()).collect();
             let simpson = |f: &dyn Fn(usize) -> f64| -> f64 {
-                let weight = |i| if i == 0 || i == n - 1 { 1.0 } else if i % 2 == 1 { 4.0 } else { 2.0 };
+                let weight = |i| {
+                    if i == 0 || i == n - 1 {
+                        1.0
+                    } else if i % 2 == 1 {
+                        4.0
+                    } else {
+                        2.0
+                    }
+                };
                 (0..n).map(|i| weight(i) * f(i)).sum::<f64>() / 3.0 / (n - 1) as f64
             };
             let what = format!("logit {logit} on {name}");

@@ -22,7 +22,10 @@ fn reached<M: Module>(part: &M, gradients: &Gradients) -> bool {
             }
         }
     }
-    let mut visitor = Visitor { gradients, reached: false };
+    let mut visitor = Visitor {
+        gradients,
+        reached: false,
+    };
     part.visit(&mut visitor);
     visitor.reached
 }
@@ -52,9 +55,17 @@ fn vae() {
         let device = device.autodiff();
         let vae = VaeConfig::new()
             .init(
-                MlpEncoderConfig::new(vec![6], 2).with_hidden(vec![5]).init_gaussian(&device).unwrap(),
-                MlpDecoderConfig::new(2, vec![6]).with_hidden(vec![5]).init(&device).unwrap(),
-                LearnedPrior { mean: Param::from_tensor(Tensor::ones([2], &device)) },
+                MlpEncoderConfig::new(vec![6], 2)
+                    .with_hidden(vec![5])
+                    .init_gaussian(&device)
+                    .unwrap(),
+                MlpDecoderConfig::new(2, vec![6])
+                    .with_hidden(vec![5])
+                    .init(&device)
+                    .unwrap(),
+                LearnedPrior {
+                    mean: Param::from_tensor(Tensor::ones([2], &device)),
+                },
                 LearnedGaussianNll::new(&device),
             )
             .unwrap();
@@ -91,7 +102,13 @@ fn autoencoder() {
         let rows = tensor::<2>([4, 6], &device, noise(1, 1.0));
         let losses = autoencoder.losses(rows);
         let gradients = losses.term("reconstruction").unwrap().mean().backward();
-        assert!(reached(&autoencoder.encoder, &gradients), "encoder on {name}");
-        assert!(reached(&autoencoder.decoder, &gradients), "decoder on {name}");
+        assert!(
+            reached(&autoencoder.encoder, &gradients),
+            "encoder on {name}"
+        );
+        assert!(
+            reached(&autoencoder.decoder, &gradients),
+            "decoder on {name}"
+        );
     }
 }

@@ -51,15 +51,28 @@ fn check<const N: usize>(
             core::array::from_fn(|k| tensor(SHAPE, &device, |i| argument(k, i)).require_grad());
         let output = kernel(inputs.clone());
         let expected: Vec<f64> = (0..SHAPE[0])
-            .map(|row| (row * EVENT..(row + 1) * EVENT).map(|i| formula(at(i))).sum())
+            .map(|row| {
+                (row * EVENT..(row + 1) * EVENT)
+                    .map(|i| formula(at(i)))
+                    .sum()
+            })
             .collect();
-        assert_all_close(&values(output.clone()), &expected, 1e-5, &format!("{name} on {device_name}"));
+        assert_all_close(
+            &values(output.clone()),
+            &expected,
+            1e-5,
+            &format!("{name} on {device_name}"),
+        );
 
         // Samples are weighed apart, so that a gradient that crosses samples is seen.
         let weights = tensor([SHAPE[0]], &device, |row| 1.0 + row as f64);
         let gradients = (output * weights).sum().backward();
         for k in 0..N {
-            let got = values(inputs[k].grad(&gradients).expect("every argument has a gradient"));
+            let got = values(
+                inputs[k]
+                    .grad(&gradients)
+                    .expect("every argument has a gradient"),
+            );
             let want: Vec<f64> = (0..ELEMENTS)
                 .map(|i| {
                     let along = |x: f64| {
@@ -70,14 +83,24 @@ fn check<const N: usize>(
                     (1.0 + (i / EVENT) as f64) * derivative(along, at(i)[k])
                 })
                 .collect();
-            assert_all_close(&got, &want, 2e-5, &format!("{name}, gradient {k} on {device_name}"));
+            assert_all_close(
+                &got,
+                &want,
+                2e-5,
+                &format!("{name}, gradient {k} on {device_name}"),
+            );
         }
     }
 }
 
 #[test]
 fn gaussian_kl_is_its_formula() {
-    check("gaussian_kl", |[m, l]| kernel::gaussian_kl(m, l), |[m, l]| formula::kl(m, l), None);
+    check(
+        "gaussian_kl",
+        |[m, l]| kernel::gaussian_kl(m, l),
+        |[m, l]| formula::kl(m, l),
+        None,
+    );
 }
 
 #[test]
@@ -133,7 +156,11 @@ fn one_variance_can_be_shared_by_all_elements() {
     for (name, device) in devices() {
         let mean = tensor(SHAPE, &device, noise(1, 2.0));
         let target = tensor(SHAPE, &device, noise(2, 2.0));
-        let shared = kernel::gaussian_nll(mean.clone(), target.clone(), Tensor::full([1; 3], -0.7, &device));
+        let shared = kernel::gaussian_nll(
+            mean.clone(),
+            target.clone(),
+            Tensor::full([1; 3], -0.7, &device),
+        );
         let fixed = kernel::gaussian_nll_fixed(mean, target, (-0.7f64).exp());
         assert_all_close(&values(shared), &values(fixed), 1e-5, name);
     }
@@ -152,19 +179,30 @@ fn the_extremes_are_finite_and_right() {
         assert_all_close(&values(kl.clone()), &want, 1e-5, &format!("kl on {name}"));
         let gradient = log_var.grad(&kl.sum().backward()).unwrap();
         let want = extremes.map(|l: f64| 0.5 * (l.exp() - 1.0));
-        assert_all_close(&values(gradient), &want, 1e-5, &format!("kl gradient on {name}"));
+        assert_all_close(
+            &values(gradient),
+            &want,
+            1e-5,
+            &format!("kl gradient on {name}"),
+        );
 
         let logits = [-100.0, -20.0, 0.0, 0.0, 20.0, 100.0];
         let targets = [0.0, 1.0, 0.0, 1.0, 0.0, 1.0];
         let (l, x) = (row(&logits), row(&targets));
         let nll = kernel::bernoulli_nll(l.clone(), x);
-        let want: Vec<f64> =
-            logits.iter().zip(targets).map(|(&l, x)| formula::bernoulli(l, x)).collect();
+        let want: Vec<f64> = logits
+            .iter()
+            .zip(targets)
+            .map(|(&l, x)| formula::bernoulli(l, x))
+            .collect();
         assert_all_close(&values(nll.clone()), &want, 1e-5, &format!("nll on {name}"));
         let gradient = values(l.grad(&nll.sum().backward()).unwrap());
         // sigmoid(l) - x: at l = 0 it is 1/2 - x, where a max(l, 0) formula has -x.
-        let want: Vec<f64> =
-            logits.iter().zip(targets).map(|(&l, x)| 1.0 / (1.0 + (-l).exp()) - x).collect();
+        let want: Vec<f64> = logits
+            .iter()
+            .zip(targets)
+            .map(|(&l, x)| 1.0 / (1.0 + (-l).exp()) - x)
+            .collect();
         assert_all_close(&gradient, &want, 1e-5, &format!("nll gradient on {name}"));
     }
 }
@@ -201,5 +239,8 @@ fn strided_views_and_empty_batches_work() {
 #[should_panic(expected = "mean has shape [2, 3], log_var has shape [2, 4]")]
 fn shapes_that_differ_are_named() {
     let device = Device::default();
-    kernel::gaussian_kl(Tensor::<2>::zeros([2, 3], &device), Tensor::zeros([2, 4], &device));
+    kernel::gaussian_kl(
+        Tensor::<2>::zeros([2, 3], &device),
+        Tensor::zeros([2, 4], &device),
+    );
 }

@@ -22,9 +22,17 @@ fn layer(module: &str) -> Option<usize> {
 }
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let entries = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
     entries
-        .flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] })
+        .flat_map(|path| {
+            if path.is_dir() {
+                sources(&path)
+            } else {
+                vec![path]
+            }
+        })
         .collect()
 }
 
@@ -43,18 +51,36 @@ fn no_import_runs_back() {
     let mut checked = 0;
     for path in sources(&src) {
         let relative = path.strip_prefix(&src).unwrap();
-        let module = relative.components().next().unwrap().as_os_str().to_str().unwrap();
+        let module = relative
+            .components()
+            .next()
+            .unwrap()
+            .as_os_str()
+            .to_str()
+            .unwrap();
         let module = module.trim_end_matches(".rs");
         let Some(own) = layer(module) else {
-            assert!(["lib", "prelude"].contains(&module), "{module} stands in no layer");
+            assert!(
+                ["lib", "prelude"].contains(&module),
+                "{module} stands in no layer"
+            );
             continue;
         };
         for (number, line) in fs::read_to_string(&path).unwrap().lines().enumerate() {
-            assert!(!line.contains("crate::{"), "one module a line: {}", path.display());
+            assert!(
+                !line.contains("crate::{"),
+                "one module a line: {}",
+                path.display()
+            );
             for name in named(line) {
                 let used = layer(name).unwrap_or_else(|| panic!("{name} stands in no layer"));
                 let allowed = name == module || used < own;
-                assert!(allowed, "{}:{}: {module} uses {name}", relative.display(), number + 1);
+                assert!(
+                    allowed,
+                    "{}:{}: {module} uses {name}",
+                    relative.display(),
+                    number + 1
+                );
                 checked += 1;
             }
         }

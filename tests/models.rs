@@ -20,7 +20,9 @@ const LATENT: usize = 2;
 fn rows(count: usize, spread: f64) -> Vec<Vec<f64>> {
     let (loadings, offset) = (noise(11, 1.3), noise(12, 0.8));
     // Sums of incommensurable sines are close enough to normal, and need no generator.
-    let normal = |seed: usize, i: usize| (0..6).map(|k| noise(seed + 7 * k, 1.0)(i)).sum::<f64>() / 3f64.sqrt();
+    let normal = |seed: usize, i: usize| {
+        (0..6).map(|k| noise(seed + 7 * k, 1.0)(i)).sum::<f64>() / 3f64.sqrt()
+    };
     (0..count)
         .map(|i| {
             let z = [normal(101, i), normal(203, i)];
@@ -35,7 +37,9 @@ fn rows(count: usize, spread: f64) -> Vec<Vec<f64>> {
 }
 
 fn to_tensor(rows: &[Vec<f64>], device: &Device) -> Tensor<2> {
-    tensor([rows.len(), rows[0].len()], device, |i| rows[i / rows[0].len()][i % rows[0].len()])
+    tensor([rows.len(), rows[0].len()], device, |i| {
+        rows[i / rows[0].len()][i % rows[0].len()]
+    })
 }
 
 /// The two largest eigenvalues of the covariance, and the sum of the others.
@@ -48,7 +52,10 @@ fn spectrum(rows: &[Vec<f64>]) -> ([f64; 2], f64) {
         })
         .sum();
     let (_, share) = principal_components(rows);
-    (share.map(|share| share * total), total * (1.0 - share[0] - share[1]))
+    (
+        share.map(|share| share * total),
+        total * (1.0 - share[0] - share[1]),
+    )
 }
 
 /// The greatest mean log-likelihood that probabilistic PCA with two components reaches on its own
@@ -71,8 +78,14 @@ fn a_linear_vae_reaches_the_likelihood_of_probabilistic_pca() {
     device.seed(1);
     let mut vae = VaeConfig::new()
         .init(
-            MlpEncoderConfig::new(vec![FEATURES], LATENT).with_hidden(vec![]).init_gaussian(&device).unwrap(),
-            MlpDecoderConfig::new(LATENT, vec![FEATURES]).with_hidden(vec![]).init(&device).unwrap(),
+            MlpEncoderConfig::new(vec![FEATURES], LATENT)
+                .with_hidden(vec![])
+                .init_gaussian(&device)
+                .unwrap(),
+            MlpDecoderConfig::new(LATENT, vec![FEATURES])
+                .with_hidden(vec![])
+                .init(&device)
+                .unwrap(),
             StandardNormal::new(LATENT),
             LearnedGaussianNll::new(&device),
         )
@@ -83,7 +96,9 @@ fn a_linear_vae_reaches_the_likelihood_of_probabilistic_pca() {
     let points: Vec<Tensor<2>> = (0..2 * LATENT)
         .map(|p| {
             let size = if p % 2 == 0 { 1.0 } else { -1.0 } * (LATENT as f64).sqrt();
-            tensor([rows.len(), LATENT], &device, |i| if i % LATENT == p / 2 { size } else { 0.0 })
+            tensor([rows.len(), LATENT], &device, |i| {
+                if i % LATENT == p / 2 { size } else { 0.0 }
+            })
         })
         .collect();
     let batch = Tensor::cat(vec![data.clone(); points.len()], 0);
@@ -99,8 +114,14 @@ fn a_linear_vae_reaches_the_likelihood_of_probabilistic_pca() {
     }
     let reached = values(vae.losses_with(batch, noise).mean())[0];
     println!("negative ELBO {reached:.5}, exact negative log-likelihood {exact:.5}");
-    assert!(reached >= exact - 1e-3, "the ELBO {reached} is above the likelihood {exact}");
-    assert!(reached <= exact + 0.01, "the ELBO {reached} is more than 0.01 nats from {exact}");
+    assert!(
+        reached >= exact - 1e-3,
+        "the ELBO {reached} is above the likelihood {exact}"
+    );
+    assert!(
+        reached <= exact + 0.01,
+        "the ELBO {reached} is more than 0.01 nats from {exact}"
+    );
 }
 
 /// The mean squared error per row that an autoencoder reaches.
@@ -138,8 +159,14 @@ fn a_linear_autoencoder_reaches_the_error_of_pca() {
     let (_, pca) = spectrum(&rows);
     let reached = train_autoencoder(to_tensor(&rows, &device), vec![], LATENT, 8000);
     println!("linear autoencoder {reached:.5}, PCA {pca:.5}");
-    assert!(reached >= pca * (1.0 - 1e-3), "{reached} is below PCA's {pca}: it is not linear");
-    assert!(reached <= pca * (1.0 + 2e-3), "{reached} is above PCA's {pca}");
+    assert!(
+        reached >= pca * (1.0 - 1e-3),
+        "{reached} is below PCA's {pca}: it is not linear"
+    );
+    assert!(
+        reached <= pca * (1.0 + 2e-3),
+        "{reached} is above PCA's {pca}"
+    );
 }
 
 #[test]
@@ -148,7 +175,11 @@ fn a_nonlinear_autoencoder_goes_below_the_error_of_pca() {
     // Most of a circle, which two directions hold exactly and one does not.
     let circle = |i: usize| -> Vec<f64> {
         let angle = 4.5 * i as f64 / 200.0;
-        vec![2.0 * angle.cos(), 2.0 * angle.sin(), 0.5 * (2.0 * angle).cos()]
+        vec![
+            2.0 * angle.cos(),
+            2.0 * angle.sin(),
+            0.5 * (2.0 * angle).cos(),
+        ]
     };
     let rows: Vec<Vec<f64>> = (0..200).map(circle).collect();
     let ([_, second], rest) = spectrum(&rows);
@@ -166,8 +197,14 @@ type SmallVae = Vae<
 fn small(config: VaeConfig, device: &Device) -> SmallVae {
     config
         .init(
-            MlpEncoderConfig::new(vec![5], 2).with_hidden(vec![8]).init_gaussian(device).unwrap(),
-            MlpDecoderConfig::new(2, vec![5]).with_hidden(vec![8]).init(device).unwrap(),
+            MlpEncoderConfig::new(vec![5], 2)
+                .with_hidden(vec![8])
+                .init_gaussian(device)
+                .unwrap(),
+            MlpDecoderConfig::new(2, vec![5])
+                .with_hidden(vec![8])
+                .init(device)
+                .unwrap(),
             StandardNormal::new(2),
             BernoulliNll,
         )
@@ -180,7 +217,11 @@ fn terms(losses: &Losses) -> [Vec<f64>; 3] {
 
 /// `reconstruction + weight * kl`.
 fn weighed([_, reconstruction, kl]: &[Vec<f64>; 3], weight: f64) -> Vec<f64> {
-    reconstruction.iter().zip(kl).map(|(r, k)| r + weight * k).collect()
+    reconstruction
+        .iter()
+        .zip(kl)
+        .map(|(r, k)| r + weight * k)
+        .collect()
 }
 
 #[test]
@@ -190,7 +231,10 @@ fn beta_weighs_the_kl_in_training_and_in_evaluation_alike() {
     let noise = tensor([4, 2], &device, noise(3, 1.0));
     let training = terms(&vae.losses_with(Tensor::ones([4, 5], &device), noise.clone()));
     let plain = device.clone().inner();
-    let evaluation = terms(&vae.valid().losses_with(Tensor::ones([4, 5], &plain), noise.without_autodiff()));
+    let evaluation = terms(
+        &vae.valid()
+            .losses_with(Tensor::ones([4, 5], &plain), noise.without_autodiff()),
+    );
     assert_all_close(&training[0], &weighed(&training, 3.5), 1e-6, "training");
     assert_all_close(&evaluation[0], &training[0], 1e-6, "evaluation");
 }
@@ -198,17 +242,26 @@ fn beta_weighs_the_kl_in_training_and_in_evaluation_alike() {
 #[test]
 fn the_warm_up_rises_with_the_steps_and_spares_evaluation() {
     let device = Device::default().autodiff();
-    let mut vae = small(VaeConfig::new().with_beta(2.0).with_warmup_steps(4), &device);
+    let mut vae = small(
+        VaeConfig::new().with_beta(2.0).with_warmup_steps(4),
+        &device,
+    );
     for weight in [0.0, 0.5, 1.0, 1.5, 2.0, 2.0] {
         let now = terms(&vae.losses(Tensor::ones([4, 5], &device)));
         assert_all_close(&now[0], &weighed(&now, weight), 1e-6, "training");
-        let evaluated = terms(&vae.valid().losses(Tensor::ones([4, 5], &device.clone().inner())));
+        let evaluated = terms(
+            &vae.valid()
+                .losses(Tensor::ones([4, 5], &device.clone().inner())),
+        );
         assert_all_close(&evaluated[0], &weighed(&evaluated, 2.0), 1e-6, "evaluation");
         vae = vae.advance();
     }
     // The count is saved with the weights, so that a resumed run goes on where it was.
-    let restored = small(VaeConfig::new().with_beta(2.0).with_warmup_steps(4), &device)
-        .load_record(vae.into_record());
+    let restored = small(
+        VaeConfig::new().with_beta(2.0).with_warmup_steps(4),
+        &device,
+    )
+    .load_record(vae.into_record());
     let now = terms(&restored.losses(Tensor::ones([4, 5], &device)));
     assert_all_close(&now[0], &weighed(&now, 2.0), 1e-6, "restored");
 }
@@ -218,17 +271,35 @@ fn free_bits_stop_the_push_below_the_floor_and_nowhere_else() {
     let device = Device::default().autodiff();
     let rows = || Tensor::<2>::ones([4, 5], &device);
     let noise = || tensor([4, 2], &device, noise(3, 1.0));
-    let kl = values(small(VaeConfig::new(), &device).losses(rows()).term("kl").unwrap());
-    assert!(kl.iter().sum::<f64>() / 4.0 < 5.0, "a fresh encoder is near the prior");
+    let kl = values(
+        small(VaeConfig::new(), &device)
+            .losses(rows())
+            .term("kl")
+            .unwrap(),
+    );
+    assert!(
+        kl.iter().sum::<f64>() / 4.0 < 5.0,
+        "a fresh encoder is near the prior"
+    );
 
     // Far below the floor: the total counts the floor, and the encoder's log-variance feels no KL.
     let floored = small(VaeConfig::new().with_free_bits(50.0), &device);
     let losses = floored.losses_with(rows(), noise());
     let now = terms(&losses);
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-    assert_close(mean(&now[0]), mean(&now[1]) + 50.0, 1e-5, "total below the floor");
-    let pushed = (losses.total - losses_term(&floored, rows(), noise())).sum().backward();
-    assert!(largest_gradient(&floored, &pushed) < 1e-6, "the KL still pushes below the floor");
+    assert_close(
+        mean(&now[0]),
+        mean(&now[1]) + 50.0,
+        1e-5,
+        "total below the floor",
+    );
+    let pushed = (losses.total - losses_term(&floored, rows(), noise()))
+        .sum()
+        .backward();
+    assert!(
+        largest_gradient(&floored, &pushed) < 1e-6,
+        "the KL still pushes below the floor"
+    );
 
     // Above it: nothing changes.
     let free = small(VaeConfig::new().with_free_bits(1e-9), &device);
@@ -266,7 +337,9 @@ fn samples_do_not_depend_on_their_batch() {
     let device = Device::default().autodiff();
     let vae = VaeConfig::new()
         .init(
-            ConvEncoderConfig::new([1, 8, 8], 2).init_gaussian(&device).unwrap(),
+            ConvEncoderConfig::new([1, 8, 8], 2)
+                .init_gaussian(&device)
+                .unwrap(),
             ConvDecoderConfig::new(2, [1, 8, 8]).init(&device).unwrap(),
             Fixed,
             BernoulliNll,
@@ -274,7 +347,11 @@ fn samples_do_not_depend_on_their_batch() {
         .unwrap();
     // Running statistics that differ from those of any batch.
     for _ in 0..3 {
-        vae.losses(Tensor::random([16, 1, 8, 8], Distribution::Default, &device));
+        vae.losses(Tensor::random(
+            [16, 1, 8, 8],
+            Distribution::Default,
+            &device,
+        ));
     }
     let one = values(vae.sample(1, &device));
     let many = values(vae.sample(9, &device).narrow(0, 0, 1));

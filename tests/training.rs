@@ -45,8 +45,14 @@ fn model() -> DigitVae {
     let vae = VaeConfig::new()
         .with_warmup_steps(6)
         .init(
-            MlpEncoderConfig::new(vec![1, 28, 28], 4).with_hidden(vec![24]).init_gaussian(&device).unwrap(),
-            MlpDecoderConfig::new(4, vec![1, 28, 28]).with_hidden(vec![24]).init(&device).unwrap(),
+            MlpEncoderConfig::new(vec![1, 28, 28], 4)
+                .with_hidden(vec![24])
+                .init_gaussian(&device)
+                .unwrap(),
+            MlpDecoderConfig::new(4, vec![1, 28, 28])
+                .with_hidden(vec![24])
+                .init(&device)
+                .unwrap(),
             StandardNormal::new(4),
             BernoulliNll,
         )
@@ -60,7 +66,9 @@ fn images() -> Tensor<4> {
 }
 
 fn loader(first_epoch: usize) -> TensorLoader<4> {
-    TensorLoader::new(images(), BATCH).seed(SEED).first_epoch(first_epoch)
+    TensorLoader::new(images(), BATCH)
+        .seed(SEED)
+        .first_epoch(first_epoch)
 }
 
 /// Trains epochs `done + 1` to `epochs` in `folder`.
@@ -92,7 +100,10 @@ fn learn(
 }
 
 fn both(first_epoch: usize) -> [Arc<dyn DataLoader<Tensor<4>>>; 2] {
-    [Arc::new(loader(first_epoch).shuffle()), Arc::new(loader(first_epoch))]
+    [
+        Arc::new(loader(first_epoch).shuffle()),
+        Arc::new(loader(first_epoch)),
+    ]
 }
 
 fn weights<M: Module>(model: &M) -> Vec<f64> {
@@ -108,7 +119,13 @@ fn weights<M: Module>(model: &M) -> Vec<f64> {
 }
 
 fn without_time(epochs: Vec<Epoch>) -> Vec<Epoch> {
-    epochs.into_iter().map(|epoch| Epoch { seconds: 0.0, ..epoch }).collect()
+    epochs
+        .into_iter()
+        .map(|epoch| Epoch {
+            seconds: 0.0,
+            ..epoch
+        })
+        .collect()
 }
 
 #[test]
@@ -128,9 +145,19 @@ fn the_learner_equals_a_loop_by_hand() {
             by_hand = optimizer.step(RATE, by_hand, gradients).advance();
         }
         let model = by_hand.valid();
-        let total: f64 =
-            test.iter().map(|batch| values(model.losses(batch.unwrap()).total).iter().sum::<f64>()).sum();
-        assert!((total / 100.0 - epoch.test["loss"]).abs() < 1e-3, "epoch {}", epoch.epoch);
+        let total: f64 = test
+            .iter()
+            .map(|batch| {
+                values(model.losses(batch.unwrap()).total)
+                    .iter()
+                    .sum::<f64>()
+            })
+            .sum();
+        assert!(
+            (total / 100.0 - epoch.test["loss"]).abs() < 1e-3,
+            "epoch {}",
+            epoch.epoch
+        );
     }
     assert_eq!(weights(&by_hand.valid()), weights(&result.model));
     assert!(epochs[1].train["loss"] < epochs[0].train["loss"]);
@@ -177,9 +204,16 @@ fn a_loss_that_is_no_number_stops_and_keeps_the_last_good_checkpoint() {
     ];
     let (result, epochs) = learn(model(), data, folder.path(), 1, 3);
 
-    let reason = result.interrupted.expect("it stops").reason.expect("and says why");
+    let reason = result
+        .interrupted
+        .expect("it stops")
+        .reason
+        .expect("and says why");
     assert_eq!(reason, "the loss term 'loss' became NaN at step 3");
-    assert!(epochs.is_empty(), "an epoch with a NaN was counted as finished");
+    assert!(
+        epochs.is_empty(),
+        "an epoch with a NaN was counted as finished"
+    );
     let checkpoints = Checkpoints::new(folder.path());
     assert_eq!(checkpoints.last_epoch(), Some(1));
     let kept = checkpoints.load_model(1, model()).unwrap();
@@ -196,14 +230,24 @@ fn a_broken_checkpoint_is_named() {
 
     // Of another model.
     let device = device();
-    let other = MlpEncoderConfig::new(vec![7], 2).init::<2>(&device).unwrap();
+    let other = MlpEncoderConfig::new(vec![7], 2)
+        .init::<2>(&device)
+        .unwrap();
     let error = checkpoints.verify(2, &other).unwrap_err().to_string();
-    assert!(error.contains("model-2.bpk") && error.contains("does not fit"), "{error}");
+    assert!(
+        error.contains("model-2.bpk") && error.contains("does not fit"),
+        "{error}"
+    );
 
     for file in ["model-2.bpk", "optim-2.bpk"] {
         let path = folder.path().join(file);
         let whole = std::fs::read(&path).unwrap();
-        for broken in [&[][..], &whole[..40], &whole[..whole.len() / 2], b"not a record at all, but long enough"] {
+        for broken in [
+            &[][..],
+            &whole[..40],
+            &whole[..whole.len() / 2],
+            b"not a record at all, but long enough",
+        ] {
             std::fs::write(&path, broken).unwrap();
             let error = checkpoints.verify(2, &model()).unwrap_err().to_string();
             assert!(error.contains(file), "{error}");
@@ -220,10 +264,20 @@ fn a_broken_checkpoint_is_named() {
 #[test]
 fn epochs_of_a_loader_depend_on_seed_and_number_alone() {
     let _alone = alone();
-    let rows = Tensor::<1, Int>::arange(0..50, &device()).float().reshape([50, 1]);
-    let loader = |seed, epoch| TensorLoader::new(rows.clone(), 8).seed(seed).shuffle().first_epoch(epoch);
+    let rows = Tensor::<1, Int>::arange(0..50, &device())
+        .float()
+        .reshape([50, 1]);
+    let loader = |seed, epoch| {
+        TensorLoader::new(rows.clone(), 8)
+            .seed(seed)
+            .shuffle()
+            .first_epoch(epoch)
+    };
     let order = |loader: &TensorLoader<2>| -> Vec<f64> {
-        loader.iter().flat_map(|batch| values(batch.unwrap())).collect()
+        loader
+            .iter()
+            .flat_map(|batch| values(batch.unwrap()))
+            .collect()
     };
     let from_start = loader(1, 1);
     let (first, second) = (order(&from_start), order(&from_start));
@@ -236,7 +290,10 @@ fn epochs_of_a_loader_depend_on_seed_and_number_alone() {
 
     let part = loader(1, 1).slice(10, 20);
     assert_eq!(part.num_items(), 10);
-    let mut items: Vec<f64> = part.iter().flat_map(|batch| values(batch.unwrap())).collect();
+    let mut items: Vec<f64> = part
+        .iter()
+        .flat_map(|batch| values(batch.unwrap()))
+        .collect();
     items.sort_by(f64::total_cmp);
     assert_eq!(items, (10..20).map(f64::from).collect::<Vec<_>>());
 }

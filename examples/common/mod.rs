@@ -1,4 +1,5 @@
 //! What the examples share: devices by name, data, output folders, and a training run.
+#![allow(dead_code)] // each example uses its own part
 
 use burn::prelude::*;
 use burn_generative::data::mnist::{Mnist, Origin};
@@ -50,13 +51,22 @@ pub const BACKENDS: &[&str] = &[
 /// The device of this name, or of `BURN_DEVICE`, or the first backend that was built in; and its
 /// name.
 pub fn device(name: Option<&str>) -> Result<(Device, String)> {
-    let variable = std::env::var("BURN_DEVICE").ok().filter(|name| !name.is_empty());
+    let variable = std::env::var("BURN_DEVICE")
+        .ok()
+        .filter(|name| !name.is_empty());
     let first = BACKENDS.first().copied();
-    let Some(name) = name.map(str::to_lowercase).or(variable).or(first.map(String::from)) else {
-        return Err(Error::Config("no backend was built in: add `--features flex`".to_string()));
+    let Some(name) = name
+        .map(str::to_lowercase)
+        .or(variable)
+        .or(first.map(String::from))
+    else {
+        return Err(Error::Config(
+            "no backend was built in: add `--features flex`".to_string(),
+        ));
     };
     // A backend may still find no hardware (wgpu without a driver): its start then panics.
-    let open = || by_name(&name).inspect(|device| drop(Tensor::<1>::zeros([1], device).into_data()));
+    let open =
+        || by_name(&name).inspect(|device| drop(Tensor::<1>::zeros([1], device).into_data()));
     let quiet = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
     let opened = std::panic::catch_unwind(open);
@@ -125,7 +135,11 @@ impl DataArgs {
         let limit = self.limit.unwrap_or(usize::MAX);
         positive("--limit", limit)?;
         let mut data = match self.generated {
-            true => Mnist::generate(Mnist::SIZE.map(|n| n.min(limit)), 0, "asked for".to_string()),
+            true => Mnist::generate(
+                Mnist::SIZE.map(|n| n.min(limit)),
+                0,
+                "asked for".to_string(),
+            ),
             false => Mnist::load(self.data_dir.as_deref())?,
         };
         data.train = data.train.take(limit);
@@ -219,7 +233,11 @@ impl Out {
             let reason = "is missing, but the run has checkpoints; remove the folder to start anew";
             return Err(Error::record(self.path(METRICS), reason));
         };
-        Ok(metrics.epochs.into_iter().filter(|epoch| epoch.epoch <= last).collect())
+        Ok(metrics
+            .epochs
+            .into_iter()
+            .filter(|epoch| epoch.epoch <= last)
+            .collect())
     }
 
     /// Writes `metrics.json`.

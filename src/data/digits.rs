@@ -31,7 +31,9 @@ pub fn generate(count: usize, seed: u64) -> LabeledImages {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let share = count.div_ceil(threads).max(1);
     std::thread::scope(|scope| {
-        let chunks = pixels.chunks_mut(share * PIXELS).zip(labels.chunks_mut(share));
+        let chunks = pixels
+            .chunks_mut(share * PIXELS)
+            .zip(labels.chunks_mut(share));
         for (chunk, (pixels, labels)) in chunks.enumerate() {
             scope.spawn(move || {
                 let images = pixels.chunks_exact_mut(PIXELS).zip(labels);
@@ -53,6 +55,7 @@ type Point = [f32; 2];
 type Stroke = &'static [Point];
 
 /// The strokes of each digit, in one or more ways of writing it.
+#[rustfmt::skip] // a picture of each digit, not a column of numbers
 const TEMPLATES: [&[&[Stroke]]; 10] = [
     &[&[&[
         [0.55, 0.02], [0.25, 0.18], [0.15, 0.55], [0.3, 0.92], [0.55, 0.98], [0.8, 0.75],
@@ -134,9 +137,8 @@ fn draw(digit: u8, generator: &mut Pcg64, image: &mut [u8]) {
     let waves: [[f32; 4]; 2] =
         [0, 1].map(|_| [around(0.045), around(1.2), around(1.2), around(TAU / 2.0)]);
     let warp = |[x, y]: Point| {
-        let [dx, dy] = waves.map(|[size, fx, fy, phase]| {
-            size * (TAU * (fx * x + fy * y) + phase).sin()
-        });
+        let [dx, dy] =
+            waves.map(|[size, fx, fy, phase]| size * (TAU * (fx * x + fy * y) + phase).sin());
         let (x, y) = ((x + dx - 0.5) * width, (y + dy - 0.5) * height);
         let x = x - shear * y;
         let (sin, cos) = angle.sin_cos();
@@ -145,8 +147,10 @@ fn draw(digit: u8, generator: &mut Pcg64, image: &mut [u8]) {
 
     let mut segments = Vec::new();
     for &stroke in strokes {
-        let jittered: Vec<Point> =
-            stroke.iter().map(|&[x, y]| [x + around(0.03), y + around(0.03)]).collect();
+        let jittered: Vec<Point> = stroke
+            .iter()
+            .map(|&[x, y]| [x + around(0.03), y + around(0.03)])
+            .collect();
         let curve: Vec<Point> = smooth(&jittered).into_iter().map(warp).collect();
         segments.extend(curve.windows(2).map(|pair| [pair[0], pair[1]]));
     }
@@ -158,7 +162,10 @@ fn draw(digit: u8, generator: &mut Pcg64, image: &mut [u8]) {
     let centre = SIDE as f32 / 2.0 - 0.5;
     let [x, y] = centre_of_mass(&segments);
     for segment in &segments {
-        pen.ink(segment.map(|point| [point[0] - x + centre, point[1] - y + centre]), image);
+        pen.ink(
+            segment.map(|point| [point[0] - x + centre, point[1] - y + centre]),
+            image,
+        );
     }
 }
 
@@ -167,8 +174,12 @@ fn smooth(points: &[Point]) -> Vec<Point> {
     let last = points.len() - 1;
     let mut curve = vec![points[0]];
     for i in 0..last {
-        let [a, b, c, d] =
-            [points[i.saturating_sub(1)], points[i], points[i + 1], points[(i + 2).min(last)]];
+        let [a, b, c, d] = [
+            points[i.saturating_sub(1)],
+            points[i],
+            points[i + 1],
+            points[(i + 2).min(last)],
+        ];
         for step in 1..=PIECES {
             let t = step as f32 / PIECES as f32;
             curve.push(core::array::from_fn(|k| {
@@ -236,7 +247,10 @@ mod tests {
     #[test]
     fn a_digit_depends_on_its_seed_and_index_alone() {
         let pixels = |count, seed| generate(count, seed).images(&Device::default()).into_data();
-        let long = generate(50, 7).take(20).images(&Device::default()).into_data();
+        let long = generate(50, 7)
+            .take(20)
+            .images(&Device::default())
+            .into_data();
         assert_eq!(pixels(20, 7), long);
         assert_ne!(pixels(20, 7), pixels(20, 8));
     }
@@ -244,12 +258,19 @@ mod tests {
     #[test]
     fn every_class_is_drawn_inside_the_image_and_with_ink() {
         let digits = generate(2000, 1);
-        let images: Vec<f32> = digits.images(&Device::default()).into_data().try_to_vec().unwrap();
+        let images: Vec<f32> = digits
+            .images(&Device::default())
+            .into_data()
+            .try_to_vec()
+            .unwrap();
         let mut seen = [0; 10];
         for (image, &label) in images.chunks(SIDE * SIDE).zip(digits.labels()) {
             seen[usize::from(label)] += 1;
             let ink: f32 = image.iter().sum();
-            assert!((15.0..250.0).contains(&ink), "a {label} has {ink} pixels of ink");
+            assert!(
+                (15.0..250.0).contains(&ink),
+                "a {label} has {ink} pixels of ink"
+            );
             let border = image[..SIDE].iter().sum::<f32>();
             assert!(border < 0.05 * ink, "a {label} leaves the image");
         }

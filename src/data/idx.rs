@@ -50,7 +50,8 @@ impl Idx {
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let refuse = |reason: String| Error::data(path, reason);
-        let file = File::open(path).map_err(|error| refuse(format!("cannot be opened: {error}")))?;
+        let file =
+            File::open(path).map_err(|error| refuse(format!("cannot be opened: {error}")))?;
         let mut reader = BufReader::new(file);
         let start = reader
             .fill_buf()

@@ -68,8 +68,10 @@ impl LabeledImages {
             return Err(Error::data(
                 images_path,
                 match images.shape.len() {
-                    1 => "holds labels (one axis), not images (three axes): were the files swapped?"
-                        .to_string(),
+                    1 => {
+                        "holds labels (one axis), not images (three axes): were the files swapped?"
+                            .to_string()
+                    }
                     axes => format!("holds {axes} axes, where images have three"),
                 },
             ));

@@ -41,7 +41,10 @@ impl<const D: usize> TensorLoader<D> {
     ///
     /// If `batch_size` is 0.
     pub fn new(data: Tensor<D>, batch_size: usize) -> Self {
-        assert!(batch_size > 0, "TensorLoader: batch_size must be at least 1");
+        assert!(
+            batch_size > 0,
+            "TensorLoader: batch_size must be at least 1"
+        );
         Self {
             data,
             batch_size,

@@ -86,7 +86,8 @@ impl Mnist {
             let reason = "is no folder; name the one that holds the four IDX files of MNIST";
             return Err(Error::data(dir, reason));
         }
-        let [train_images, train_labels, test_images, test_labels] = FILES.map(|file| file.find(dir));
+        let [train_images, train_labels, test_images, test_labels] =
+            FILES.map(|file| file.find(dir));
         let train = LabeledImages::open(train_images?, train_labels?)?;
         let (test_images, test_labels) = (test_images?, test_labels?);
         let test = LabeledImages::open(&test_images, test_labels)?;
@@ -125,10 +126,22 @@ struct SourceFile {
 }
 
 const FILES: [SourceFile; 4] = [
-    SourceFile { split: "train", name: "train-images-idx3-ubyte" },
-    SourceFile { split: "train", name: "train-labels-idx1-ubyte" },
-    SourceFile { split: "test", name: "t10k-images-idx3-ubyte" },
-    SourceFile { split: "test", name: "t10k-labels-idx1-ubyte" },
+    SourceFile {
+        split: "train",
+        name: "train-images-idx3-ubyte",
+    },
+    SourceFile {
+        split: "train",
+        name: "train-labels-idx1-ubyte",
+    },
+    SourceFile {
+        split: "test",
+        name: "t10k-images-idx3-ubyte",
+    },
+    SourceFile {
+        split: "test",
+        name: "t10k-labels-idx1-ubyte",
+    },
 ];
 
 impl SourceFile {
@@ -138,9 +151,7 @@ impl SourceFile {
             .iter()
             .flat_map(|folder| names.iter().map(move |name| folder.join(name)))
             .find(|path| path.exists())
-            .ok_or_else(|| {
-                Error::data(dir, format!("holds no {} (nor {0}.gz)", self.name))
-            })
+            .ok_or_else(|| Error::data(dir, format!("holds no {} (nor {0}.gz)", self.name)))
     }
 
     fn cached(&self, cache: &Path) -> PathBuf {
@@ -180,7 +191,9 @@ fn fetch(name: &str, target: &Path) -> Result<(), Box<dyn std::error::Error>> {
     bar.set_style(ProgressStyle::with_template(style)?);
     let mut bytes = Vec::new();
     let compressed = bar.wrap_read(body.as_reader().take(MAX_BYTES));
-    GzDecoder::new(compressed).take(MAX_BYTES).read_to_end(&mut bytes)?;
+    GzDecoder::new(compressed)
+        .take(MAX_BYTES)
+        .read_to_end(&mut bytes)?;
     bar.finish_and_clear();
 
     // Written beside the target and renamed, so that a broken download never looks like the file.

@@ -139,7 +139,8 @@ pub mod gaussian {
         samples: usize,
     ) -> Tensor<1> {
         assert!(samples > 0, "js: needs at least one sample");
-        let noise = |of: &DiagonalGaussian<D>| of.mean().random_like(Distribution::Normal(0.0, 1.0));
+        let noise =
+            |of: &DiagonalGaussian<D>| of.mean().random_like(Distribution::Normal(0.0, 1.0));
         (0..samples)
             .map(|_| js_with(p, q, noise(p), noise(q)))
             .reduce(|sum, one| sum + one)

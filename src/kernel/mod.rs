@@ -143,7 +143,10 @@ pub fn gaussian_nll_fixed<const D: usize>(
 pub fn sum_event<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
     let dims = tensor.dims();
     let event = dims[1..].iter().product();
-    tensor.reshape([dims[0], event]).sum_dim(1).reshape([dims[0]])
+    tensor
+        .reshape([dims[0], event])
+        .sum_dim(1)
+        .reshape([dims[0]])
 }
 
 /// The shape check of every operation here: a message that names both shapes.

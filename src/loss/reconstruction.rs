@@ -240,7 +240,10 @@ impl Likelihood {
 /// The mean of a continuous Bernoulli: the derivative of its log-partition function,
 /// `1 + 1 / (e^l - 1) - 1 / l`, and `1/2 + l / 12` near 0, where that is `inf - inf`.
 fn continuous_bernoulli_mean<const D: usize>(logits: Tensor<D>) -> Tensor<D> {
-    let near = logits.clone().abs().lower_elem(ContinuousBernoulliNll::SERIES);
+    let near = logits
+        .clone()
+        .abs()
+        .lower_elem(ContinuousBernoulliNll::SERIES);
     let cube = logits.clone().powi_scalar(3);
     let series = logits.clone().div_scalar(12.0) - cube.div_scalar(720.0) + 0.5;
     // With e^-|l| the quotient cannot overflow; the mean of -l is one minus the mean of l.

@@ -58,7 +58,10 @@ impl ConvEncoderConfig {
     /// [`Error::Config`] if a size is zero or absurd, or the image is too small for so many
     /// convolutions.
     pub fn init(&self, device: &Device) -> Result<ConvEncoder<Linear>> {
-        self.build(LinearConfig::new(self.hidden, self.latent_dim).init(device), device)
+        self.build(
+            LinearConfig::new(self.hidden, self.latent_dim).init(device),
+            device,
+        )
     }
 
     /// An encoder to posteriors:
@@ -68,7 +71,10 @@ impl ConvEncoderConfig {
     ///
     /// As [`init`](Self::init).
     pub fn init_gaussian(&self, device: &Device) -> Result<ConvEncoder<GaussianHead>> {
-        self.build(GaussianHead::new(self.hidden, self.latent_dim, device), device)
+        self.build(
+            GaussianHead::new(self.hidden, self.latent_dim, device),
+            device,
+        )
     }
 
     // Parameters are lazy, so a head may be made before the sizes are known to be right.
@@ -90,7 +96,11 @@ impl ConvEncoderConfig {
             config.with_num_features(features).init(device)
         };
         Ok(ConvEncoder {
-            convs: plan.channels.windows(2).map(|io| conv([io[0], io[1]])).collect(),
+            convs: plan
+                .channels
+                .windows(2)
+                .map(|io| conv([io[0], io[1]]))
+                .collect(),
             norms: self.channels.iter().map(norm).collect(),
             activation: self.activation.init(device),
             dense: LinearConfig::new(plan.code_size(), self.hidden).init(device),

@@ -150,7 +150,13 @@ impl MlpDecoderConfig {
         check_rank::<D>(PART, &self.shape)?;
         check_width(PART, "latent_dim", self.latent_dim)?;
         let features = event_size(PART, &self.shape)?;
-        let body = Mlp::new(PART, self.latent_dim, &self.hidden, &self.activation, device)?;
+        let body = Mlp::new(
+            PART,
+            self.latent_dim,
+            &self.hidden,
+            &self.activation,
+            device,
+        )?;
         Ok((body, features))
     }
 
@@ -177,7 +183,13 @@ pub struct MlpDecoder<H, const D: usize> {
 impl<H, const D: usize> MlpDecoder<H, D> {
     /// `[batch, ...shape]`.
     fn output_shape(&self, batch: usize) -> [usize; D] {
-        core::array::from_fn(|axis| if axis == 0 { batch } else { self.shape[axis - 1] })
+        core::array::from_fn(|axis| {
+            if axis == 0 {
+                batch
+            } else {
+                self.shape[axis - 1]
+            }
+        })
     }
 }
 

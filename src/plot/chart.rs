@@ -64,7 +64,10 @@ pub fn scatter(
         mesh?;
         for class in 0..COLOURS.len() {
             let colour = COLOURS[class];
-            let of_class = labels.iter().zip(points).filter(|(label, _)| usize::from(**label) == class);
+            let of_class = labels
+                .iter()
+                .zip(points)
+                .filter(|(label, _)| usize::from(**label) == class);
             let mut circles = of_class
                 .map(|(_, point)| Circle::new((point[0], point[1]), 2, colour.mix(0.7).filled()))
                 .peekable();
@@ -96,7 +99,11 @@ pub fn curves(panels: &[(String, Vec<Series>)]) -> Result<RgbImage> {
         .iter()
         .map(|(_, series)| range(series.iter().flat_map(|one| one.values.iter().copied())))
         .collect::<Result<_>>()?;
-    let longest = panels.iter().flat_map(|(_, series)| series).map(|one| one.values.len()).max();
+    let longest = panels
+        .iter()
+        .flat_map(|(_, series)| series)
+        .map(|one| one.values.len())
+        .max();
     let last = longest.unwrap_or(1).max(2);
 
     draw([440 * panels.len().max(1) as u32, 380], |root| {
@@ -119,17 +126,27 @@ pub fn curves(panels: &[(String, Vec<Series>)]) -> Result<RgbImage> {
                 .draw()?;
             for one in series {
                 let colour = COLOURS[one.colour % COLOURS.len()];
-                let points: Vec<(f64, f64)> =
-                    (1..).map(f64::from).zip(one.values.iter().copied()).collect();
+                let points: Vec<(f64, f64)> = (1..)
+                    .map(f64::from)
+                    .zip(one.values.iter().copied())
+                    .collect();
                 let dots = points.clone();
                 let drawn = match one.dotted {
-                    true => chart.draw_series(DashedLineSeries::new(points, 5, 4, colour.stroke_width(2)))?,
+                    true => chart.draw_series(DashedLineSeries::new(
+                        points,
+                        5,
+                        4,
+                        colour.stroke_width(2),
+                    ))?,
                     false => chart.draw_series(LineSeries::new(points, colour.stroke_width(2)))?,
                 };
-                drawn
-                    .label(one.name.clone())
-                    .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], colour.stroke_width(2)));
-                chart.draw_series(dots.into_iter().map(|at| Circle::new(at, 3, colour.filled())))?;
+                drawn.label(one.name.clone()).legend(move |(x, y)| {
+                    PathElement::new([(x, y), (x + 16, y)], colour.stroke_width(2))
+                });
+                chart.draw_series(
+                    dots.into_iter()
+                        .map(|at| Circle::new(at, 3, colour.filled())),
+                )?;
             }
             chart
                 .configure_series_labels()

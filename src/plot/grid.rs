@@ -41,8 +41,7 @@ pub fn grid(images: Tensor<4>, columns: usize, zoom: usize) -> Result<RgbImage> 
     let cell = [width * zoom, height * zoom].map(|side| side as u32 + GAP);
     let rows = count.div_ceil(columns) as u32;
     let columns = columns as u32;
-    let mut picture =
-        RgbImage::from_pixel(columns * cell[0] + GAP, rows * cell[1] + GAP, PAPER);
+    let mut picture = RgbImage::from_pixel(columns * cell[0] + GAP, rows * cell[1] + GAP, PAPER);
     for (index, image) in values.chunks(channels * height * width).enumerate() {
         let tile = tile(image, channels, [height, width], zoom);
         let (column, row) = (index as u32 % columns, index as u32 / columns);

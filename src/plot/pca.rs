@@ -30,7 +30,11 @@ pub fn principal_components(points: &[Vec<f64>]) -> (Vec<[f64; 2]>, [f64; 2]) {
         .map(|k| points.iter().map(|point| point[k]).sum::<f64>() / count)
         .collect();
     let centred = |point: &Vec<f64>| -> Vec<f64> {
-        point.iter().zip(&mean).map(|(value, mean)| value - mean).collect()
+        point
+            .iter()
+            .zip(&mean)
+            .map(|(value, mean)| value - mean)
+            .collect()
     };
     let mut covariance = vec![vec![0.0; width]; width];
     for point in points.iter().map(centred) {
@@ -44,7 +48,9 @@ pub fn principal_components(points: &[Vec<f64>]) -> (Vec<[f64; 2]>, [f64; 2]) {
     let (values, vectors) = eigen(covariance);
     let total: f64 = values.iter().sum::<f64>().max(f64::MIN_POSITIVE);
     let along = |point: &[f64], axis: usize| -> f64 {
-        let Some(vector) = vectors.get(axis) else { return 0.0 };
+        let Some(vector) = vectors.get(axis) else {
+            return 0.0;
+        };
         point.iter().zip(vector).map(|(a, b)| a * b).sum()
     };
     let projected = points
@@ -63,7 +69,10 @@ fn eigen(mut a: Vec<Vec<f64>>) -> (Vec<f64>, Vec<Vec<f64>>) {
     // Rows of `v` become the eigenvectors.
     let mut v: Vec<Vec<f64>> = (0..n).map(unit).collect();
     for _sweep in 0..100 {
-        let off: f64 = (0..n).flat_map(|p| (0..p).map(move |q| (p, q))).map(|(p, q)| a[p][q].powi(2)).sum();
+        let off: f64 = (0..n)
+            .flat_map(|p| (0..p).map(move |q| (p, q)))
+            .map(|(p, q)| a[p][q].powi(2))
+            .sum();
         let scale: f64 = (0..n).map(|p| a[p][p].powi(2)).sum();
         if off <= 1e-24 * scale || off == 0.0 {
             break;

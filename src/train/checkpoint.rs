@@ -30,7 +30,10 @@ impl Checkpoints {
     }
 
     /// Makes a training save its checkpoints here, and load them from here when it resumes.
-    pub fn register<M: LearnerModel>(&self, training: SupervisedTraining<M>) -> SupervisedTraining<M> {
+    pub fn register<M: LearnerModel>(
+        &self,
+        training: SupervisedTraining<M>,
+    ) -> SupervisedTraining<M> {
         let file = |name| AtomicCheckpointer::new(&self.folder, name);
         training.with_custom_checkpointers(file(MODEL), file(OPTIMIZER), file(SCHEDULER))
     }
@@ -46,7 +49,9 @@ impl Checkpoints {
             })
             .filter(|&epoch| {
                 let parts = [MODEL, OPTIMIZER, SCHEDULER];
-                parts.iter().all(|part| file(&self.folder, part, epoch).is_file())
+                parts
+                    .iter()
+                    .all(|part| file(&self.folder, part, epoch).is_file())
             })
             .max()
     }
@@ -87,7 +92,10 @@ impl Checkpoints {
             },
         };
         let hint = "remove it to resume from the epoch before, or start anew in another folder";
-        Err(Error::record(path, format!("cannot be read ({reason}); {hint}")))
+        Err(Error::record(
+            path,
+            format!("cannot be read ({reason}); {hint}"),
+        ))
     }
 }
 

@@ -100,7 +100,12 @@ impl MetricLogger for History {
             let started = shared.started.replace(now).unwrap_or(now);
             epoch.seconds = (now - started).as_secs_f64();
             // A value that is no number ends the training; its epoch never finished.
-            if epoch.train.values().chain(epoch.test.values()).any(|value| !value.is_finite()) {
+            if epoch
+                .train
+                .values()
+                .chain(epoch.test.values())
+                .any(|value| !value.is_finite())
+            {
                 return;
             }
             shared.epochs.push(epoch);
@@ -118,7 +123,11 @@ impl MetricLogger for History {
     ) -> Result<Vec<NumericEntry>, String> {
         let found = self.with(|shared| {
             let epoch = shared.epochs.iter().find(|ended| ended.epoch == epoch)?;
-            let values = if *split == Split::Train { &epoch.train } else { &epoch.test };
+            let values = if *split == Split::Train {
+                &epoch.train
+            } else {
+                &epoch.test
+            };
             values.get(name).copied()
         });
         Ok(found.map(NumericEntry::Final).into_iter().collect())

@@ -22,7 +22,9 @@ pub fn tensor<const D: usize>(
     device: &Device,
     value: impl Fn(usize) -> f64,
 ) -> Tensor<D> {
-    let values: Vec<f32> = (0..shape.iter().product()).map(|i| value(i) as f32).collect();
+    let values: Vec<f32> = (0..shape.iter().product())
+        .map(|i| value(i) as f32)
+        .collect();
     Tensor::from_data(TensorData::new(values, shape), device)
 }
 
@@ -40,7 +42,10 @@ pub fn noise(seed: usize, scale: f64) -> impl Fn(usize) -> f64 {
 #[track_caller]
 pub fn assert_close(got: f64, want: f64, tolerance: f64, what: &str) {
     let bound = tolerance * want.abs().max(1.0);
-    assert!((got - want).abs() <= bound, "{what}: got {got}, want {want} to {bound:.1e}");
+    assert!(
+        (got - want).abs() <= bound,
+        "{what}: got {got}, want {want} to {bound:.1e}"
+    );
 }
 
 /// As [`assert_close`], for every pair.
@@ -62,6 +67,8 @@ pub fn derivative(f: impl Fn(f64) -> f64, x: f64) -> f64 {
 pub fn integrate(f: impl Fn(f64) -> f64, a: f64, b: f64) -> f64 {
     let n = 20_000;
     let h = (b - a) / n as f64;
-    let inner: f64 = (1..n).map(|i| f(a + i as f64 * h) * if i % 2 == 1 { 4.0 } else { 2.0 }).sum();
+    let inner: f64 = (1..n)
+        .map(|i| f(a + i as f64 * h) * if i % 2 == 1 { 4.0 } else { 2.0 })
+        .sum();
     (f(a) + inner + f(b)) * h / 3.0
 }
