@@ -7,7 +7,7 @@ use burn_generative::loss::{
     ContinuousBernoulliNll, HeteroscedasticGaussianNll, L1Loss, LearnedGaussianNll, Likelihood,
 };
 use burn_generative::prelude::*;
-use common::{assert_all_close, assert_close, devices, noise, tensor, values};
+use common::{assert_all_close, assert_close, cpu, devices, noise, tensor, values};
 
 /// A loss is per sample: `[batch]`, and a batch costs what its samples cost alone. It is a sum over
 /// the event: twice the event, twice the loss. It is finite at large outputs.
@@ -166,7 +166,7 @@ fn a_posterior_without_a_closed_form_is_estimated() {
             self.0.log_prob(z)
         }
     }
-    let device = Device::default();
+    let device = cpu();
     let q = DiagonalGaussian::new(
         Tensor::full([20_000, 3], 0.7, &device),
         Tensor::full([20_000, 3], -0.5, &device),
@@ -227,7 +227,7 @@ fn networks_derive_their_sizes_from_the_data() {
 
 #[test]
 fn sizes_that_cannot_work_are_refused_by_name() {
-    let device = Device::default();
+    let device = cpu();
     let message = |result: Result<(), Error>| result.unwrap_err().to_string();
     let mlp = |shape: Vec<usize>, latent: usize, hidden: usize| {
         let config = MlpEncoderConfig::new(shape, latent).with_hidden(vec![hidden]);

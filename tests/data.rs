@@ -1,9 +1,11 @@
 //! IDX files and MNIST: what is read, and how everything that is wrong with a file is named.
 
-use burn::prelude::*;
+mod common;
+
 use burn_generative::data::LabeledImages;
 use burn_generative::data::idx::{Idx, Values};
 use burn_generative::data::mnist::{MNIST_DIR, Mnist, Origin};
+use common::cpu;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::fs;
@@ -185,7 +187,7 @@ fn a_data_set_of_any_image_size_is_read() {
         assert_eq!(data.train.shape(), [1, 4, 5]);
         assert_eq!(data.train.labels(), [7; 6]);
         assert_eq!(data.origin, Origin::Mnist(folder.path().to_path_buf()));
-        let images = data.test.images(&Device::default());
+        let images = data.test.images(&cpu());
         assert_eq!(images.dims(), [3, 1, 4, 5]);
         assert!(
             images
@@ -259,7 +261,7 @@ fn mnist_is_mnist() {
     assert_eq!(data.test.labels()[..10], [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]);
     let pixels: Vec<f32> = data
         .train
-        .images(&Device::default())
+        .images(&cpu())
         .into_data()
         .iter::<f32>()
         .collect();

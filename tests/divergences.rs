@@ -9,12 +9,8 @@ use burn_generative::distribution::{LOG_VAR_MAX, LOG_VAR_MIN};
 use burn_generative::loss::ContinuousBernoulliNll;
 use burn_generative::loss::Likelihood;
 use burn_generative::prelude::*;
-use common::{assert_all_close, assert_close, devices, integrate, noise, tensor, values};
+use common::{assert_all_close, assert_close, cpu, devices, integrate, noise, tensor, values};
 use proptest::prelude::*;
-
-fn device() -> Device {
-    Device::default()
-}
 
 /// One Gaussian for each pair of mean and log-variance: shape `[pairs, 1]`.
 fn gaussians(pairs: &[[f64; 2]], device: &Device) -> DiagonalGaussian {
@@ -76,7 +72,7 @@ fn gaussian_closed_forms_equal_quadrature() {
 
 #[test]
 fn gaussian_kl_equals_its_monte_carlo_estimate() {
-    let device = device();
+    let device = cpu();
     let (samples, latent) = (200_000, 3);
     let row = |values: [f64; 3]| tensor([samples, latent], &device, |i| values[i % 3]);
     let q = DiagonalGaussian::new(row([0.5, -1.0, 2.0]), row([-1.0, 0.5, 0.1]));
@@ -96,7 +92,7 @@ fn gaussian_kl_equals_its_monte_carlo_estimate() {
 
 #[test]
 fn gaussian_js_equals_quadrature() {
-    let device = device();
+    let device = cpu();
     let samples = 40_000;
     for [p, q] in PAIRS {
         let batch = |pair: [f64; 2]| gaussians(&vec![pair; samples], &device);
@@ -176,7 +172,7 @@ proptest! {
         logits_p in prop::collection::vec(-12.0..12.0f64, 5),
         logits_q in prop::collection::vec(-12.0..12.0f64, 5),
     ) {
-        let row = |logits: &[f64]| tensor([1, 5], &device(), |i| logits[i]);
+        let row = |logits: &[f64]| tensor([1, 5], &cpu(), |i| logits[i]);
         let (p, q) = (probabilities(&logits_p), probabilities(&logits_q));
         let m: Vec<f64> = p.iter().zip(&q).map(|(p, q)| 0.5 * (p + q)).collect();
         let sum = |a: &[f64], b: &[f64]| -> f64 { a.iter().zip(b).map(|(&a, &b)| relative(a, b)).sum() };
@@ -205,7 +201,7 @@ proptest! {
     fn gaussian_divergences_obey_their_bounds(
         mp in -3.0..3.0f64, lp in -4.0..4.0f64, mq in -3.0..3.0f64, lq in -4.0..4.0f64,
     ) {
-        let (p, q) = (gaussians(&[[mp, lp]], &device()), gaussians(&[[mq, lq]], &device()));
+        let (p, q) = (gaussians(&[[mp, lp]], &cpu()), gaussians(&[[mq, lq]], &cpu()));
         let one = |t: Tensor<1>| values(t)[0];
         prop_assert!(one(gaussian::kl(&p, &q)) >= -1e-5);
         prop_assert!(one(gaussian::kl(&p, &p)).abs() <= 1e-5);
@@ -216,7 +212,7 @@ proptest! {
 
 #[test]
 fn categorical_variables_of_an_event_add_up() {
-    let device = device();
+    let device = cpu();
     let logits = tensor([2, 3, 4], &device, noise(5, 2.0));
     let together = values(categorical::entropy(logits.clone()));
     let apart: Vec<f64> = (0..3)
@@ -233,7 +229,7 @@ fn categorical_variables_of_an_event_add_up() {
 
 #[test]
 fn impossible_classes_cost_nothing_and_break_nothing() {
-    let device = device();
+    let device = cpu();
     let p = tensor([1, 3], &device, |i| [0.0, -2000.0, 0.0][i]);
     let q = tensor([1, 3], &device, |i| [0.0, 0.0, -2000.0][i]);
     assert_close(

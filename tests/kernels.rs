@@ -244,3 +244,32 @@ fn shapes_that_differ_are_named() {
         Tensor::zeros([2, 4], &device),
     );
 }
+
+/// burn 0.22.1 under Fusion reads the wrong elements in a chain of elementwise operations on the
+/// output of a convolution with one channel; the kernels step around it.
+#[test]
+fn the_output_of_a_convolution_with_one_channel_is_read_right() {
+    use burn::nn::conv::ConvTranspose2dConfig;
+    for (name, device) in devices() {
+        let convolution = ConvTranspose2dConfig::new([4, 1], [3, 3])
+            .with_stride([2, 2])
+            .init(&device);
+        let maps = convolution.forward(tensor([6, 4, 6, 5], &device, noise(1, 1.0)));
+        let shape = maps.dims();
+        let copy = Tensor::<4>::from_data(maps.clone().into_data(), &device);
+        let target = || tensor(shape, &device, |i| 0.5 + noise(4, 0.5)(i));
+        for (what, kernel) in [
+            (
+                "bernoulli",
+                kernel::bernoulli_nll as fn(Tensor<4>, Tensor<4>) -> Tensor<1>,
+            ),
+            ("kl", kernel::gaussian_kl),
+        ] {
+            // A convolution of its own for each, so that the kernel is its only reader.
+            let fresh = convolution.forward(tensor([6, 4, 6, 5], &device, noise(1, 1.0)));
+            let got = values(kernel(fresh, target()));
+            let want = values(kernel(copy.clone(), target()));
+            assert_all_close(&got, &want, 1e-5, &format!("{what} on {name}"));
+        }
+    }
+}

@@ -10,7 +10,7 @@ use burn::tensor::Distribution;
 use burn_generative::loss::LearnedGaussianNll;
 use burn_generative::plot::principal_components;
 use burn_generative::prelude::*;
-use common::{assert_all_close, assert_close, noise, tensor, values};
+use common::{assert_all_close, assert_close, cpu, noise, tensor, values};
 use std::f64::consts::PI;
 
 const FEATURES: usize = 6;
@@ -71,7 +71,7 @@ fn ppca_log_likelihood(rows: &[Vec<f64>]) -> f64 {
 
 #[test]
 fn a_linear_vae_reaches_the_likelihood_of_probabilistic_pca() {
-    let device = Device::default().autodiff();
+    let device = cpu().autodiff();
     let rows = rows(400, 0.5);
     let exact = -ppca_log_likelihood(&rows);
     let data = to_tensor(&rows, &device);
@@ -154,7 +154,7 @@ fn train_autoencoder(data: Tensor<2>, hidden: Vec<usize>, latent: usize, steps: 
 
 #[test]
 fn a_linear_autoencoder_reaches_the_error_of_pca() {
-    let device = Device::default().autodiff();
+    let device = cpu().autodiff();
     let rows = rows(400, 0.5);
     let (_, pca) = spectrum(&rows);
     let reached = train_autoencoder(to_tensor(&rows, &device), vec![], LATENT, 8000);
@@ -171,7 +171,7 @@ fn a_linear_autoencoder_reaches_the_error_of_pca() {
 
 #[test]
 fn a_nonlinear_autoencoder_goes_below_the_error_of_pca() {
-    let device = Device::default().autodiff();
+    let device = cpu().autodiff();
     // Most of a circle, which two directions hold exactly and one does not.
     let circle = |i: usize| -> Vec<f64> {
         let angle = 4.5 * i as f64 / 200.0;
@@ -226,7 +226,7 @@ fn weighed([_, reconstruction, kl]: &[Vec<f64>; 3], weight: f64) -> Vec<f64> {
 
 #[test]
 fn beta_weighs_the_kl_in_training_and_in_evaluation_alike() {
-    let device = Device::default().autodiff();
+    let device = cpu().autodiff();
     let vae = small(VaeConfig::new().with_beta(3.5), &device);
     let noise = tensor([4, 2], &device, noise(3, 1.0));
     let training = terms(&vae.losses_with(Tensor::ones([4, 5], &device), noise.clone()));
@@ -241,7 +241,7 @@ fn beta_weighs_the_kl_in_training_and_in_evaluation_alike() {
 
 #[test]
 fn the_warm_up_rises_with_the_steps_and_spares_evaluation() {
-    let device = Device::default().autodiff();
+    let device = cpu().autodiff();
     let mut vae = small(
         VaeConfig::new().with_beta(2.0).with_warmup_steps(4),
         &device,
@@ -268,7 +268,7 @@ fn the_warm_up_rises_with_the_steps_and_spares_evaluation() {
 
 #[test]
 fn free_bits_stop_the_push_below_the_floor_and_nowhere_else() {
-    let device = Device::default().autodiff();
+    let device = cpu().autodiff();
     let rows = || Tensor::<2>::ones([4, 5], &device);
     let noise = || tensor([4, 2], &device, noise(3, 1.0));
     let kl = values(
@@ -334,7 +334,7 @@ fn largest_gradient(vae: &SmallVae, gradients: &burn::tensor::Gradients) -> f64 
 /// A sample must not depend on its batch mates, with batch normalisation and in training too.
 #[test]
 fn samples_do_not_depend_on_their_batch() {
-    let device = Device::default().autodiff();
+    let device = cpu().autodiff();
     let vae = VaeConfig::new()
         .init(
             ConvEncoderConfig::new([1, 8, 8], 2)

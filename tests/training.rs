@@ -13,7 +13,7 @@ use burn_generative::data::{TensorLoader, digits};
 use burn_generative::nn::{MlpDecoder, MlpEncoder, initialize};
 use burn_generative::prelude::*;
 use burn_generative::train::{Checkpoints, Epoch, History, ProgressLines, TermMetric};
-use common::values;
+use common::{cpu, values};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -24,15 +24,6 @@ fn alone() -> MutexGuard<'static, ()> {
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-#[cfg(feature = "flex")]
-fn device() -> Device {
-    Device::flex()
-}
-#[cfg(not(feature = "flex"))]
-fn device() -> Device {
-    Device::default()
-}
-
 type DigitVae = Vae<MlpEncoder<GaussianHead, 4>, MlpDecoder<burn::nn::Linear, 4>>;
 
 const SEED: u64 = 5;
@@ -40,7 +31,7 @@ const BATCH: usize = 32;
 const RATE: f64 = 1e-3;
 
 fn model() -> DigitVae {
-    let device = device().autodiff();
+    let device = cpu().autodiff();
     device.seed(SEED);
     let vae = VaeConfig::new()
         .with_warmup_steps(6)
@@ -62,7 +53,7 @@ fn model() -> DigitVae {
 }
 
 fn images() -> Tensor<4> {
-    digits::generate(100, 3).images(&device())
+    digits::generate(100, 3).images(&cpu())
 }
 
 fn loader(first_epoch: usize) -> TensorLoader<4> {
@@ -195,8 +186,8 @@ fn a_loss_that_is_no_number_stops_and_keeps_the_last_good_checkpoint() {
     learn(model(), both(1), folder.path(), 0, 1);
 
     // The third batch of the second epoch is poisoned.
-    let order = digits::generate(100, 3).images(&device());
-    let poison = Tensor::full([1, 1, 28, 28], f64::NAN, &device());
+    let order = digits::generate(100, 3).images(&cpu());
+    let poison = Tensor::full([1, 1, 28, 28], f64::NAN, &cpu());
     let poisoned = order.slice_assign([70..71, 0..1, 0..28, 0..28], poison);
     let data: [Arc<dyn DataLoader<Tensor<4>>>; 2] = [
         Arc::new(TensorLoader::new(poisoned, BATCH).seed(SEED).first_epoch(2)),
@@ -229,7 +220,7 @@ fn a_broken_checkpoint_is_named() {
     checkpoints.verify(2, &model()).unwrap();
 
     // Of another model.
-    let device = device();
+    let device = cpu();
     let other = MlpEncoderConfig::new(vec![7], 2)
         .init::<2>(&device)
         .unwrap();
@@ -264,7 +255,7 @@ fn a_broken_checkpoint_is_named() {
 #[test]
 fn epochs_of_a_loader_depend_on_seed_and_number_alone() {
     let _alone = alone();
-    let rows = Tensor::<1, Int>::arange(0..50, &device())
+    let rows = Tensor::<1, Int>::arange(0..50, &cpu())
         .float()
         .reshape([50, 1]);
     let loader = |seed, epoch| {

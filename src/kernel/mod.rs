@@ -15,7 +15,7 @@ use burn::tensor::Tensor;
 
 /// The reparameterized sample `z = mean + exp(log_var / 2) * noise`.
 ///
-/// All three tensors have the shape of the result (or broadcast to it).
+/// `mean` and `log_var` have the shape of the result; `noise` has it too, or broadcasts to it.
 /// [Kingma & Welling 2014](https://arxiv.org/abs/1312.6114), section 2.4.
 ///
 /// # Panics
@@ -141,12 +141,14 @@ pub fn gaussian_nll_fixed<const D: usize>(
 /// sum_event(ones).into_data().assert_eq(&TensorData::from([60.0f32, 60.0]), true);
 /// ```
 pub fn sum_event<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
+    let batch = tensor.dims()[0];
+    rows(tensor).sum_dim(1).reshape([batch])
+}
+
+/// One row for each sample: `[batch, ...]` to `[batch, event]`.
+pub(crate) fn rows<const D: usize>(tensor: Tensor<D>) -> Tensor<2> {
     let dims = tensor.dims();
-    let event = dims[1..].iter().product();
-    tensor
-        .reshape([dims[0], event])
-        .sum_dim(1)
-        .reshape([dims[0]])
+    tensor.reshape([dims[0], dims[1..].iter().product()])
 }
 
 /// The shape check of every operation here: a message that names both shapes.

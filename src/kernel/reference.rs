@@ -1,7 +1,11 @@
 //! The kernels in plain tensor operations: the fallback of every backend and the oracle of the tests.
+//!
+//! Every one starts by laying its arguments out as rows, `[batch, event]`. That is free, and it steps
+//! around a fault of burn 0.22.1: under Fusion, a chain of elementwise operations on the output of a
+//! convolution with one channel reads the wrong elements (docs/architecture.md has the reproduction).
 
-use super::{assert_same_shape, sum_event};
-use burn::tensor::{Tensor, activation::log_sigmoid};
+use super::{assert_same_shape, rows, sum_event};
+use burn::tensor::{Shape, Tensor, activation::log_sigmoid};
 
 /// `ln(2 pi)`.
 pub(crate) const LN_2PI: f64 = 1.837_877_066_409_345_3;
@@ -13,12 +17,16 @@ pub fn reparameterize<const D: usize>(
     noise: Tensor<D>,
 ) -> Tensor<D> {
     assert_same_shape("reparameterize", ("mean", &mean), ("log_var", &log_var));
-    mean + log_var.mul_scalar(0.5).exp() * noise
+    let shape = mean.shape();
+    let noise = broadcast_rows(noise, &shape);
+    let z = rows(mean) + rows(log_var).mul_scalar(0.5).exp() * noise;
+    z.reshape(shape)
 }
 
 /// See [`kernel::gaussian_kl`](super::gaussian_kl).
 pub fn gaussian_kl<const D: usize>(mean: Tensor<D>, log_var: Tensor<D>) -> Tensor<1> {
     assert_same_shape("gaussian_kl", ("mean", &mean), ("log_var", &log_var));
+    let (mean, log_var) = (rows(mean), rows(log_var));
     let excess = log_var.clone().exp().sub(log_var).sub_scalar(1.0);
     sum_event(mean.square() + excess).mul_scalar(0.5)
 }
@@ -34,6 +42,8 @@ pub fn gaussian_kl_between<const D: usize>(
     assert_same_shape(NAME, ("mean_q", &mean_q), ("log_var_q", &log_var_q));
     assert_same_shape(NAME, ("mean_q", &mean_q), ("mean_p", &mean_p));
     assert_same_shape(NAME, ("mean_p", &mean_p), ("log_var_p", &log_var_p));
+    let (mean_q, log_var_q) = (rows(mean_q), rows(log_var_q));
+    let (mean_p, log_var_p) = (rows(mean_p), rows(log_var_p));
     let log_ratio = log_var_q - log_var_p.clone();
     let excess = log_ratio.clone().exp().sub(log_ratio).sub_scalar(1.0);
     let distance = (mean_q - mean_p).square() * log_var_p.neg().exp();
@@ -46,6 +56,7 @@ pub fn gaussian_kl_between<const D: usize>(
 /// where the textbook `max(l, 0) + log1p(exp(-|l|))` has the wrong one at `l = 0`.
 pub fn bernoulli_nll<const D: usize>(logits: Tensor<D>, target: Tensor<D>) -> Tensor<1> {
     assert_same_shape("bernoulli_nll", ("logits", &logits), ("target", &target));
+    let (logits, target) = (rows(logits), rows(target));
     sum_event(log_sigmoid(logits.clone().neg()) + logits * target).neg()
 }
 
@@ -56,7 +67,11 @@ pub fn gaussian_nll<const D: usize>(
     log_var: Tensor<D>,
 ) -> Tensor<1> {
     assert_same_shape("gaussian_nll", ("mean", &mean), ("target", &target));
-    let squared = (target - mean).square() * log_var.clone().neg().exp();
+    let log_var = match log_var.shape().num_elements() {
+        1 => log_var.reshape([1, 1]),
+        _ => broadcast_rows(log_var, &mean.shape()),
+    };
+    let squared = (rows(target) - rows(mean)).square() * log_var.clone().neg().exp();
     sum_event(squared + log_var.add_scalar(LN_2PI)).mul_scalar(0.5)
 }
 
@@ -69,7 +84,15 @@ pub fn gaussian_nll_fixed<const D: usize>(
     assert_same_shape("gaussian_nll_fixed", ("mean", &mean), ("target", &target));
     let elements: usize = mean.dims()[1..].iter().product();
     let constant = 0.5 * elements as f64 * (LN_2PI + variance.ln());
-    sum_event((target - mean).square())
+    sum_event((rows(target) - rows(mean)).square())
         .mul_scalar(0.5 / variance)
         .add_scalar(constant)
+}
+
+/// The rows of a tensor that is broadcast to `shape` where it has another.
+fn broadcast_rows<const D: usize>(tensor: Tensor<D>, shape: &Shape) -> Tensor<2> {
+    match tensor.shape() == *shape {
+        true => rows(tensor),
+        false => rows(tensor.expand::<D, _>(shape.clone())),
+    }
 }

@@ -2,7 +2,7 @@
 //! place.
 
 use crate::distribution::{DiagonalGaussian, LOG_VAR_MAX, LOG_VAR_MIN};
-use crate::kernel::{self, assert_same_shape, sum_event};
+use crate::kernel::{self, assert_same_shape, rows, sum_event};
 use crate::traits::{Posterior, ReconstructionLoss, Support};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
@@ -70,7 +70,7 @@ impl ContinuousBernoulliNll {
 
 impl<const D: usize> ReconstructionLoss<Tensor<D>> for ContinuousBernoulliNll {
     fn loss(&self, logits: Tensor<D>, target: Tensor<D>) -> Tensor<1> {
-        let log_normalizer = sum_event(Self::log_normalizer(logits.clone()));
+        let log_normalizer = sum_event(Self::log_normalizer(rows(logits.clone())));
         kernel::bernoulli_nll(logits, target) - log_normalizer
     }
 
@@ -164,7 +164,7 @@ pub struct SquaredError;
 impl<const D: usize> ReconstructionLoss<Tensor<D>> for SquaredError {
     fn loss(&self, output: Tensor<D>, target: Tensor<D>) -> Tensor<1> {
         assert_same_shape("SquaredError", ("output", &output), ("target", &target));
-        sum_event((target - output).square())
+        sum_event((rows(target) - rows(output)).square())
     }
 }
 
@@ -175,7 +175,7 @@ pub struct L1Loss;
 impl<const D: usize> ReconstructionLoss<Tensor<D>> for L1Loss {
     fn loss(&self, output: Tensor<D>, target: Tensor<D>) -> Tensor<1> {
         assert_same_shape("L1Loss", ("output", &output), ("target", &target));
-        sum_event((target - output).abs())
+        sum_event((rows(target) - rows(output)).abs())
     }
 }
 

@@ -1,6 +1,7 @@
 use super::{GaussianHead, Head, check_width, event_size};
 use crate::distribution::DiagonalGaussian;
 use crate::error::{Error, Result};
+use crate::kernel::rows;
 use crate::traits::{Decoder, Encoder};
 use burn::config::Config;
 use burn::module::Module;
@@ -87,7 +88,7 @@ impl<H: Head, const D: usize> Encoder for MlpEncoder<H, D> {
     type Code = H::Code;
 
     fn encode(&self, input: Tensor<D>) -> H::Code {
-        self.head.forward(self.body.forward(flatten(input)))
+        self.head.forward(self.body.forward(rows(input)))
     }
 }
 
@@ -263,10 +264,4 @@ fn check_rank<const D: usize>(part: &str, shape: &[usize]) -> Result<()> {
         D - 1,
         shape.len()
     )))
-}
-
-/// `[batch, ...]` to `[batch, elements]`.
-fn flatten<const D: usize>(input: Tensor<D>) -> Tensor<2> {
-    let dims = input.dims();
-    input.reshape([dims[0], dims[1..].iter().product()])
 }

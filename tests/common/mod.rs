@@ -16,6 +16,11 @@ pub fn devices() -> Vec<(&'static str, Device)> {
     ]
 }
 
+/// The first of them: a CPU, for what is long and does not depend on the backend.
+pub fn cpu() -> Device {
+    devices().swap_remove(0).1
+}
+
 /// A tensor of this shape from a function of the element's index.
 pub fn tensor<const D: usize>(
     shape: [usize; D],
