@@ -62,8 +62,7 @@ pub fn scatter(
             .label_style((FONT, 15))
             .draw();
         mesh?;
-        for class in 0..COLOURS.len() {
-            let colour = COLOURS[class];
+        for (class, colour) in COLOURS.into_iter().enumerate() {
             let of_class = labels
                 .iter()
                 .zip(points)

@@ -55,7 +55,7 @@ pub fn principal_components(points: &[Vec<f64>]) -> (Vec<[f64; 2]>, [f64; 2]) {
     };
     let projected = points
         .iter()
-        .map(|point| centred(point))
+        .map(centred)
         .map(|point| [along(&point, 0), along(&point, 1)])
         .collect();
     let share = [0, 1].map(|axis| values.get(axis).copied().unwrap_or(0.0) / total);
@@ -90,7 +90,7 @@ fn eigen(mut a: Vec<Vec<f64>>) -> (Vec<f64>, Vec<Vec<f64>>) {
     (values, vectors)
 }
 
-/// The Jacobi rotation that makes `a[p][q]` zero.
+/// The Jacobi rotation that makes `a[p][q]` zero, for `q < p`.
 fn rotate(a: &mut [Vec<f64>], v: &mut [Vec<f64>], p: usize, q: usize) {
     if a[p][q] == 0.0 {
         return;
@@ -103,9 +103,9 @@ fn rotate(a: &mut [Vec<f64>], v: &mut [Vec<f64>], p: usize, q: usize) {
         (row[p], row[q]) = (c * row[p] - s * row[q], s * row[p] + c * row[q]);
     }
     for matrix in [a, v] {
-        for k in 0..matrix.len() {
-            let (x, y) = (matrix[p][k], matrix[q][k]);
-            (matrix[p][k], matrix[q][k]) = (c * x - s * y, s * x + c * y);
+        let (upper, lower) = matrix.split_at_mut(p);
+        for (x, y) in lower[0].iter_mut().zip(&mut upper[q]) {
+            (*x, *y) = (c * *x - s * *y, s * *x + c * *y);
         }
     }
 }

@@ -29,13 +29,15 @@ pub struct History {
     shared: Arc<Mutex<Shared>>,
 }
 
+type Callback = Box<dyn FnMut(&[Epoch]) + Send>;
+
 #[derive(Default)]
 struct Shared {
     epochs: Vec<Epoch>,
     current: Epoch,
     started: Option<Instant>,
     names: HashMap<MetricId, String>,
-    callback: Option<Box<dyn FnMut(&[Epoch]) + Send>>,
+    callback: Option<Callback>,
 }
 
 impl History {

@@ -15,14 +15,7 @@ use std::time::{Duration, Instant};
 ///
 /// A term that is not finite stops the training, before the next checkpoint is written:
 /// `LearningResult::interrupted` then names the term and the step.
-///
-/// ```no_run
-/// # use burn::train::{LearnerModel, SupervisedTraining};
-/// # use burn_generative::train::TermMetric;
-/// # fn training<M>(training: SupervisedTraining<M>) -> SupervisedTraining<M>
-/// # where M: LearnerModel<TrainingOutput = burn_generative::loss::Losses> {
-/// # training }
-/// ```
+/// [`train`](crate::train) has an example.
 #[derive(Clone)]
 pub struct TermMetric {
     name: MetricName,

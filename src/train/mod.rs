@@ -1,5 +1,51 @@
 //! Glue for burn-train: metrics that do not stall the device, a history of epochs, checkpoints that
 //! survive a crash, plain progress lines.
+//!
+//! burn's `Learner` trains every model of this crate as it is; none of this is needed for that, and
+//! all of it helps:
+//!
+//! ```
+//! # #[cfg(feature = "data")] {
+//! use burn::optim::AdamConfig;
+//! use burn::prelude::*;
+//! use burn::train::{Interrupter, Learner, SupervisedTraining};
+//! use burn_generative::data::{TensorLoader, digits};
+//! use burn_generative::prelude::*;
+//! use burn_generative::train::{Checkpoints, History, ProgressLines, TermMetric};
+//! use std::{sync::Arc, time::Duration};
+//!
+//! let device = Device::default();
+//! let [train, test] = [1, 2].map(|seed| {
+//!     TensorLoader::new(digits::generate(64, seed).images(&device), 32).seed(seed)
+//! });
+//! let training_device = device.autodiff();
+//! let vae = VaeConfig::new().init(
+//!     MlpEncoderConfig::new(vec![1, 28, 28], 4).init_gaussian(&training_device)?,
+//!     MlpDecoderConfig::new(4, vec![1, 28, 28]).init(&training_device)?,
+//!     StandardNormal::new(4),
+//!     BernoulliNll,
+//! )?;
+//!
+//! let folder = std::env::temp_dir().join(format!("burn-generative-{}", std::process::id()));
+//! let history = History::new(Vec::new());
+//! let interrupter = Interrupter::new();
+//! let metric = |term| TermMetric::new(term, interrupter.clone());
+//! let training = SupervisedTraining::new(&folder, Arc::new(train.shuffle()), Arc::new(test))
+//!     .metrics((metric("loss"), metric("reconstruction"), metric("kl")))
+//!     .with_metric_logger(history.clone())
+//!     .with_interrupter(interrupter.clone())
+//!     .with_application_logger(None)
+//!     .renderer(Box::new(ProgressLines::new(Duration::from_secs(10))))
+//!     .num_epochs(2);
+//! let training = Checkpoints::new(folder.join("checkpoint")).register(training);
+//! let result = training.launch(Learner::new(vae, AdamConfig::new().init(), 1e-3));
+//!
+//! assert!(result.error.is_none() && result.interrupted.is_none());
+//! assert!(history.epochs()[1].test["loss"] < history.epochs()[0].test["loss"]);
+//! # std::fs::remove_dir_all(folder).unwrap();
+//! # }
+//! # Ok::<(), burn_generative::Error>(())
+//! ```
 
 mod checkpoint;
 mod history;
