@@ -12,9 +12,7 @@ use burn::optim::AdamConfig;
 use burn::prelude::*;
 use burn::store::{ModuleSnapshot, SafetensorsStore};
 use burn::train::checkpoint::KeepLastNCheckpoints;
-use burn::train::{
-    InferenceStep, Interrupter, Learner, LearnerModel, SupervisedTraining, TrainStep,
-};
+use burn::train::{InferenceStep, Learner, LearnerModel, SupervisedTraining, TrainStep};
 use burn_generative::data::{TensorLoader, mnist::Mnist};
 use burn_generative::loss::{
     ContinuousBernoulliNll, L1Loss, LearnedGaussianNll, Likelihood, Losses,
@@ -22,11 +20,11 @@ use burn_generative::loss::{
 use burn_generative::nn::initialize;
 use burn_generative::plot::{self, Series};
 use burn_generative::prelude::*;
-use burn_generative::train::{Checkpoints, Epoch, History, ProgressLines, TermMetric};
+use burn_generative::train::{Checkpoints, Epoch, Guard, History, ProgressLines, TermMetric};
 use burn_generative::{Error, Result};
 use clap::{Parser, ValueEnum};
 use common::{DataArgs, Out, positive};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io::IsTerminal;
@@ -67,7 +65,7 @@ struct Args {
 }
 
 /// What defines a run: two runs with the same values are the same run.
-#[derive(clap::Args, Clone, Debug, Serialize, Deserialize)]
+#[derive(clap::Args, Clone, Debug, Serialize)]
 struct Config {
     /// Networks: a multi-layer perceptron, or convolutions (slower on a CPU).
     #[arg(long, default_value = "mlp")]
@@ -105,19 +103,23 @@ struct Config {
     #[arg(long, default_value_t = 1e-3, value_name = "X")]
     lr: f64,
 
+    /// Use only the first N training and the first N test images.
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+
     /// Seed of the weights, the order of the images, and the noise.
     #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, ValueEnum, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, ValueEnum, Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum Arch {
     Mlp,
     Conv,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, ValueEnum, Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum LikelihoodKind {
     Bernoulli,
@@ -157,7 +159,7 @@ fn run(args: Args) -> Result<()> {
     }
     let out = Out::check(&args.out, config, args.resume)?;
     let (device, device_name) = common::device(args.device.as_deref())?;
-    let data = args.data.load()?;
+    let data = args.data.load(config.limit)?;
     println!("device: {device_name}");
 
     let shape = data.train.shape();
@@ -230,7 +232,7 @@ impl Run {
         };
         let finished = match done {
             0 => Vec::new(),
-            _ => self.out.epochs::<Config>(done)?,
+            _ => self.out.epochs(done, &self.data.origin)?,
         };
         self.out.begin(config, self.args.resume)?;
 
@@ -293,8 +295,8 @@ impl Run {
                 .seed(seed)
                 .first_epoch(done + 1)
         };
-        let interrupter = Interrupter::new();
-        let metric = |term| TermMetric::new(term, interrupter.clone());
+        let guard = Guard::new();
+        let metric = |term| TermMetric::new(term, &guard);
         let dashboard = std::io::stdout().is_terminal();
 
         let mut training = SupervisedTraining::new(
@@ -307,9 +309,9 @@ impl Run {
             metric("reconstruction"),
             metric("kl"),
         ))
-        .with_metric_logger(self.recorder(history, interrupter.clone(), dashboard))
+        .with_metric_logger(self.recorder(history, guard.clone(), dashboard))
         .with_checkpointing_strategy(KeepLastNCheckpoints::new(2))
-        .with_interrupter(interrupter)
+        .with_interrupter(guard.interrupter())
         .with_application_logger(None)
         .num_epochs(self.args.epochs);
         training = checkpoints.register(training);
@@ -323,37 +325,34 @@ impl Run {
         let optimizer = AdamConfig::new().with_epsilon(1e-8).init();
         let result = training.launch(Learner::new(model, optimizer, lr));
         drop(result.renderer);
-        let finished = history.epochs().len();
+        let finished = checkpoints.last_epoch().unwrap_or(0);
+        if finished == self.args.epochs {
+            return Ok(result.model);
+        }
+        let reason = match (guard.reason(), result.error) {
+            (Some(reason), _) => reason,
+            (None, Some(error)) => error.to_string(),
+            (None, None) => "by request; continue with --resume".to_string(),
+        };
+        let out = self.args.out.display();
         let kept = match finished {
             0 => "no epoch was finished".to_string(),
-            _ => format!(
-                "{} keeps the checkpoint of epoch {finished}",
-                self.args.out.display()
-            ),
+            epoch => format!("{out} keeps the checkpoint of epoch {epoch}"),
         };
-        if let Some(error) = result.error {
-            return Err(Error::Training(format!("{error}; {kept}")));
-        }
-        if let Some(stop) = result.interrupted {
-            let reason = stop
-                .reason
-                .unwrap_or_else(|| "by request; continue with --resume".into());
-            let epoch = finished + 1;
-            return Err(Error::Training(format!(
-                "in epoch {epoch}: {reason}; {kept}"
-            )));
-        }
-        Ok(result.model)
+        let epoch = finished + 1;
+        Err(Error::Training(format!(
+            "in epoch {epoch}: {reason}; {kept}"
+        )))
     }
 
     /// Writes `metrics.json` after every epoch, and prints a line where there is no dashboard.
-    fn recorder(&self, history: &History, interrupter: Interrupter, dashboard: bool) -> History {
+    fn recorder(&self, history: &History, guard: Guard, dashboard: bool) -> History {
         let (config, out) = (self.args.config.clone(), self.out.clone());
         let (origin, device) = (self.data.origin.clone(), self.device_name.clone());
         let total = self.args.epochs;
         history.clone().on_epoch(move |epochs| {
             if let Err(error) = out.metrics(&config, &origin, &device, epochs) {
-                interrupter.stop(Some(&error.to_string()));
+                guard.stop(&error.to_string());
             }
             if let (Some(epoch), false) = (epochs.last(), dashboard) {
                 println!(

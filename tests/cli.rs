@@ -292,6 +292,8 @@ fn a_resume_that_cannot_work_is_refused_and_loses_nothing() {
             "choose another --out",
         ],
     );
+    let other = run(&out, &["--resume", "--limit", "100"]);
+    assert_says(&other, &["limit is 200 there, 100 here"]);
     assert_eq!(files(&out), before, "a refused run changed something");
 
     let weights = out.join("checkpoint/model-2.bpk");

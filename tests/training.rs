@@ -8,11 +8,11 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::prelude::*;
 use burn::train::checkpoint::KeepLastNCheckpoints;
-use burn::train::{Interrupter, Learner, LearningResult, SupervisedTraining};
+use burn::train::{Learner, LearningResult, SupervisedTraining};
 use burn_generative::data::{TensorLoader, digits};
 use burn_generative::nn::{MlpDecoder, MlpEncoder, initialize};
 use burn_generative::prelude::*;
-use burn_generative::train::{Checkpoints, Epoch, History, ProgressLines, TermMetric};
+use burn_generative::train::{Checkpoints, Epoch, Guard, History, ProgressLines, TermMetric};
 use common::{cpu, values};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -71,14 +71,14 @@ fn learn(
     epochs: usize,
 ) -> (LearningResult<DigitVae>, Vec<Epoch>) {
     let history = History::new(Vec::new());
-    let interrupter = Interrupter::new();
-    let metric = |term| TermMetric::new(term, interrupter.clone());
+    let guard = Guard::new();
+    let metric = |term| TermMetric::new(term, &guard);
     let [train, test] = data;
     let mut training = SupervisedTraining::new(folder, train, test)
         .metrics((metric("loss"), metric("reconstruction"), metric("kl")))
         .with_metric_logger(history.clone())
         .with_checkpointing_strategy(KeepLastNCheckpoints::new(2))
-        .with_interrupter(interrupter.clone())
+        .with_interrupter(guard.interrupter())
         .with_application_logger(None)
         .renderer(Box::new(ProgressLines::new(Duration::from_secs(60))))
         .num_epochs(epochs);

@@ -123,16 +123,12 @@ pub struct DataArgs {
     /// Train on generated digits, and look for no MNIST.
     #[arg(long, conflicts_with = "data_dir")]
     generated: bool,
-
-    /// Use only the first N training and the first N test images.
-    #[arg(long, value_name = "N")]
-    limit: Option<usize>,
 }
 
 impl DataArgs {
-    /// The images; says where they come from.
-    pub fn load(&self) -> Result<Mnist> {
-        let limit = self.limit.unwrap_or(usize::MAX);
+    /// The images, at most `limit` to train and to test on; says where they come from.
+    pub fn load(&self, limit: Option<usize>) -> Result<Mnist> {
+        let limit = limit.unwrap_or(usize::MAX);
         positive("--limit", limit)?;
         let mut data = match self.generated {
             true => Mnist::generate(
@@ -227,17 +223,23 @@ impl Out {
         self.write(CONFIG, config)
     }
 
-    /// The epochs that `metrics.json` holds, up to and with `last`.
-    pub fn epochs<C: DeserializeOwned>(&self, last: usize) -> Result<Vec<Epoch>> {
-        let Some(metrics) = self.read::<Metrics<C>>(METRICS)? else {
+    /// The epochs that `metrics.json` holds, up to and with `last`, of a run on the same data.
+    pub fn epochs(&self, last: usize, data: &Origin) -> Result<Vec<Epoch>> {
+        let path = self.path(METRICS);
+        let Some(metrics) = self.read::<Metrics<serde_json::Value>>(METRICS)? else {
             let reason = "is missing, but the run has checkpoints; remove the folder to start anew";
-            return Err(Error::record(self.path(METRICS), reason));
+            return Err(Error::record(path, reason));
         };
-        Ok(metrics
-            .epochs
-            .into_iter()
-            .filter(|epoch| epoch.epoch <= last)
-            .collect())
+        if metrics.data != data.name() {
+            return Err(Error::Config(format!(
+                "the run in {} was trained on data of the kind '{}', not '{}'; resume with the same",
+                self.folder.display(),
+                metrics.data,
+                data.name()
+            )));
+        }
+        let finished = metrics.epochs.into_iter();
+        Ok(finished.filter(|epoch| epoch.epoch <= last).collect())
     }
 
     /// Writes `metrics.json`.

@@ -66,7 +66,7 @@ impl Mnist {
             return Ok(Self::generate(Self::SIZE, 0, reason));
         };
         let cache = cache.join("burn-dataset").join("mnist");
-        match download(&cache) {
+        match download(MIRROR, &cache) {
             Ok(()) => Self::open(cache),
             Err(reason) => Ok(Self::generate(Self::SIZE, 0, reason)),
         }
@@ -166,24 +166,24 @@ const MIRROR: &str = "https://storage.googleapis.com/cvdf-datasets/mnist";
 const MAX_BYTES: u64 = 1 << 28;
 
 /// Puts the files that are not there yet into burn-dataset's cache, or says why it cannot.
-fn download(cache: &Path) -> std::result::Result<(), String> {
+fn download(mirror: &str, cache: &Path) -> std::result::Result<(), String> {
     for file in &FILES {
         let target = file.cached(cache);
         if !target.exists() {
-            fetch(file.name, &target)
-                .map_err(|error| format!("it is not on this machine, and {MIRROR}: {error}"))?;
+            fetch(mirror, file.name, &target)
+                .map_err(|error| format!("it is not on this machine, and {mirror}: {error}"))?;
         }
     }
     Ok(())
 }
 
-fn fetch(name: &str, target: &Path) -> Result<(), Box<dyn std::error::Error>> {
+fn fetch(mirror: &str, name: &str, target: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .timeout_connect(Some(Duration::from_secs(10)))
         .timeout_recv_response(Some(Duration::from_secs(20)))
         .build()
         .into();
-    let mut response = agent.get(format!("{MIRROR}/{name}.gz")).call()?;
+    let mut response = agent.get(format!("{mirror}/{name}.gz")).call()?;
     let body = response.body_mut();
 
     let bar = ProgressBar::new(body.content_length().unwrap_or(0)).with_message(name.to_string());
@@ -204,4 +204,89 @@ fn fetch(name: &str, target: &Path) -> Result<(), Box<dyn std::error::Error>> {
     super::idx::Idx::open(&part)?;
     std::fs::rename(&part, target)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::{Compression, write::GzEncoder};
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::TcpListener;
+
+    /// A mirror on this machine that answers each request with what `answer` makes of its path.
+    fn mirror(answer: impl Fn(&str) -> Vec<u8> + Send + 'static) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+                let request = lines.next().unwrap().unwrap();
+                while !lines.next().unwrap().unwrap().is_empty() {}
+                let path = request.split(' ').nth(1).unwrap();
+                stream.write_all(&answer(path)).unwrap();
+            }
+        });
+        format!("http://{address}")
+    }
+
+    fn ok(body: &[u8]) -> Vec<u8> {
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+            body.len()
+        );
+        [head.as_bytes(), body].concat()
+    }
+
+    /// A small file of the kind that a path of the mirror names, gzip-compressed.
+    fn file(path: &str) -> Vec<u8> {
+        let bytes = match path.contains("images") {
+            true => [
+                &[0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 3][..],
+                &[7; 6],
+            ]
+            .concat(),
+            false => vec![0, 0, 8, 1, 0, 0, 0, 2, 4, 5],
+        };
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(&bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn files(folder: &Path) -> usize {
+        let list = |folder: &Path| std::fs::read_dir(folder).map_or(0, Iterator::count);
+        list(&folder.join("train")) + list(&folder.join("test"))
+    }
+
+    #[test]
+    fn a_download_fills_the_cache_with_what_can_be_read() {
+        let cache = tempfile::tempdir().unwrap();
+        let mirror = mirror(|path| ok(&file(path)));
+        download(&mirror, cache.path()).unwrap();
+        assert_eq!(files(cache.path()), 4);
+        let data = Mnist::open(cache.path()).unwrap();
+        assert_eq!((data.train.len(), data.test.labels()), (2, &[4, 5][..]));
+        // What is there is not asked for again.
+        download("http://127.0.0.1:9", cache.path()).unwrap();
+    }
+
+    #[test]
+    fn a_download_that_breaks_leaves_nothing_that_looks_like_a_file() {
+        type Answer = fn(&str) -> Vec<u8>;
+        let answers: [Answer; 3] = [
+            |_| {
+                b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_vec()
+            },
+            |path| ok(&file(path)[..12]),
+            |_| ok(b"<html>a login page</html>"),
+        ];
+        for answer in answers {
+            let cache = tempfile::tempdir().unwrap();
+            let reason = download(&mirror(answer), cache.path()).unwrap_err();
+            assert!(reason.contains("not on this machine"), "{reason}");
+            assert_eq!(files(cache.path()), 0, "{reason}");
+        }
+        let cache = tempfile::tempdir().unwrap();
+        assert!(download("http://127.0.0.1:9", cache.path()).is_err());
+    }
 }

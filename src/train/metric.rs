@@ -1,6 +1,6 @@
+use super::Guard;
 use crate::loss::Losses;
 use burn::tensor::{Tensor, TensorReadError};
-use burn::train::Interrupter;
 use burn::train::metric::{
     Metric, MetricAttributes, MetricMetadata, MetricName, Numeric, NumericAttributes, NumericEntry,
     SerializedEntry,
@@ -13,14 +13,14 @@ use std::time::{Duration, Instant};
 /// The terms of a step stay on the device; they are read back in one piece, at the end of the epoch
 /// and no more often than twice a second before that, for the display. So no step waits for one.
 ///
-/// A term that is not finite stops the training, before the next checkpoint is written:
-/// `LearningResult::interrupted` then names the term and the step.
+/// A term that is not finite stops the training, before the next checkpoint is written;
+/// [`Guard::reason`] then names the term and the step.
 /// [`train`](crate::train) has an example.
 #[derive(Clone)]
 pub struct TermMetric {
     name: MetricName,
     term: &'static str,
-    interrupter: Interrupter,
+    guard: Guard,
     pending: Vec<Pending>,
     sum: f64,
     count: usize,
@@ -40,13 +40,13 @@ struct Pending {
 const REFRESH: Duration = Duration::from_millis(500);
 
 impl TermMetric {
-    /// The metric of the term `term`; [`Losses::TOTAL`] is the total. The interrupter is that of the
-    /// training it watches.
-    pub fn new(term: &'static str, interrupter: Interrupter) -> Self {
+    /// The metric of the term `term`; [`Losses::TOTAL`] is the total. The guard stops the
+    /// training that it watches.
+    pub fn new(term: &'static str, guard: &Guard) -> Self {
         Self {
             name: Arc::new(term.to_string()),
             term,
-            interrupter,
+            guard: guard.clone(),
             pending: Vec::new(),
             sum: 0.0,
             count: 0,
@@ -65,11 +65,11 @@ impl TermMetric {
         let means = pending.iter().map(|step| step.mean.clone()).collect();
         let means = Tensor::cat(means, 0).try_into_data_as::<f64>()?;
         for (mean, step) in means.iter::<f64>().zip(&pending) {
-            if !mean.is_finite() && !self.interrupter.should_stop() {
-                self.interrupter.stop(Some(&format!(
+            if !mean.is_finite() {
+                self.guard.stop(&format!(
                     "the loss term '{}' became {mean} at step {}",
                     self.term, step.step
-                )));
+                ));
             }
             self.sum += mean * step.batch as f64;
             self.count += step.batch;

@@ -8,10 +8,10 @@
 //! # #[cfg(feature = "data")] {
 //! use burn::optim::AdamConfig;
 //! use burn::prelude::*;
-//! use burn::train::{Interrupter, Learner, SupervisedTraining};
+//! use burn::train::{Learner, SupervisedTraining};
 //! use burn_generative::data::{TensorLoader, digits};
 //! use burn_generative::prelude::*;
-//! use burn_generative::train::{Checkpoints, History, ProgressLines, TermMetric};
+//! use burn_generative::train::{Checkpoints, Guard, History, ProgressLines, TermMetric};
 //! use std::{sync::Arc, time::Duration};
 //!
 //! let device = Device::default();
@@ -28,19 +28,19 @@
 //!
 //! let folder = std::env::temp_dir().join(format!("burn-generative-{}", std::process::id()));
 //! let history = History::new(Vec::new());
-//! let interrupter = Interrupter::new();
-//! let metric = |term| TermMetric::new(term, interrupter.clone());
+//! let guard = Guard::new();
+//! let metric = |term| TermMetric::new(term, &guard);
 //! let training = SupervisedTraining::new(&folder, Arc::new(train.shuffle()), Arc::new(test))
 //!     .metrics((metric("loss"), metric("reconstruction"), metric("kl")))
 //!     .with_metric_logger(history.clone())
-//!     .with_interrupter(interrupter.clone())
+//!     .with_interrupter(guard.interrupter())
 //!     .with_application_logger(None)
 //!     .renderer(Box::new(ProgressLines::new(Duration::from_secs(10))))
 //!     .num_epochs(2);
 //! let training = Checkpoints::new(folder.join("checkpoint")).register(training);
 //! let result = training.launch(Learner::new(vae, AdamConfig::new().init(), 1e-3));
 //!
-//! assert!(result.error.is_none() && result.interrupted.is_none());
+//! assert!(result.error.is_none() && guard.reason().is_none());
 //! assert!(history.epochs()[1].test["loss"] < history.epochs()[0].test["loss"]);
 //! # std::fs::remove_dir_all(folder).unwrap();
 //! # }
@@ -48,11 +48,13 @@
 //! ```
 
 mod checkpoint;
+mod guard;
 mod history;
 mod metric;
 mod progress;
 
 pub use checkpoint::{AtomicCheckpointer, Checkpoints};
+pub use guard::Guard;
 pub use history::{Epoch, History};
 pub use metric::TermMetric;
 pub use progress::ProgressLines;
