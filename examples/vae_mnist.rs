@@ -23,7 +23,7 @@ use burn_generative::prelude::*;
 use burn_generative::train::{Checkpoints, Epoch, Guard, History, ProgressLines, TermMetric};
 use burn_generative::{Error, Result};
 use clap::{Parser, ValueEnum};
-use common::{DataArgs, Out, positive};
+use common::{DataArgs, DataIdentity, Out, positive};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -55,11 +55,12 @@ struct Args {
     #[arg(long, value_name = "NAME")]
     device: Option<String>,
 
-    /// Folder for everything that the run leaves behind.
-    #[arg(long, default_value = "out/vae_mnist", value_name = "DIR")]
-    out: PathBuf,
+    /// Folder for everything that the run leaves behind, new or empty. [default: out/vae_mnist, or the
+    /// first of out/vae_mnist-2, -3, ... that is not there]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
 
-    /// Continue the run in --out after its last finished epoch.
+    /// Continue the run in --out (or the last of the default folders) after its last finished epoch.
     #[arg(long)]
     resume: bool,
 }
@@ -157,15 +158,20 @@ fn run(args: Args) -> Result<()> {
             config.lr
         )));
     }
-    let out = Out::check(&args.out, config, args.resume)?;
     let (device, device_name) = common::device(args.device.as_deref())?;
     let data = args.data.load(config.limit)?;
     println!("device: {device_name}");
+    let settings = Settings {
+        config: config.clone(),
+        data: DataIdentity::of(&data),
+    };
+    let out = Out::check(args.out.as_deref(), "vae_mnist", &settings, args.resume)?;
 
     let shape = data.train.shape();
     let (latent_dim, hidden) = (config.latent_dim, config.hidden);
     let run = Run {
         args,
+        settings,
         out,
         data,
         device,
@@ -190,8 +196,17 @@ fn run(args: Args) -> Result<()> {
     }
 }
 
+/// What `config.json` holds: enough to build the model again, and to know its data.
+#[derive(Clone, Serialize)]
+struct Settings {
+    #[serde(flatten)]
+    config: Config,
+    data: DataIdentity,
+}
+
 struct Run {
     args: Args,
+    settings: Settings,
     out: Out,
     data: Mnist,
     device: Device,
@@ -226,15 +241,12 @@ impl Run {
 
         // Nothing is written before everything is known to work.
         let checkpoints = Checkpoints::new(self.out.path("checkpoint"));
-        let done = match self.args.resume {
-            true => self.last_epoch(&checkpoints, &vae)?,
-            false => 0,
+        let finished = match self.args.resume {
+            true => self.finished(&checkpoints, &vae)?,
+            false => Vec::new(),
         };
-        let finished = match done {
-            0 => Vec::new(),
-            _ => self.out.epochs(done, &self.data.origin)?,
-        };
-        self.out.begin(config, self.args.resume)?;
+        let done = finished.len();
+        self.out.begin(&self.settings)?;
 
         let history = History::new(finished);
         let vae = match done < self.args.epochs {
@@ -252,21 +264,25 @@ impl Run {
         };
         println!(
             "wrote pictures, metrics and weights to {}",
-            self.args.out.display()
+            self.out.folder().display()
         );
         println!("test: {} nats/image", sum(&last.test, config.beta));
         Ok(())
     }
 
-    /// The epoch to resume after.
-    fn last_epoch<M: Module>(&self, checkpoints: &Checkpoints, model: &M) -> Result<usize> {
-        let Some(epoch) = checkpoints.last_epoch() else {
-            let reason = "holds no checkpoint to resume from; run without --resume to start anew";
+    /// The epochs to resume after: the last that has both its metrics and its checkpoint. (A run may be
+    /// killed between the two.)
+    fn finished<M: Module>(&self, checkpoints: &Checkpoints, model: &M) -> Result<Vec<Epoch>> {
+        let mut epochs = self.out.epochs()?;
+        let saved = checkpoints.epochs();
+        let Some(&epoch) = saved.iter().rfind(|&&epoch| epoch <= epochs.len()) else {
+            let reason = "holds no checkpoint to resume from; start anew in another --out";
             return Err(Error::record(self.out.path("checkpoint"), reason));
         };
         checkpoints.verify(epoch, model)?;
         println!("resuming after epoch {epoch}");
-        Ok(epoch)
+        epochs.truncate(epoch);
+        Ok(epochs)
     }
 
     /// Trains with burn's own `Learner`, from the epoch after `done`.
@@ -325,7 +341,7 @@ impl Run {
         let optimizer = AdamConfig::new().with_epsilon(1e-8).init();
         let result = training.launch(Learner::new(model, optimizer, lr));
         drop(result.renderer);
-        let finished = checkpoints.last_epoch().unwrap_or(0);
+        let finished = checkpoints.epochs().last().copied().unwrap_or(0);
         if finished == self.args.epochs {
             return Ok(result.model);
         }
@@ -334,7 +350,7 @@ impl Run {
             (None, Some(error)) => error.to_string(),
             (None, None) => "by request; continue with --resume".to_string(),
         };
-        let out = self.args.out.display();
+        let out = self.out.folder().display();
         let kept = match finished {
             0 => "no epoch was finished".to_string(),
             epoch => format!("{out} keeps the checkpoint of epoch {epoch}"),
@@ -347,19 +363,20 @@ impl Run {
 
     /// Writes `metrics.json` after every epoch, and prints a line where there is no dashboard.
     fn recorder(&self, history: &History, guard: Guard, dashboard: bool) -> History {
-        let (config, out) = (self.args.config.clone(), self.out.clone());
+        let (settings, out) = (self.settings.clone(), self.out.clone());
+        let beta = self.args.config.beta;
         let (origin, device) = (self.data.origin.clone(), self.device_name.clone());
         let total = self.args.epochs;
         history.clone().on_epoch(move |epochs| {
-            if let Err(error) = out.metrics(&config, &origin, &device, epochs) {
+            if let Err(error) = out.metrics(&settings, &origin, &device, epochs) {
                 guard.stop(&error.to_string());
             }
             if let (Some(epoch), false) = (epochs.last(), dashboard) {
                 println!(
                     "epoch {}/{total}: train {}; test {}; {:.1} s",
                     epoch.epoch,
-                    sum(&epoch.train, config.beta),
-                    sum(&epoch.test, config.beta),
+                    sum(&epoch.train, beta),
+                    sum(&epoch.test, beta),
                     epoch.seconds
                 );
             }

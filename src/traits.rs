@@ -17,7 +17,7 @@
 //! | prior | [`Prior`] | `sample`, `log_prob` |
 //! | likelihood, reconstruction loss | [`ReconstructionLoss`] | `loss` |
 //! | critic, discriminator | [`Critic`], [`FeatureCritic`] | `score`, `features` |
-//! | adversarial objective | [`AdversarialLoss`] | `critic`, `generator` |
+//! | adversarial objective | [`AdversarialLoss`] | `real`, `fake`, `generator` |
 //!
 //! A part that holds parameters derives burn's [`Module`](burn::module::Module) as well, so that
 //! optimizers, records and devices find them.
@@ -375,8 +375,11 @@ pub trait FeatureCritic: Critic {
 /// struct NonSaturating;
 ///
 /// impl AdversarialLoss for NonSaturating {
-///     fn critic(&self, real: Tensor<1>, fake: Tensor<1>) -> Tensor<1> {
-///         softplus(real.neg(), 1.0) + softplus(fake, 1.0)
+///     fn real(&self, score: Tensor<1>) -> Tensor<1> {
+///         softplus(score.neg(), 1.0)
+///     }
+///     fn fake(&self, score: Tensor<1>) -> Tensor<1> {
+///         softplus(score, 1.0)
 ///     }
 ///     fn generator(&self, fake: Tensor<1>) -> Tensor<1> {
 ///         softplus(fake.neg(), 1.0)
@@ -390,8 +393,18 @@ pub trait FeatureCritic: Critic {
 /// assert_eq!(NonSaturating.generator(unsure()).dims(), [4]);
 /// ```
 pub trait AdversarialLoss {
-    /// What the critic minimises, from its logits on real and on fake samples; each `[batch]`.
-    fn critic(&self, real: Tensor<1>, fake: Tensor<1>) -> Tensor<1>;
+    /// What the critic minimises on real samples, from its logits; `[batch]`.
+    fn real(&self, score: Tensor<1>) -> Tensor<1>;
+
+    /// What the critic minimises on fake samples, from its logits; `[batch]`. A model with several
+    /// kinds of fakes (VAE-GAN) adds one such term for each.
+    fn fake(&self, score: Tensor<1>) -> Tensor<1>;
+
+    /// What the critic minimises on a pair of a real and a fake sample: the sum of the two.
+    /// A relativistic loss, which looks at both at once, overrides it.
+    fn critic(&self, real: Tensor<1>, fake: Tensor<1>) -> Tensor<1> {
+        self.real(real) + self.fake(fake)
+    }
 
     /// What the generator minimises, from the critic's logits on its samples; `[batch]`.
     fn generator(&self, fake: Tensor<1>) -> Tensor<1>;

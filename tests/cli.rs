@@ -11,6 +11,7 @@ use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// The example that a plain `cargo test` builds beside this test (`cargo test --test cli` does not:
@@ -170,9 +171,9 @@ fn a_run_leaves_what_it_promises_and_runs_the_same_twice() {
         );
     }
 
-    let first = epochs(&out);
-    stdout(&run(&out, &[])); // the same run, started anew in its own folder
-    assert_eq!(epochs(&out), first);
+    let again = folder.path().join("again");
+    stdout(&run(&again, &[]));
+    assert_eq!(epochs(&again), epochs(&out));
 }
 
 #[test]
@@ -248,13 +249,16 @@ fn a_run_that_is_killed_resumes() {
         .args(["--epochs", "1000000"])
         .spawn()
         .unwrap();
-    while !killed.join("checkpoint/scheduler-3.bpk").exists() {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while !killed.join("metrics.json").exists() || epochs(&killed).len() < 3 {
         assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
-        std::thread::sleep(std::time::Duration::from_millis(5));
+        assert!(Instant::now() < deadline, "no third epoch in two minutes");
+        std::thread::sleep(Duration::from_millis(5));
     }
     child.kill().unwrap();
     child.wait().unwrap();
     let reached = epochs(&killed).len();
+    assert!(reached >= 3);
 
     // It may have come past six epochs before it was killed; it then goes on from where it is.
     let target = 6.max(reached);
@@ -284,14 +288,10 @@ fn a_resume_that_cannot_work_is_refused_and_loses_nothing() {
         &other,
         &["another configuration", "beta is 1.0 there, 2.0 here"],
     );
-    let other = run(&out, &["--beta", "2"]);
-    assert_says(
-        &other,
-        &[
-            "holds a run with another configuration",
-            "choose another --out",
-        ],
-    );
+    for flags in [&["--beta", "2"][..], &[], &["--epochs", "9"]] {
+        let says = ["already holds a run", "--resume", "choose another --out"];
+        assert_says(&run(&out, flags), &says);
+    }
     let other = run(&out, &["--resume", "--limit", "100"]);
     assert_says(&other, &["limit is 200 there, 100 here"]);
     assert_eq!(files(&out), before, "a refused run changed something");
@@ -334,8 +334,8 @@ fn sizes_and_numbers_that_cannot_work_are_refused_before_anything_is_written() {
             &["latent_dim must be at least 1"][..],
         ),
         (
-            &["--latent-dim", "99999999999"],
-            &["latent_dim is 99999999999"],
+            &["--latent-dim", "60000000"],
+            &["a layer from 400 to 60000000 features has more than"],
         ),
         (&["--hidden", "0"], &["a hidden width must be at least 1"]),
         (&["--batch-size", "0"], &["--batch-size must be at least 1"]),
@@ -391,6 +391,12 @@ fn an_output_that_is_a_file_is_refused() {
     fs::write(&out, "mine").unwrap();
     refused(&run(&out, &[]));
     assert_eq!(fs::read_to_string(&out).unwrap(), "mine");
+    // A folder with something else in it stays as it is.
+    fs::create_dir(folder.path().join("checkpoint")).unwrap();
+    fs::write(folder.path().join("checkpoint/mine"), "mine").unwrap();
+    let before = files(folder.path());
+    assert_says(&run(folder.path(), &[]), &["is not an empty folder"]);
+    assert_eq!(files(folder.path()), before);
 }
 
 /// Four IDX files of `n` images of 8x8 floats.
@@ -534,6 +540,92 @@ fn a_loss_that_is_no_number_ends_the_run_with_its_step_and_term() {
     let output = on(large.path(), &out, &["--likelihood", "squared-error"]);
     assert_says(
         &output,
-        &["training stopped: in epoch 1: the loss term 'loss' became inf at step 1"],
+        &[
+            "training stopped: in epoch 1: the loss term 'reconstruction' became inf at training step 1",
+        ],
+    );
+}
+
+#[test]
+fn without_a_folder_given_every_run_gets_its_own_and_the_last_is_resumed() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |flags: &[&str]| {
+        let mut command = Command::new(binary());
+        command.current_dir(folder.path()).env_remove("BURN_DEVICE");
+        let output = command
+            .args(SMALL)
+            .args(["--epochs", "1"])
+            .args(flags)
+            .output();
+        stdout(&output.unwrap())
+    };
+    assert!(run(&[]).contains("to out/vae_mnist\n"));
+    assert!(run(&["--beta", "2"]).contains("to out/vae_mnist-2\n"));
+    let resumed = run(&["--beta", "2", "--resume", "--epochs", "2"]);
+    assert!(resumed.contains("to out/vae_mnist-2\n"), "{resumed}");
+    assert_eq!(epochs(&folder.path().join("out/vae_mnist")).len(), 1);
+    assert_eq!(epochs(&folder.path().join("out/vae_mnist-2")).len(), 2);
+}
+
+#[test]
+fn a_run_is_resumed_on_its_own_data_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let data = float_images(40, |i| (i % 3) as f32 / 2.0);
+    stdout(&on(data.path(), &out, &[]));
+    let other = float_images(44, |_| 0.5);
+    let refused = on(other.path(), &out, &["--resume", "--epochs", "3"]);
+    assert_says(&refused, &["another configuration", "data is "]);
+    stdout(&on(data.path(), &out, &["--resume", "--epochs", "3"]));
+}
+
+/// Without MNIST and without a network, it says so in one line and trains on generated digits.
+#[test]
+fn without_mnist_and_network_it_trains_on_generated_digits() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = command(&folder.path().join("run"));
+    for proxy in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+        command.env(proxy, "http://127.0.0.1:9");
+    }
+    command.env_remove("NO_PROXY").env_remove("no_proxy");
+    command
+        .env("XDG_CACHE_HOME", folder.path().join("cache"))
+        .env("HOME", folder.path());
+    let small = SMALL.into_iter().filter(|flag| *flag != "--generated");
+    let printed = stdout(
+        &command
+            .args(small)
+            .args(["--epochs", "1"])
+            .output()
+            .unwrap(),
+    );
+    let says = "data: training on generated digits, not on MNIST (it is not on this machine, and";
+    assert!(
+        printed.lines().next().unwrap().starts_with(says),
+        "{printed}"
+    );
+    assert_eq!(
+        json(&folder.path().join("run/metrics.json"))["data"],
+        "generated"
+    );
+}
+
+#[cfg(feature = "wgpu")]
+#[test]
+fn a_device_without_hardware_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(binary());
+    for variable in [
+        "VK_DRIVER_FILES",
+        "VK_ICD_FILENAMES",
+        "__EGL_VENDOR_LIBRARY_FILENAMES",
+    ] {
+        command.env(variable, "/nonexistent");
+    }
+    command.args(["--device", "wgpu", "--generated", "--limit", "50", "--out"]);
+    let output = command.arg(folder.path().join("run")).output().unwrap();
+    assert_says(
+        &output,
+        &["'wgpu' does not exist on this machine", "--device flex"],
     );
 }

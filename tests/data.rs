@@ -1,4 +1,5 @@
 //! IDX files and MNIST: what is read, and how everything that is wrong with a file is named.
+#![cfg(feature = "data")]
 
 mod common;
 

@@ -156,6 +156,44 @@ fn log_variance_is_bounded_where_it_is_made() {
     }
 }
 
+#[test]
+fn a_log_variance_out_of_bounds_is_pulled_back() {
+    for (name, device) in devices() {
+        let log_var = tensor([2, 1], &device.autodiff(), |i| [50.0, -50.0][i]).require_grad();
+        let q = DiagonalGaussian::new(log_var.zeros_like(), log_var.clone());
+        let kl = q.kl_to_standard_normal().unwrap().sum();
+        let gradient = values(log_var.grad(&kl.backward()).unwrap());
+        // 1/2 (e^lv - 1) at the bounds 20 and -30.
+        assert_close(gradient[0], 0.5 * (20f64.exp() - 1.0), 1e-5, name);
+        assert_close(gradient[1], -0.5, 1e-5, name);
+    }
+}
+
+#[test]
+fn jensen_shannon_has_the_right_gradient_where_its_arguments_are_equal() {
+    for (name, device) in devices() {
+        let device = device.autodiff();
+        for gap in [0.0, 0.7] {
+            let logits = |p: f64| [0.3, p, -1.0];
+            let p = tensor([1, 3], &device, |i| logits(0.2 + gap)[i]).require_grad();
+            let q = tensor([1, 3], &device, |i| logits(0.2)[i]);
+            let gradients = categorical::js(p.clone(), q).sum().backward();
+            let got = values(p.grad(&gradients).unwrap())[1];
+            let js = |x: f64| {
+                let (p, q) = (probabilities(&logits(x)), probabilities(&logits(0.2)));
+                let pairs = p.iter().zip(&q);
+                let terms = pairs.map(|(&p, &q)| {
+                    let m = 0.5 * (p + q);
+                    0.5 * (relative(p, m) + relative(q, m))
+                });
+                terms.sum::<f64>()
+            };
+            let want = common::derivative(js, 0.2 + gap);
+            assert!((got - want).abs() < 1e-5, "{got} against {want} on {name}");
+        }
+    }
+}
+
 /// Softmax in f64.
 fn probabilities(logits: &[f64]) -> Vec<f64> {
     let max = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);

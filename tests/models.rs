@@ -1,5 +1,6 @@
 //! What a model must reach where the answer is known: the likelihood of probabilistic PCA, the error
 //! of PCA, and its own objective, term by term.
+#![cfg(feature = "plot")]
 
 mod common;
 
@@ -305,6 +306,20 @@ fn free_bits_stop_the_push_below_the_floor_and_nowhere_else() {
     let free = small(VaeConfig::new().with_free_bits(1e-9), &device);
     let now = terms(&free.losses_with(rows(), noise()));
     assert_all_close(&now[0], &weighed(&now, 1.0), 1e-6, "total above the floor");
+
+    // ... and the gradients are those without free bits.
+    let none = small(VaeConfig::new(), &device).load_record(free.clone().into_record());
+    let gradient = |vae: &SmallVae| {
+        let gradients = vae.losses_with(rows(), noise()).mean().backward();
+        largest_gradient(vae, &gradients)
+    };
+    assert_close(
+        gradient(&free),
+        gradient(&none),
+        1e-6,
+        "gradient above the floor",
+    );
+    assert!(gradient(&none) > 1e-4);
 
     // Evaluation reports the true bound.
     let plain = device.clone().inner();

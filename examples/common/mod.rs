@@ -112,6 +112,32 @@ fn by_name(name: &str) -> Option<Device> {
     }
 }
 
+/// What tells one data set from another: a run is resumed on the data that it was started on.
+#[derive(Clone, Debug, Serialize)]
+pub struct DataIdentity {
+    kind: &'static str,
+    shape: [usize; 3],
+    train: usize,
+    test: usize,
+    labels: String,
+}
+
+impl DataIdentity {
+    /// The identity of a data set; its labels stand for its content.
+    pub fn of(data: &Mnist) -> Self {
+        // FNV-1a: the same on every machine.
+        let hash = |hash: u64, &byte: &u8| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+        let labels = data.train.labels().iter().chain(data.test.labels());
+        Self {
+            kind: data.origin.name(),
+            shape: data.train.shape(),
+            train: data.train.len(),
+            test: data.test.len(),
+            labels: format!("{:016x}", labels.fold(0xcbf2_9ce4_8422_2325, hash)),
+        }
+    }
+}
+
 /// Flags that choose the data.
 #[derive(clap::Args, Debug)]
 pub struct DataArgs {
@@ -177,29 +203,69 @@ struct Metrics<C> {
 }
 
 impl Out {
-    /// The folder of a run with this configuration, checked but not yet touched. A run may start in
-    /// a folder that holds no other run, or start the same one anew; `resume` needs one to continue.
-    pub fn check<C: Serialize>(folder: &Path, config: &C, resume: bool) -> Result<Self> {
-        let out = Self {
-            folder: folder.to_path_buf(),
+    /// The folder of a run with this configuration, checked but not yet touched. A new run needs one
+    /// that is empty or not there; `resume` needs one with a run of the same configuration. Nothing
+    /// that is in a folder is ever removed.
+    ///
+    /// Without a folder given, a new run takes the first of `out/NAME`, `out/NAME-2`, ... that is not
+    /// there, and `resume` the last that is.
+    pub fn check<C: Serialize>(
+        folder: Option<&Path>,
+        name: &str,
+        config: &C,
+        resume: bool,
+    ) -> Result<Self> {
+        let out = match folder {
+            Some(folder) => Self::at(folder),
+            None => Self::numbered(name, resume),
         };
-        let ours = to_json(config);
+        let shown = out.folder.display();
+        let refuse = |reason: String| Err(Error::Config(reason));
         match (out.read::<serde_json::Value>(CONFIG)?, resume) {
-            (Some(theirs), _) if theirs != ours => Err(Error::Config(format!(
-                "{} holds a run with another configuration ({}); {}",
-                folder.display(),
-                difference(&theirs, &ours),
-                match resume {
-                    true => "resume with the flags that it was started with",
-                    false => "choose another --out, or remove the folder",
-                }
-            ))),
-            (None, true) => Err(Error::Config(format!(
-                "there is no run to resume in {}: it holds no {CONFIG}",
-                folder.display()
-            ))),
-            _ => Ok(out),
+            (Some(theirs), true) if theirs == to_json(config) => Ok(out),
+            (Some(theirs), true) => refuse(format!(
+                "{shown} holds a run with another configuration ({}); resume it with the flags that it \
+                 was started with",
+                difference(&theirs, &to_json(config))
+            )),
+            (Some(_), false) => refuse(format!(
+                "{shown} already holds a run; continue it with --resume, or choose another --out"
+            )),
+            (None, true) => refuse(format!(
+                "there is no run to resume in {shown}: it holds no {CONFIG}"
+            )),
+            (None, false) if out.holds_something() => refuse(format!(
+                "{shown} is not an empty folder, and holds no run; choose another --out"
+            )),
+            (None, false) => Ok(out),
         }
+    }
+
+    fn at(folder: &Path) -> Self {
+        Self {
+            folder: folder.to_path_buf(),
+        }
+    }
+
+    fn numbered(name: &str, resume: bool) -> Self {
+        let numbered = |k: usize| match k {
+            1 => Self::at(&Path::new("out").join(name)),
+            _ => Self::at(&Path::new("out").join(format!("{name}-{k}"))),
+        };
+        let taken = (1..).take_while(|&k| numbered(k).folder.exists()).count();
+        numbered(if resume { taken.max(1) } else { taken + 1 })
+    }
+
+    fn holds_something(&self) -> bool {
+        match std::fs::read_dir(&self.folder) {
+            Ok(mut entries) => entries.next().is_some(),
+            Err(error) => error.kind() != std::io::ErrorKind::NotFound,
+        }
+    }
+
+    /// The folder itself.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// The path of a file in the folder.
@@ -207,39 +273,16 @@ impl Out {
         self.folder.join(name)
     }
 
-    /// Makes the folder and writes the configuration. A run that does not resume starts clean.
-    pub fn begin<C: Serialize>(&self, config: &C, resume: bool) -> Result<()> {
+    /// Makes the folder and writes the configuration.
+    pub fn begin<C: Serialize>(&self, config: &C) -> Result<()> {
         std::fs::create_dir_all(&self.folder).map_err(Error::io(&self.folder))?;
-        if !resume {
-            for path in [self.path("checkpoint"), self.path(METRICS)] {
-                let removed = match path.is_dir() {
-                    true => std::fs::remove_dir_all(&path),
-                    false if path.exists() => std::fs::remove_file(&path),
-                    false => Ok(()),
-                };
-                removed.map_err(Error::io(&path))?;
-            }
-        }
         self.write(CONFIG, config)
     }
 
-    /// The epochs that `metrics.json` holds, up to and with `last`, of a run on the same data.
-    pub fn epochs(&self, last: usize, data: &Origin) -> Result<Vec<Epoch>> {
-        let path = self.path(METRICS);
-        let Some(metrics) = self.read::<Metrics<serde_json::Value>>(METRICS)? else {
-            let reason = "is missing, but the run has checkpoints; remove the folder to start anew";
-            return Err(Error::record(path, reason));
-        };
-        if metrics.data != data.name() {
-            return Err(Error::Config(format!(
-                "the run in {} was trained on data of the kind '{}', not '{}'; resume with the same",
-                self.folder.display(),
-                metrics.data,
-                data.name()
-            )));
-        }
-        let finished = metrics.epochs.into_iter();
-        Ok(finished.filter(|epoch| epoch.epoch <= last).collect())
+    /// The epochs that `metrics.json` holds.
+    pub fn epochs(&self) -> Result<Vec<Epoch>> {
+        let metrics = self.read::<Metrics<serde_json::Value>>(METRICS)?;
+        Ok(metrics.map_or(Vec::new(), |metrics| metrics.epochs))
     }
 
     /// Writes `metrics.json`.
@@ -286,8 +329,9 @@ fn to_json<T: Serialize>(value: &T) -> serde_json::Value {
 /// The first setting in which two configurations differ, in words.
 fn difference(theirs: &serde_json::Value, ours: &serde_json::Value) -> String {
     let fields = ours.as_object().into_iter().flatten();
-    let mut differing = fields.filter(|(name, value)| theirs.get(name) != Some(*value));
-    match differing.next() {
+    let differing = fields.filter(|(name, value)| theirs.get(name) != Some(*value));
+    // A plain value says more than an object does.
+    match differing.min_by_key(|(_, value)| value.is_object()) {
         Some((name, value)) => match theirs.get(name) {
             Some(other) => format!("{name} is {other} there, {value} here"),
             None => format!("it does not name {name}"),

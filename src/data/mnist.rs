@@ -181,6 +181,7 @@ fn fetch(mirror: &str, name: &str, target: &Path) -> Result<(), Box<dyn std::err
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .timeout_connect(Some(Duration::from_secs(10)))
         .timeout_recv_response(Some(Duration::from_secs(20)))
+        .timeout_recv_body(Some(Duration::from_secs(300)))
         .build()
         .into();
     let mut response = agent.get(format!("{mirror}/{name}.gz")).call()?;

@@ -9,6 +9,14 @@ pub const LOG_VAR_MIN: f64 = -30.0;
 /// and far below the overflow of `f32`.
 pub const LOG_VAR_MAX: f64 = 20.0;
 
+/// `log_var` bounded to `[LOG_VAR_MIN, LOG_VAR_MAX]`, with the gradient of the identity: a value that
+/// has left the bounds still feels what pulls it back.
+pub(crate) fn bound_log_var<const D: usize>(log_var: Tensor<D>) -> Tensor<D> {
+    let value = log_var.clone().detach();
+    let gradient = log_var - value.clone(); // zero
+    value.clamp(LOG_VAR_MIN, LOG_VAR_MAX) + gradient
+}
+
 /// A Gaussian with independent coordinates, one for each sample of a batch.
 ///
 /// Its log-variance is bounded to `[LOG_VAR_MIN, LOG_VAR_MAX]` where it is made, so that a sample,
@@ -40,7 +48,7 @@ impl<const D: usize> DiagonalGaussian<D> {
     /// If the shapes differ.
     pub fn new(mean: Tensor<D>, log_var: Tensor<D>) -> Self {
         kernel::assert_same_shape("DiagonalGaussian", ("mean", &mean), ("log_var", &log_var));
-        let log_var = log_var.clamp(LOG_VAR_MIN, LOG_VAR_MAX);
+        let log_var = bound_log_var(log_var);
         Self { mean, log_var }
     }
 

@@ -11,7 +11,7 @@
 //! [Lin 1991](https://doi.org/10.1109/18.61115) for the Jensen-Shannon divergence,
 //! `JS(p, q) = 1/2 KL(p || m) + 1/2 KL(q || m)` with `m = (p + q) / 2`.
 
-/// Categorical distributions, given by unnormalised logits: the last axis holds the classes.
+/// Categorical distributions, given by unnormalised finite logits: the last axis holds the classes.
 ///
 /// Every axis between the batch and the classes is a further, independent variable of the event, and
 /// is summed over: logits `[batch, variables, classes]` give one number per sample, `[batch]`.
@@ -169,8 +169,10 @@ pub mod gaussian {
 
 use burn::tensor::Tensor;
 
-/// `ln((e^a + e^b) / 2)`, without overflow.
+/// `ln((e^a + e^b) / 2)`, without overflow. The larger of the two is a constant here, so that the
+/// gradient is right where they are equal too (one half each).
 fn log_mean_exp<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> Tensor<D> {
-    let gap = (a.clone() - b.clone()).abs();
-    a.max_pair(b) + gap.neg().exp().log1p().sub_scalar(core::f64::consts::LN_2)
+    let larger = a.clone().detach().max_pair(b.clone().detach());
+    let sum = (a - larger.clone()).exp() + (b - larger.clone()).exp();
+    sum.log() + larger.sub_scalar(core::f64::consts::LN_2)
 }

@@ -4,8 +4,8 @@
 //! per sample, summed over the event, in nats. Every function is differentiable in all its tensor
 //! arguments.
 //!
-//! Models call these functions and nothing below them, so a backend gains a fused implementation
-//! here without a change anywhere else. [`reference`](mod@reference) holds the same operations in
+//! Distributions, priors and likelihoods call these functions, which check their arguments and choose
+//! an implementation; so a backend gains a fused one here without a change anywhere else. [`reference`](mod@reference) holds the same operations in
 //! plain tensor operations: what runs on a backend that has no implementation of its own, and what
 //! the tests compare with.
 
@@ -38,6 +38,7 @@ pub fn reparameterize<const D: usize>(
     log_var: Tensor<D>,
     noise: Tensor<D>,
 ) -> Tensor<D> {
+    assert_same_shape("reparameterize", ("mean", &mean), ("log_var", &log_var));
     reference::reparameterize(mean, log_var, noise)
 }
 
@@ -59,6 +60,7 @@ pub fn reparameterize<const D: usize>(
 /// kl.into_data().assert_eq(&TensorData::from([0.0f32, 12.5]), true);
 /// ```
 pub fn gaussian_kl<const D: usize>(mean: Tensor<D>, log_var: Tensor<D>) -> Tensor<1> {
+    assert_same_shape("gaussian_kl", ("mean", &mean), ("log_var", &log_var));
     reference::gaussian_kl(mean, log_var)
 }
 
@@ -74,6 +76,10 @@ pub fn gaussian_kl_between<const D: usize>(
     mean_p: Tensor<D>,
     log_var_p: Tensor<D>,
 ) -> Tensor<1> {
+    const NAME: &str = "gaussian_kl_between";
+    assert_same_shape(NAME, ("mean_q", &mean_q), ("log_var_q", &log_var_q));
+    assert_same_shape(NAME, ("mean_q", &mean_q), ("mean_p", &mean_p));
+    assert_same_shape(NAME, ("mean_p", &mean_p), ("log_var_p", &log_var_p));
     reference::gaussian_kl_between(mean_q, log_var_q, mean_p, log_var_p)
 }
 
@@ -97,6 +103,7 @@ pub fn gaussian_kl_between<const D: usize>(
 /// assert!((nll - 2f32.ln()).abs() < 1e-6);
 /// ```
 pub fn bernoulli_nll<const D: usize>(logits: Tensor<D>, target: Tensor<D>) -> Tensor<1> {
+    assert_same_shape("bernoulli_nll", ("logits", &logits), ("target", &target));
     reference::bernoulli_nll(logits, target)
 }
 
@@ -113,6 +120,7 @@ pub fn gaussian_nll<const D: usize>(
     target: Tensor<D>,
     log_var: Tensor<D>,
 ) -> Tensor<1> {
+    assert_same_shape("gaussian_nll", ("mean", &mean), ("target", &target));
     reference::gaussian_nll(mean, target, log_var)
 }
 
@@ -126,6 +134,7 @@ pub fn gaussian_nll_fixed<const D: usize>(
     target: Tensor<D>,
     variance: f64,
 ) -> Tensor<1> {
+    assert_same_shape("gaussian_nll_fixed", ("mean", &mean), ("target", &target));
     reference::gaussian_nll_fixed(mean, target, variance)
 }
 

@@ -4,7 +4,7 @@
 //! around a fault of burn 0.22.1: under Fusion, a chain of elementwise operations on the output of a
 //! convolution with one channel reads the wrong elements (docs/architecture.md has the reproduction).
 
-use super::{assert_same_shape, rows, sum_event};
+use super::{rows, sum_event};
 use burn::tensor::{Shape, Tensor, activation::log_sigmoid};
 
 /// `ln(2 pi)`.
@@ -16,7 +16,6 @@ pub fn reparameterize<const D: usize>(
     log_var: Tensor<D>,
     noise: Tensor<D>,
 ) -> Tensor<D> {
-    assert_same_shape("reparameterize", ("mean", &mean), ("log_var", &log_var));
     let shape = mean.shape();
     let noise = broadcast_rows(noise, &shape);
     let z = rows(mean) + rows(log_var).mul_scalar(0.5).exp() * noise;
@@ -25,7 +24,6 @@ pub fn reparameterize<const D: usize>(
 
 /// See [`kernel::gaussian_kl`](super::gaussian_kl).
 pub fn gaussian_kl<const D: usize>(mean: Tensor<D>, log_var: Tensor<D>) -> Tensor<1> {
-    assert_same_shape("gaussian_kl", ("mean", &mean), ("log_var", &log_var));
     let (mean, log_var) = (rows(mean), rows(log_var));
     let excess = log_var.clone().exp().sub(log_var).sub_scalar(1.0);
     sum_event(mean.square() + excess).mul_scalar(0.5)
@@ -38,10 +36,6 @@ pub fn gaussian_kl_between<const D: usize>(
     mean_p: Tensor<D>,
     log_var_p: Tensor<D>,
 ) -> Tensor<1> {
-    const NAME: &str = "gaussian_kl_between";
-    assert_same_shape(NAME, ("mean_q", &mean_q), ("log_var_q", &log_var_q));
-    assert_same_shape(NAME, ("mean_q", &mean_q), ("mean_p", &mean_p));
-    assert_same_shape(NAME, ("mean_p", &mean_p), ("log_var_p", &log_var_p));
     let (mean_q, log_var_q) = (rows(mean_q), rows(log_var_q));
     let (mean_p, log_var_p) = (rows(mean_p), rows(log_var_p));
     let log_ratio = log_var_q - log_var_p.clone();
@@ -55,7 +49,6 @@ pub fn gaussian_kl_between<const D: usize>(
 /// `softplus(l) = -log_sigmoid(-l)`: one operation of the backend with an exact gradient everywhere,
 /// where the textbook `max(l, 0) + log1p(exp(-|l|))` has the wrong one at `l = 0`.
 pub fn bernoulli_nll<const D: usize>(logits: Tensor<D>, target: Tensor<D>) -> Tensor<1> {
-    assert_same_shape("bernoulli_nll", ("logits", &logits), ("target", &target));
     let (logits, target) = (rows(logits), rows(target));
     sum_event(log_sigmoid(logits.clone().neg()) + logits * target).neg()
 }
@@ -66,7 +59,6 @@ pub fn gaussian_nll<const D: usize>(
     target: Tensor<D>,
     log_var: Tensor<D>,
 ) -> Tensor<1> {
-    assert_same_shape("gaussian_nll", ("mean", &mean), ("target", &target));
     let log_var = match log_var.shape().num_elements() {
         1 => log_var.reshape([1, 1]),
         _ => broadcast_rows(log_var, &mean.shape()),
@@ -81,7 +73,6 @@ pub fn gaussian_nll_fixed<const D: usize>(
     target: Tensor<D>,
     variance: f64,
 ) -> Tensor<1> {
-    assert_same_shape("gaussian_nll_fixed", ("mean", &mean), ("target", &target));
     let elements: usize = mean.dims()[1..].iter().product();
     let constant = 0.5 * elements as f64 * (LN_2PI + variance.ln());
     sum_event((rows(target) - rows(mean)).square())

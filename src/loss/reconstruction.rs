@@ -1,7 +1,7 @@
 //! Reconstruction losses: negative log-likelihoods, and two distances that are often used in their
 //! place.
 
-use crate::distribution::{DiagonalGaussian, LOG_VAR_MAX, LOG_VAR_MIN};
+use crate::distribution::{DiagonalGaussian, bound_log_var};
 use crate::kernel::{self, assert_same_shape, rows, sum_event};
 use crate::traits::{Posterior, ReconstructionLoss, Support};
 use burn::module::{Module, Param};
@@ -134,7 +134,7 @@ impl LearnedGaussianNll {
 
     /// The log-variance as it stands, bounded as a [`DiagonalGaussian`]'s is; `[1]`.
     pub fn log_var(&self) -> Tensor<1> {
-        self.log_var.val().clamp(LOG_VAR_MIN, LOG_VAR_MAX)
+        bound_log_var(self.log_var.val())
     }
 }
 

@@ -15,7 +15,8 @@ pub struct VaeConfig {
     #[config(default = 1.0)]
     pub beta: f64,
     /// Training steps over which the KL weight rises from 0 to `beta`; 0 for none. Evaluation always
-    /// weighs with `beta`. [`Warmup`] says how it is counted.
+    /// weighs with `beta`. burn's `Learner` counts the steps; **a loop of your own calls
+    /// [`Vae::advance`] after each**, or the weight stays 0.
     #[config(default = 0)]
     pub warmup_steps: usize,
     /// The KL, in nats per sample and on the batch's mean, below which it is not pushed further down;

@@ -1,4 +1,4 @@
-use super::{GaussianHead, Head, check_width, event_size};
+use super::{GaussianHead, Head, check_layers, check_width, event_size};
 use crate::error::{Error, Result};
 use crate::traits::{Decoder, Encoder};
 use burn::config::Config;
@@ -58,10 +58,9 @@ impl ConvEncoderConfig {
     /// [`Error::Config`] if a size is zero or absurd, or the image is too small for so many
     /// convolutions.
     pub fn init(&self, device: &Device) -> Result<ConvEncoder<Linear>> {
-        self.build(
-            LinearConfig::new(self.hidden, self.latent_dim).init(device),
-            device,
-        )
+        self.init_with_head(device, |features| {
+            LinearConfig::new(features, self.latent_dim).init(device)
+        })
     }
 
     /// An encoder to posteriors:
@@ -71,17 +70,26 @@ impl ConvEncoderConfig {
     ///
     /// As [`init`](Self::init).
     pub fn init_gaussian(&self, device: &Device) -> Result<ConvEncoder<GaussianHead>> {
-        self.build(
-            GaussianHead::new(self.hidden, self.latent_dim, device),
-            device,
-        )
+        self.init_with_head(device, |features| {
+            GaussianHead::new(features, self.latent_dim, device)
+        })
     }
 
-    // Parameters are lazy, so a head may be made before the sizes are known to be right.
-    fn build<H>(&self, head: H, device: &Device) -> Result<ConvEncoder<H>> {
+    /// An encoder that ends in a head of your own, made from the number of features it reads.
+    ///
+    /// # Errors
+    ///
+    /// As [`init`](Self::init).
+    pub fn init_with_head<H>(
+        &self,
+        device: &Device,
+        head: impl FnOnce(usize) -> H,
+    ) -> Result<ConvEncoder<H>> {
         let plan = Plan::new("ConvEncoder", self.shape, &self.channels)?;
         check_width("ConvEncoder", "latent_dim", self.latent_dim)?;
         check_width("ConvEncoder", "hidden", self.hidden)?;
+        let dense = [plan.code_size(), self.hidden, self.latent_dim];
+        check_layers("ConvEncoder", &dense)?;
 
         let conv = |io: [usize; 2]| {
             Conv2dConfig::new(io, KERNEL)
@@ -104,7 +112,7 @@ impl ConvEncoderConfig {
             norms: self.channels.iter().map(norm).collect(),
             activation: self.activation.init(device),
             dense: LinearConfig::new(plan.code_size(), self.hidden).init(device),
-            head,
+            head: head(self.hidden),
         })
     }
 }
@@ -179,6 +187,8 @@ impl ConvDecoderConfig {
         let plan = Plan::new("ConvDecoder", self.shape, &self.channels)?;
         check_width("ConvDecoder", "latent_dim", self.latent_dim)?;
         check_width("ConvDecoder", "hidden", self.hidden)?;
+        let dense = [self.latent_dim, self.hidden, plan.code_size()];
+        check_layers("ConvDecoder", &dense)?;
 
         // (n - 1) * 2 - 2 + 3 + out is 2n - 1 + out: the extra pixel makes up for an even side.
         let extra = |side: usize| 1 - side % 2;
@@ -275,8 +285,11 @@ impl Plan {
             }
             sides.push([height.div_ceil(2), width.div_ceil(2)]);
         }
-        let channels = [image_channels].iter().chain(filters).copied().collect();
-        Ok(Self { channels, sides })
+        let channels: Vec<usize> = [image_channels].iter().chain(filters).copied().collect();
+        check_layers(part, &channels)?;
+        let plan = Self { channels, sides };
+        event_size(part, &plan.code_shape())?;
+        Ok(plan)
     }
 
     fn code_shape(&self) -> [usize; 3] {

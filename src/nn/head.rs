@@ -5,8 +5,35 @@ use burn::tensor::{Device, Tensor};
 
 /// The last layer of a network: from features `[batch, features]` to a code.
 ///
-/// burn's [`Linear`] is the head of a point, [`GaussianHead`] that of a [`DiagonalGaussian`]. A head
-/// of your own makes the ready-made networks emit another distribution.
+/// burn's [`Linear`] is the head of a point, [`GaussianHead`] that of a [`DiagonalGaussian`]. With a
+/// head of your own the ready-made encoders return another distribution:
+///
+/// ```
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::prelude::*;
+/// use burn_generative::prelude::*;
+///
+/// /// A Gaussian with unit variance, around a point that is learned.
+/// #[derive(Module, Debug)]
+/// struct UnitVariance { mean: Linear }
+///
+/// impl Head for UnitVariance {
+///     type Code = DiagonalGaussian;
+///
+///     fn forward(&self, features: Tensor<2>) -> DiagonalGaussian {
+///         let mean = self.mean.forward(features);
+///         DiagonalGaussian::new(mean.clone(), mean.zeros_like())
+///     }
+/// }
+///
+/// let device = Device::default();
+/// let encoder = MlpEncoderConfig::new(vec![1, 28, 28], 8).init_with_head(&device, |features| {
+///     UnitVariance { mean: LinearConfig::new(features, 8).init(&device) }
+/// })?;
+/// let posterior = encoder.encode(Tensor::<4>::zeros([2, 1, 28, 28], &device));
+/// assert_eq!(posterior.mean().dims(), [2, 8]);
+/// # Ok::<(), burn_generative::Error>(())
+/// ```
 pub trait Head {
     /// What the network returns.
     type Code;

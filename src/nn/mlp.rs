@@ -1,4 +1,4 @@
-use super::{GaussianHead, Head, check_width, event_size};
+use super::{GaussianHead, Head, check_layers, check_width, event_size};
 use crate::distribution::DiagonalGaussian;
 use crate::error::{Error, Result};
 use crate::kernel::rows;
@@ -46,9 +46,9 @@ impl MlpEncoderConfig {
     ///
     /// [`Error::Config`] if a size is zero or absurd, or the shape has not `D - 1` axes.
     pub fn init<const D: usize>(&self, device: &Device) -> Result<MlpEncoder<Linear, D>> {
-        let body = self.body::<D>(device)?;
-        let head = LinearConfig::new(body.width(), self.latent_dim).init(device);
-        Ok(MlpEncoder { body, head })
+        self.init_with_head(device, |features| {
+            LinearConfig::new(features, self.latent_dim).init(device)
+        })
     }
 
     /// An encoder to posteriors: a [`DiagonalGaussian`] over `[batch, latent_dim]`.
@@ -60,17 +60,29 @@ impl MlpEncoderConfig {
         &self,
         device: &Device,
     ) -> Result<MlpEncoder<GaussianHead, D>> {
-        let body = self.body::<D>(device)?;
-        let head = GaussianHead::new(body.width(), self.latent_dim, device);
-        Ok(MlpEncoder { body, head })
+        self.init_with_head(device, |features| {
+            GaussianHead::new(features, self.latent_dim, device)
+        })
     }
 
-    fn body<const D: usize>(&self, device: &Device) -> Result<Mlp> {
+    /// An encoder that ends in a head of your own, made from the number of features it reads.
+    ///
+    /// # Errors
+    ///
+    /// As [`init`](Self::init).
+    pub fn init_with_head<H, const D: usize>(
+        &self,
+        device: &Device,
+        head: impl FnOnce(usize) -> H,
+    ) -> Result<MlpEncoder<H, D>> {
         const PART: &str = "MlpEncoder";
         check_rank::<D>(PART, &self.shape)?;
         check_width(PART, "latent_dim", self.latent_dim)?;
         let features = event_size(PART, &self.shape)?;
-        Mlp::new(PART, features, &self.hidden, &self.activation, device)
+        let body = Mlp::new(PART, features, &self.hidden, &self.activation, device)?;
+        check_layers(PART, &[body.width(), self.latent_dim])?;
+        let head = head(body.width());
+        Ok(MlpEncoder { body, head })
     }
 }
 
@@ -158,6 +170,7 @@ impl MlpDecoderConfig {
             &self.activation,
             device,
         )?;
+        check_layers(PART, &[body.width(), features])?;
         Ok((body, features))
     }
 
@@ -234,6 +247,7 @@ impl Mlp {
             check_width(part, "a hidden width", width)?;
         }
         let widths: Vec<usize> = [input].iter().chain(hidden).copied().collect();
+        check_layers(part, &widths)?;
         let layer = |pair: &[usize]| LinearConfig::new(pair[0], pair[1]).init(device);
         Ok(Self {
             layers: widths.windows(2).map(layer).collect(),

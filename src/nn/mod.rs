@@ -22,6 +22,9 @@ pub use warmup::Warmup;
 
 use crate::error::{Error, Result};
 
+/// The most weights that one layer may ask for: 2^28, a gibibyte in f32. More is a typing error.
+const MAX_WEIGHTS: usize = 1 << 28;
+
 /// The number of elements of an event, or an error that names the part and the size that is wrong.
 fn event_size(part: &str, shape: &[usize]) -> Result<usize> {
     if shape.is_empty() {
@@ -30,7 +33,7 @@ fn event_size(part: &str, shape: &[usize]) -> Result<usize> {
     shape
         .iter()
         .try_fold(1usize, |product, &size| product.checked_mul(size))
-        .filter(|&size| (1..=MAX_WIDTH).contains(&size))
+        .filter(|size| (1..=MAX_WEIGHTS).contains(size))
         .ok_or_else(|| {
             Error::Config(format!(
                 "{part}: a data shape of {shape:?} holds no elements, or too many"
@@ -38,16 +41,24 @@ fn event_size(part: &str, shape: &[usize]) -> Result<usize> {
         })
 }
 
-/// Refuses a width of zero, and one that is surely a typing error.
+/// Refuses a width of zero.
 fn check_width(part: &str, name: &str, width: usize) -> Result<()> {
     match width {
         0 => Err(Error::Config(format!("{part}: {name} must be at least 1"))),
-        1..=MAX_WIDTH => Ok(()),
-        _ => Err(Error::Config(format!(
-            "{part}: {name} is {width}, more than {MAX_WIDTH}"
-        ))),
+        _ => Ok(()),
     }
 }
 
-/// The widest layer that a configuration may ask for: 2^26 elements.
-const MAX_WIDTH: usize = 1 << 26;
+/// Refuses a chain of layers one of which is absurdly large.
+fn check_layers(part: &str, widths: &[usize]) -> Result<()> {
+    for pair in widths.windows(2) {
+        let weights = pair[0].checked_mul(pair[1]);
+        if weights.is_none_or(|weights| weights > MAX_WEIGHTS) {
+            return Err(Error::Config(format!(
+                "{part}: a layer from {} to {} features has more than {MAX_WEIGHTS} weights",
+                pair[0], pair[1]
+            )));
+        }
+    }
+    Ok(())
+}

@@ -32,8 +32,28 @@ pub struct TermMetric {
 #[derive(Clone)]
 struct Pending {
     mean: Tensor<1>,
-    batch: usize,
+    losses: Losses,
     step: usize,
+    split: &'static str,
+}
+
+impl Pending {
+    fn batch(&self) -> usize {
+        self.losses.total.dims()[0]
+    }
+
+    /// The term to blame for a total that is not finite: the first that is not, or the total itself.
+    fn culprit(&self, term: &'static str) -> Result<&'static str, TensorReadError> {
+        if term == Losses::TOTAL {
+            for (name, value) in self.losses.iter().skip(1) {
+                let mean: f64 = value.clone().mean().try_into_scalar()?;
+                if !mean.is_finite() {
+                    return Ok(name);
+                }
+            }
+        }
+        Ok(term)
+    }
 }
 
 /// How often the display may ask the device.
@@ -67,15 +87,17 @@ impl TermMetric {
         for (mean, step) in means.iter::<f64>().zip(&pending) {
             if !mean.is_finite() {
                 self.guard.stop(&format!(
-                    "the loss term '{}' became {mean} at step {}",
-                    self.term, step.step
+                    "the loss term '{}' became {mean} at {} step {}",
+                    step.culprit(self.term)?,
+                    step.split,
+                    step.step
                 ));
             }
-            self.sum += mean * step.batch as f64;
-            self.count += step.batch;
+            self.sum += mean * step.batch() as f64;
+            self.count += step.batch();
             self.last = Some(NumericEntry::Aggregated {
                 aggregated_value: mean,
-                count: step.batch,
+                count: step.batch(),
             });
         }
         Ok(())
@@ -101,9 +123,14 @@ impl Metric for TermMetric {
     ) -> Result<SerializedEntry, TensorReadError> {
         if let Some(term) = losses.term(self.term) {
             self.pending.push(Pending {
-                batch: term.dims()[0],
                 mean: term.mean(),
+                losses: losses.clone(),
                 step: metadata.iteration.unwrap_or(0),
+                // Only a training step has a learning rate.
+                split: match metadata.lr {
+                    Some(_) => "training",
+                    None => "test",
+                },
             });
         }
         self.last = None;

@@ -53,7 +53,7 @@ mod history;
 mod metric;
 mod progress;
 
-pub use checkpoint::{AtomicCheckpointer, Checkpoints};
+pub use checkpoint::Checkpoints;
 pub use guard::Guard;
 pub use history::{Epoch, History};
 pub use metric::TermMetric;
