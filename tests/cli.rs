@@ -551,7 +551,9 @@ fn without_a_folder_given_every_run_gets_its_own_and_the_last_is_resumed() {
     let folder = tempfile::tempdir().unwrap();
     let run = |flags: &[&str]| {
         let mut command = Command::new(binary());
-        command.current_dir(folder.path()).env_remove("BURN_DEVICE");
+        command
+            .current_dir(folder.path())
+            .args(["--device", "flex"]);
         let output = command
             .args(SMALL)
             .args(["--epochs", "1"])

@@ -4,11 +4,12 @@
 
 mod common;
 
-use burn::data::dataloader::DataLoader;
+use burn::data::dataloader::{DataLoader, Progress};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::prelude::*;
 use burn::train::checkpoint::KeepLastNCheckpoints;
+use burn::train::metric::{Metric, MetricMetadata};
 use burn::train::{Learner, LearningResult, SupervisedTraining};
 use burn_generative::data::{TensorLoader, digits};
 use burn_generative::nn::{MlpDecoder, MlpEncoder, initialize};
@@ -213,6 +214,32 @@ fn a_loss_that_is_no_number_stops_and_keeps_the_last_good_checkpoint() {
     assert_eq!(checkpoints.epochs(), [1]);
     let kept = checkpoints.load_model(1, model()).unwrap();
     assert!(weights(&kept).iter().all(|weight| weight.is_finite()));
+}
+
+/// The total is not finite whenever a term is; the term is what helps.
+#[test]
+fn a_total_that_is_no_number_names_the_term_behind_it() {
+    let term = |value: f32| Tensor::<1>::from_floats([value, value], &cpu());
+    let metadata = |step, lr: Option<f64>| MetricMetadata {
+        progress: Progress::new(1, 1, None),
+        iteration: Some(step),
+        lr: lr.map(Into::into),
+    };
+    for (lr, split) in [(Some(1e-3), "training"), (None, "test")] {
+        let guard = Guard::new();
+        let mut metric = TermMetric::new("loss", &guard);
+        for (step, kl) in [(7, 1.0), (8, f32::NAN), (9, f32::INFINITY)] {
+            let losses = Losses::new(term(2.0 + kl))
+                .with_term("reconstruction", term(2.0))
+                .with_term("kl", term(kl));
+            metric.update(&losses, &metadata(step, lr)).unwrap();
+        }
+        assert_eq!(guard.reason(), None, "nothing is read back on a step");
+        metric.compute().unwrap();
+        let want = format!("the loss term 'kl' became NaN at {split} step 8");
+        assert_eq!(guard.reason(), Some(want));
+        assert!(guard.interrupter().should_stop());
+    }
 }
 
 #[test]

@@ -85,7 +85,7 @@ impl TermMetric {
         let means = pending.iter().map(|step| step.mean.clone()).collect();
         let means = Tensor::cat(means, 0).try_into_data_as::<f64>()?;
         for (mean, step) in means.iter::<f64>().zip(&pending) {
-            if !mean.is_finite() {
+            if !mean.is_finite() && self.guard.reason().is_none() {
                 self.guard.stop(&format!(
                     "the loss term '{}' became {mean} at {} step {}",
                     step.culprit(self.term)?,
