@@ -10,6 +10,7 @@ use burn::data::dataloader::DataLoader;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::prelude::*;
+use burn::tensor::activation::relu;
 use burn_generative::Result;
 use burn_generative::data::{TensorLoader, digits};
 use burn_generative::prelude::*;
@@ -18,23 +19,16 @@ use std::process::ExitCode;
 /// Two strided convolutions and a Gaussian head: images to posteriors.
 #[derive(Module, Debug)]
 struct MyEncoder {
-    first: Conv2d,
-    second: Conv2d,
+    convs: [Conv2d; 2],
     head: GaussianHead,
 }
 
 impl MyEncoder {
     fn new(latent_dim: usize, device: &Device) -> Self {
-        let conv = |channels| {
-            Conv2dConfig::new(channels, [4, 4])
-                .with_stride([3, 3])
-                .init(device)
-        };
-        let head = GaussianHead::new(32 * 2 * 2, latent_dim, device); // 28 -> 9 -> 2 pixels a side
+        let conv = |channels| Conv2dConfig::new(channels, [4, 4]).with_stride([3, 3]);
         Self {
-            first: conv([1, 16]),
-            second: conv([16, 32]),
-            head,
+            convs: [conv([1, 16]).init(device), conv([16, 32]).init(device)],
+            head: GaussianHead::new(32 * 2 * 2, latent_dim, device), // 28 -> 9 -> 2 pixels a side
         }
     }
 }
@@ -44,8 +38,8 @@ impl Encoder for MyEncoder {
     type Code = DiagonalGaussian;
 
     fn encode(&self, images: Tensor<4>) -> DiagonalGaussian {
-        let maps = burn::tensor::activation::relu(self.first.forward(images));
-        let maps = burn::tensor::activation::relu(self.second.forward(maps));
+        let layer = |x, conv: &Conv2d| relu(conv.forward(x));
+        let maps = self.convs.iter().fold(images, layer);
         self.head.forward(maps.flatten(1, 3))
     }
 }

@@ -2,27 +2,10 @@
 
 mod common;
 
-use burn::module::{Module, ModuleVisitor, Param};
 use burn::prelude::*;
 use burn::store::ModuleRecord;
-use burn::tensor::Gradients;
 use burn_generative::prelude::*;
-use common::{assert_all_close, devices, noise, tensor, values};
-
-/// All gradients of a module, in the order of its parameters.
-fn gradients<M: Module>(module: &M, gradients: &Gradients) -> Vec<f64> {
-    struct Visitor<'a>(&'a Gradients, Vec<f64>);
-    impl ModuleVisitor for Visitor<'_> {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            if let Some(gradient) = param.val().grad(self.0) {
-                self.1.extend(values(gradient));
-            }
-        }
-    }
-    let mut visitor = Visitor(gradients, Vec::new());
-    module.visit(&mut visitor);
-    visitor.1
-}
+use common::{assert_all_close, devices, gradients, noise, tensor, values};
 
 /// Runs one step of a model that `init` builds, on every backend, with the weights of the first.
 fn agree<E, D>(what: &str, init: impl Fn(&Device) -> Vae<E, D>)

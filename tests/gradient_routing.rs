@@ -2,7 +2,7 @@
 
 mod common;
 
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{Module, Param};
 use burn::prelude::*;
 use burn::tensor::Gradients;
 use burn_generative::loss::LearnedGaussianNll;
@@ -11,23 +11,8 @@ use common::{devices, noise, tensor};
 
 /// Whether any parameter of a part has a gradient that is not zero.
 fn reached<M: Module>(part: &M, gradients: &Gradients) -> bool {
-    struct Visitor<'a> {
-        gradients: &'a Gradients,
-        reached: bool,
-    }
-    impl ModuleVisitor for Visitor<'_> {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            if let Some(gradient) = param.val().grad(self.gradients) {
-                self.reached |= gradient.abs().sum().into_scalar::<f32>() > 0.0;
-            }
-        }
-    }
-    let mut visitor = Visitor {
-        gradients,
-        reached: false,
-    };
-    part.visit(&mut visitor);
-    visitor.reached
+    let all = common::gradients(part, gradients);
+    all.into_iter().any(|gradient| gradient != 0.0)
 }
 
 /// A prior with a parameter: a Gaussian with learned means.

@@ -332,18 +332,9 @@ fn losses_term(vae: &SmallVae, rows: Tensor<2>, noise: Tensor<2>) -> Tensor<1> {
 }
 
 fn largest_gradient(vae: &SmallVae, gradients: &burn::tensor::Gradients) -> f64 {
-    use burn::module::{ModuleVisitor, Param};
-    struct Visitor<'a>(&'a burn::tensor::Gradients, f64);
-    impl ModuleVisitor for Visitor<'_> {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            if let Some(gradient) = param.val().grad(self.0) {
-                self.1 = self.1.max(values(gradient.abs().max())[0]);
-            }
-        }
-    }
-    let mut visitor = Visitor(gradients, 0.0);
-    vae.encoder.visit(&mut visitor);
-    visitor.1
+    let all = common::gradients(&vae.encoder, gradients);
+    all.into_iter()
+        .fold(0.0, |most, gradient| gradient.abs().max(most))
 }
 
 /// A sample must not depend on its batch mates, with batch normalisation and in training too.

@@ -5,7 +5,7 @@
 mod common;
 
 use burn::data::dataloader::{DataLoader, Progress};
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::Module;
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::prelude::*;
 use burn::train::checkpoint::KeepLastNCheckpoints;
@@ -15,7 +15,7 @@ use burn_generative::data::{TensorLoader, digits};
 use burn_generative::nn::{MlpDecoder, MlpEncoder, initialize};
 use burn_generative::prelude::*;
 use burn_generative::train::{Checkpoints, Epoch, Guard, History, ProgressLines, TermMetric};
-use common::{cpu, values};
+use common::{cpu, values, weights};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -97,18 +97,6 @@ fn both(first_epoch: usize) -> [Arc<dyn DataLoader<Tensor<4>>>; 2] {
         Arc::new(loader(first_epoch).shuffle()),
         Arc::new(loader(first_epoch)),
     ]
-}
-
-fn weights<M: Module>(model: &M) -> Vec<f64> {
-    struct Visitor(Vec<f64>);
-    impl ModuleVisitor for Visitor {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            self.0.extend(values(param.val()));
-        }
-    }
-    let mut visitor = Visitor(Vec::new());
-    model.visit(&mut visitor);
-    visitor.0
 }
 
 fn without_time(epochs: Vec<Epoch>) -> Vec<Epoch> {

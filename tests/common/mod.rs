@@ -1,7 +1,9 @@
 //! What the tests share.
 #![allow(dead_code)] // each test file uses its own part
 
+use burn::module::{ModuleVisitor, Param};
 use burn::prelude::*;
+use burn::tensor::Gradients;
 
 /// Every backend that this test binary was built with, by name.
 #[allow(deprecated)] // NdArray, which burn keeps for now
@@ -36,6 +38,34 @@ pub fn tensor<const D: usize>(
 /// The values of a tensor, row by row.
 pub fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
     tensor.into_data().iter::<f64>().collect()
+}
+
+/// All weights of a module, in the order of its parameters.
+pub fn weights<M: Module>(module: &M) -> Vec<f64> {
+    struct Visitor(Vec<f64>);
+    impl ModuleVisitor for Visitor {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.0.extend(values(param.val()));
+        }
+    }
+    let mut visitor = Visitor(Vec::new());
+    module.visit(&mut visitor);
+    visitor.0
+}
+
+/// All gradients of a module, in the order of its parameters; nothing for a parameter without one.
+pub fn gradients<M: Module>(module: &M, gradients: &Gradients) -> Vec<f64> {
+    struct Visitor<'a>(&'a Gradients, Vec<f64>);
+    impl ModuleVisitor for Visitor<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if let Some(gradient) = param.val().grad(self.0) {
+                self.1.extend(values(gradient));
+            }
+        }
+    }
+    let mut visitor = Visitor(gradients, Vec::new());
+    module.visit(&mut visitor);
+    visitor.1
 }
 
 /// Fixed numbers that look random, in `[-scale, scale]`.
