@@ -268,7 +268,7 @@ pub enum Support {
 impl Support {
     /// Checks that all of `data` lies in the support; `what` names it in the message.
     ///
-    /// Reads two numbers back from the device, so call it once on a data set, not on every batch.
+    /// Reads back from the device, so call it once on a data set, not on every batch.
     ///
     /// # Errors
     ///
