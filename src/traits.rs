@@ -165,8 +165,7 @@ pub trait Posterior {
 /// use burn::tensor::Distribution;
 /// use burn_generative::prelude::*;
 ///
-/// /// The uniform distribution on `[-limit, limit]^latent_dim`... smoothed at its edges, so that
-/// /// `log_prob` is finite everywhere: each coordinate is a logistic variable.
+/// /// Independent logistic coordinates: heavier tails than a Gaussian's.
 /// #[derive(Module, Debug)]
 /// struct Logistic { latent_dim: usize }
 ///

@@ -7,13 +7,20 @@ use burn::store::ModuleRecord;
 use burn_generative::prelude::*;
 use common::{assert_all_close, devices, gradients, noise, tensor, values};
 
-/// Runs one step of a model that `init` builds, on every backend, with the weights of the first.
-fn agree<E, D>(what: &str, init: impl Fn(&Device) -> Vae<E, D>)
+/// Runs one step of a VAE of these networks on every backend, with the weights of the first.
+fn agree<E, D>(what: &str, networks: impl Fn(&Device) -> (E, D))
 where
-    E: Encoder<Input = Tensor<4>, Code = DiagonalGaussian>,
+    E: Encoder<Input = Tensor<4>, Code = DiagonalGaussian> + Module,
     D: Decoder<Latent = Tensor<2>, Output = Tensor<4>>,
     Vae<E, D>: Module,
 {
+    let init = |device: &Device| {
+        let (encoder, decoder) = networks(device);
+        let prior = StandardNormal::new(3);
+        VaeConfig::new()
+            .init(encoder, decoder, prior, BernoulliNll)
+            .unwrap()
+    };
     let devices = devices();
     let folder = tempfile::tempdir().unwrap();
     let weights = folder.path().join("weights.bpk");
@@ -30,7 +37,7 @@ where
             .iter()
             .flat_map(|(_, term)| values(term.clone()))
             .collect();
-        let gradients = gradients(&vae, &losses.mean().backward());
+        let gradients = gradients(&vae, &losses.mean().backward()).concat();
         (*name, terms, gradients)
     });
     let results: Vec<_> = results.collect();
@@ -56,32 +63,10 @@ where
 
 #[test]
 fn a_multi_layer_perceptron_agrees() {
-    agree("mlp", |device| {
-        let encoder = MlpEncoderConfig::new(vec![1, 12, 10], 3).with_hidden(vec![16]);
-        let decoder = MlpDecoderConfig::new(3, vec![1, 12, 10]).with_hidden(vec![16]);
-        VaeConfig::new()
-            .init(
-                encoder.init_gaussian(device).unwrap(),
-                decoder.init(device).unwrap(),
-                StandardNormal::new(3),
-                BernoulliNll,
-            )
-            .unwrap()
-    });
+    agree("mlp", common::mlp);
 }
 
 #[test]
 fn convolutions_agree() {
-    agree("conv", |device| {
-        let encoder = ConvEncoderConfig::new([1, 12, 10], 3).with_channels(vec![4, 6]);
-        let decoder = ConvDecoderConfig::new(3, [1, 12, 10]).with_channels(vec![4, 6]);
-        VaeConfig::new()
-            .init(
-                encoder.init_gaussian(device).unwrap(),
-                decoder.init(device).unwrap(),
-                StandardNormal::new(3),
-                BernoulliNll,
-            )
-            .unwrap()
-    });
+    agree("conv", common::conv);
 }

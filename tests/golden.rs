@@ -3,7 +3,7 @@
 
 mod common;
 
-use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::module::{Module, ModuleMapper, Param};
 use burn::prelude::*;
 use burn::tensor::Gradients;
 use burn_generative::loss::Likelihood;
@@ -30,19 +30,12 @@ impl ModuleMapper for Fixed {
 
 /// The sum and the norm of each parameter's gradient.
 fn summaries<M: Module>(module: &M, gradients: &Gradients) -> Vec<f64> {
-    struct Visitor<'a>(&'a Gradients, Vec<f64>);
-    impl ModuleVisitor for Visitor<'_> {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            if let Some(gradient) = param.val().grad(self.0) {
-                let all = values(gradient);
-                self.1.push(all.iter().sum());
-                self.1.push(all.iter().map(|x| x * x).sum::<f64>().sqrt());
-            }
-        }
-    }
-    let mut visitor = Visitor(gradients, Vec::new());
-    module.visit(&mut visitor);
-    visitor.1
+    let summary = |gradient: Vec<f64>| {
+        let squares: f64 = gradient.iter().map(|x| x * x).sum();
+        [gradient.iter().sum(), squares.sqrt()]
+    };
+    let all = common::gradients(module, gradients);
+    all.into_iter().flat_map(summary).collect()
 }
 
 fn numbers(value: &Value) -> Vec<f64> {
@@ -91,24 +84,10 @@ where
 
 #[test]
 fn multi_layer_perceptron() {
-    compare("mlp", |device| {
-        let encoder = MlpEncoderConfig::new(vec![1, 12, 10], 3).with_hidden(vec![16]);
-        let decoder = MlpDecoderConfig::new(3, vec![1, 12, 10]).with_hidden(vec![16]);
-        (
-            encoder.init_gaussian(device).unwrap(),
-            decoder.init(device).unwrap(),
-        )
-    });
+    compare("mlp", common::mlp);
 }
 
 #[test]
 fn convolutions() {
-    compare("conv", |device| {
-        let encoder = ConvEncoderConfig::new([1, 12, 10], 3).with_channels(vec![4, 6]);
-        let decoder = ConvDecoderConfig::new(3, [1, 12, 10]).with_channels(vec![4, 6]);
-        (
-            encoder.init_gaussian(device).unwrap(),
-            decoder.init(device).unwrap(),
-        )
-    });
+    compare("conv", common::conv);
 }

@@ -12,7 +12,7 @@ use common::{devices, noise, tensor};
 /// Whether any parameter of a part has a gradient that is not zero.
 fn reached<M: Module>(part: &M, gradients: &Gradients) -> bool {
     let all = common::gradients(part, gradients);
-    all.into_iter().any(|gradient| gradient != 0.0)
+    all.concat().into_iter().any(|gradient| gradient != 0.0)
 }
 
 /// A prior with a parameter: a Gaussian with learned means.

@@ -333,7 +333,8 @@ fn losses_term(vae: &SmallVae, rows: Tensor<2>, noise: Tensor<2>) -> Tensor<1> {
 
 fn largest_gradient(vae: &SmallVae, gradients: &burn::tensor::Gradients) -> f64 {
     let all = common::gradients(&vae.encoder, gradients);
-    all.into_iter()
+    all.concat()
+        .into_iter()
         .fold(0.0, |most, gradient| gradient.abs().max(most))
 }
 

@@ -1,4 +1,4 @@
-//! What the examples share: devices by name, data, output folders, and a training run.
+//! What the examples share: devices by name, data and its flags, the folder of a run.
 #![allow(dead_code)] // each example uses its own part
 
 use burn::prelude::*;
@@ -55,11 +55,8 @@ pub fn device(name: Option<&str>) -> Result<(Device, String)> {
         .ok()
         .filter(|name| !name.is_empty());
     let first = BACKENDS.first().copied();
-    let Some(name) = name
-        .map(str::to_lowercase)
-        .or(variable)
-        .or(first.map(String::from))
-    else {
+    let chosen = name.or(variable.as_deref()).or(first);
+    let Some(name) = chosen.map(str::to_lowercase) else {
         return Err(Error::Config(
             "no backend was built in: add `--features flex`".to_string(),
         ));

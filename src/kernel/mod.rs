@@ -5,9 +5,9 @@
 //! arguments.
 //!
 //! Distributions, priors and likelihoods call these functions, which check their arguments and choose
-//! an implementation; so a backend gains a fused one here without a change anywhere else. [`reference`](mod@reference) holds the same operations in
-//! plain tensor operations: what runs on a backend that has no implementation of its own, and what
-//! the tests compare with.
+//! an implementation; so a backend gains a fused one here without a change anywhere else.
+//! [`reference`](mod@reference) holds the same operations in plain tensor operations: what runs on a
+//! backend that has no implementation of its own, and what the tests compare with.
 
 pub mod reference;
 

@@ -2,8 +2,11 @@
 #![allow(dead_code)] // each test file uses its own part
 
 use burn::module::{ModuleVisitor, Param};
+use burn::nn::Linear;
 use burn::prelude::*;
 use burn::tensor::Gradients;
+use burn_generative::nn::{ConvDecoder, ConvEncoder, MlpDecoder, MlpEncoder};
+use burn_generative::prelude::*;
 
 /// Every backend that this test binary was built with, by name.
 #[allow(deprecated)] // NdArray, which burn keeps for now
@@ -53,19 +56,39 @@ pub fn weights<M: Module>(module: &M) -> Vec<f64> {
     visitor.0
 }
 
-/// All gradients of a module, in the order of its parameters; nothing for a parameter without one.
-pub fn gradients<M: Module>(module: &M, gradients: &Gradients) -> Vec<f64> {
-    struct Visitor<'a>(&'a Gradients, Vec<f64>);
+/// The gradient of each parameter of a module that has one, in the order of its parameters.
+pub fn gradients<M: Module>(module: &M, gradients: &Gradients) -> Vec<Vec<f64>> {
+    struct Visitor<'a>(&'a Gradients, Vec<Vec<f64>>);
     impl ModuleVisitor for Visitor<'_> {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
             if let Some(gradient) = param.val().grad(self.0) {
-                self.1.extend(values(gradient));
+                self.1.push(values(gradient));
             }
         }
     }
     let mut visitor = Visitor(gradients, Vec::new());
     module.visit(&mut visitor);
     visitor.1
+}
+
+/// A small perceptron for images of 1x12x10 and 3 latents; tests/golden/vae.py has the same.
+pub fn mlp(device: &Device) -> (MlpEncoder<GaussianHead, 4>, MlpDecoder<Linear, 4>) {
+    let encoder = MlpEncoderConfig::new(vec![1, 12, 10], 3).with_hidden(vec![16]);
+    let decoder = MlpDecoderConfig::new(3, vec![1, 12, 10]).with_hidden(vec![16]);
+    (
+        encoder.init_gaussian(device).unwrap(),
+        decoder.init(device).unwrap(),
+    )
+}
+
+/// Small convolutions for images of 1x12x10 and 3 latents; tests/golden/vae.py has the same.
+pub fn conv(device: &Device) -> (ConvEncoder<GaussianHead>, ConvDecoder) {
+    let encoder = ConvEncoderConfig::new([1, 12, 10], 3).with_channels(vec![4, 6]);
+    let decoder = ConvDecoderConfig::new(3, [1, 12, 10]).with_channels(vec![4, 6]);
+    (
+        encoder.init_gaussian(device).unwrap(),
+        decoder.init(device).unwrap(),
+    )
 }
 
 /// Fixed numbers that look random, in `[-scale, scale]`.
