@@ -547,6 +547,29 @@ fn a_loss_that_is_no_number_ends_the_run_with_its_step_and_term() {
 }
 
 #[test]
+fn a_loss_that_is_no_number_in_a_later_epoch_keeps_the_last_good_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let flags = ["--likelihood", "squared-error"];
+    let data = float_images(40, |i| (i % 3) as f32);
+    stdout(&on(data.path(), &out, &[flags, ["--epochs", "1"]].concat()));
+    let kept = files(&out.join("checkpoint"));
+
+    // The same labels with other pixels, whose square is beyond f32.
+    let broken = float_images(40, |_| 1e30);
+    let flags = [&flags[..], &["--epochs", "3", "--resume"]].concat();
+    let says = [
+        "in epoch 2: the loss term 'reconstruction' became inf at training step 1",
+        "run keeps the checkpoint of epoch 1",
+    ];
+    assert_says(&on(broken.path(), &out, &flags), &says);
+    assert_eq!(files(&out.join("checkpoint")), kept);
+    assert_eq!(epochs(&out).len(), 1);
+    stdout(&on(data.path(), &out, &flags));
+    assert_eq!(epochs(&out).len(), 3);
+}
+
+#[test]
 fn without_a_folder_given_every_run_gets_its_own_and_the_last_is_resumed() {
     let folder = tempfile::tempdir().unwrap();
     let run = |flags: &[&str]| {

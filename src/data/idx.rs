@@ -104,7 +104,8 @@ impl Idx {
                 bytes.len()
             )),
             std::cmp::Ordering::Greater => Err(format!(
-                "is longer than its header claims ({shape:?}, {claimed} bytes of values)"
+                "is longer than its header claims ({shape:?}, {claimed} bytes of values): it is \
+                 corrupt, or another file"
             )),
             std::cmp::Ordering::Equal => Ok(Self {
                 shape,
