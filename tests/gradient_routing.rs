@@ -38,14 +38,16 @@ impl Prior for LearnedPrior {
 fn vae() {
     for (name, device) in devices() {
         let device = device.autodiff();
+        // Wide enough that no draw of the weights leaves every hidden unit at rest.
+        let hidden = vec![32];
         let vae = VaeConfig::new()
             .init(
                 MlpEncoderConfig::new(vec![6], 2)
-                    .with_hidden(vec![5])
+                    .with_hidden(hidden.clone())
                     .init_gaussian(&device)
                     .unwrap(),
                 MlpDecoderConfig::new(2, vec![6])
-                    .with_hidden(vec![5])
+                    .with_hidden(hidden)
                     .init(&device)
                     .unwrap(),
                 LearnedPrior {

@@ -47,7 +47,7 @@ impl<const D: usize> DiagonalGaussian<D> {
     ///
     /// If the shapes differ.
     pub fn new(mean: Tensor<D>, log_var: Tensor<D>) -> Self {
-        kernel::assert_same_shape("DiagonalGaussian", ("mean", &mean), ("log_var", &log_var));
+        kernel::assert_match("DiagonalGaussian", ("mean", &mean), ("log_var", &log_var));
         let log_var = bound_log_var(log_var);
         Self { mean, log_var }
     }

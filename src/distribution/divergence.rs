@@ -16,7 +16,7 @@
 /// Every axis between the batch and the classes is a further, independent variable of the event, and
 /// is summed over: logits `[batch, variables, classes]` give one number per sample, `[batch]`.
 pub mod categorical {
-    use crate::kernel::{assert_same_shape, sum_event};
+    use crate::kernel::{assert_match, sum_event};
     use burn::tensor::{Tensor, activation::log_softmax};
 
     /// `H(p) = -sum p ln p`, `[batch]`; at most `ln(classes)` for each variable.
@@ -73,7 +73,7 @@ pub mod categorical {
     }
 
     fn pair<const D: usize>(name: &str, p: Tensor<D>, q: Tensor<D>) -> (Tensor<D>, Tensor<D>) {
-        assert_same_shape(name, ("logits_p", &p), ("logits_q", &q));
+        assert_match(name, ("logits_p", &p), ("logits_q", &q));
         (log_probabilities(p), log_probabilities(q))
     }
 

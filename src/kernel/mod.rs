@@ -4,23 +4,50 @@
 //! per sample, summed over the event, in nats. Every function is differentiable in all its tensor
 //! arguments.
 //!
-//! Distributions, priors and likelihoods call these functions, which check their arguments and choose
-//! an implementation; so a backend gains a fused one here without a change anywhere else.
-//! [`reference`](mod@reference) holds the same operations in plain tensor operations: what runs on a
-//! backend that has no implementation of its own, and what the tests compare with.
+//! On flex, ndarray and every CubeCL backend (wgpu, Vulkan, CUDA, ...) an operation is one kernel, and its
+//! backward pass another: what a composition of tensor operations does in four to seven passes over memory
+//! is done in one, and nothing is kept for the backward pass but the arguments (and a sample). Numbers are
+//! kept as `f32`, `f16` or `bf16`, and computed in `f32`.
+//!
+//! [`reference`](mod@reference) holds the same operations in plain tensor operations: what runs on every
+//! other backend and in `f64`, and what the tests and benches compare with.
+//!
+//! All arguments must be on one device, of one float type, and an event must have at least one element; a
+//! batch may be empty. A function panics otherwise, before anything runs, with a message that names what
+//! differs. (That a target is not of integers is seen to by its type.)
 
 pub mod reference;
 
-use burn::tensor::Tensor;
+mod autodiff;
+#[cfg(feature = "gpu")]
+mod cube;
+#[cfg(feature = "flex")]
+mod flex;
+#[cfg(feature = "host")]
+mod host;
+#[cfg(feature = "ndarray")]
+#[allow(deprecated)] // burn deprecates the backend, and ships it.
+mod ndarray;
+#[allow(deprecated)]
+mod ops;
+mod philox;
+mod series;
+
+use burn::backend::{Dispatch, DispatchDevice};
+use burn::tensor::{DType, Shape, Tensor};
+use ops::Operations;
 
 /// The reparameterized sample `z = mean + exp(log_var / 2) * noise`.
 ///
 /// `mean` and `log_var` have the shape of the result; `noise` has it too, or broadcasts to it.
 /// [Kingma & Welling 2014](https://arxiv.org/abs/1312.6114), section 2.4.
 ///
+/// The gradient of the log-variance is `(z - mean) / 2` times that of `z`, so the noise is not kept; its
+/// error is that of `z`, half a unit in the last place of `z` whatever the variance.
+///
 /// # Panics
 ///
-/// If the shapes do not match.
+/// If the shapes do not match, and as [every kernel](self) does.
 ///
 /// ```
 /// use burn::prelude::*;
@@ -38,8 +65,55 @@ pub fn reparameterize<const D: usize>(
     log_var: Tensor<D>,
     noise: Tensor<D>,
 ) -> Tensor<D> {
-    assert_same_shape("reparameterize", ("mean", &mean), ("log_var", &log_var));
-    reference::reparameterize(mean, log_var, noise)
+    const NAME: &str = "reparameterize";
+    assert_match(NAME, ("mean", &mean), ("log_var", &log_var));
+    assert_broadcasts(NAME, ("noise", &noise), ("mean", &mean));
+    if !has_kernel(&mean) {
+        return reference::reparameterize(mean, log_var, noise);
+    }
+    let shape = mean.shape();
+    let noise = broadcast_rows(noise, &shape);
+    let [mean, log_var, noise] = [rows(mean), rows(log_var), noise].map(Tensor::into_dispatch);
+    Tensor::<2>::from_dispatch(Dispatch::reparameterize(mean, log_var, noise)).reshape(shape)
+}
+
+/// [`reparameterize`] with standard normal noise that is drawn where it is used: no tensor of it exists,
+/// neither in the forward nor in the backward pass.
+///
+/// The noise of an element depends on `seed` and on the element's index (in row-major order) alone, so it is
+/// the same on every backend, to float tolerance. It comes from Philox4x32-10 by the Box-Muller transform.
+/// Take another seed for another draw; no two seeds overlap.
+///
+/// # Panics
+///
+/// If the shapes differ, and as [every kernel](self) does.
+///
+/// ```
+/// use burn::prelude::*;
+/// use burn_generative::kernel::reparameterize_seeded;
+///
+/// let device = Device::default();
+/// let (mean, log_var) = (Tensor::<2>::zeros([2, 3], &device), Tensor::zeros([2, 3], &device));
+/// let z = reparameterize_seeded(mean.clone(), log_var.clone(), 42);
+/// let again = reparameterize_seeded(mean, log_var, 42);
+/// again.into_data().assert_eq(&z.into_data(), true);
+/// ```
+pub fn reparameterize_seeded<const D: usize>(
+    mean: Tensor<D>,
+    log_var: Tensor<D>,
+    seed: u64,
+) -> Tensor<D> {
+    assert_match(
+        "reparameterize_seeded",
+        ("mean", &mean),
+        ("log_var", &log_var),
+    );
+    if !has_kernel(&mean) {
+        return reference::reparameterize_seeded(mean, log_var, seed);
+    }
+    let shape = mean.shape();
+    let [mean, log_var] = [mean, log_var].map(|tensor| rows(tensor).into_dispatch());
+    Tensor::<2>::from_dispatch(Dispatch::reparameterize_seeded(mean, log_var, seed)).reshape(shape)
 }
 
 /// `KL(N(mean, exp(log_var)) || N(0, I))` per sample: `1/2 sum(mean^2 + e^log_var - 1 - log_var)`.
@@ -48,7 +122,7 @@ pub fn reparameterize<const D: usize>(
 ///
 /// # Panics
 ///
-/// If the shapes differ.
+/// If the shapes differ, and as [every kernel](self) does.
 ///
 /// ```
 /// use burn::prelude::*;
@@ -60,8 +134,12 @@ pub fn reparameterize<const D: usize>(
 /// kl.into_data().assert_eq(&TensorData::from([0.0f32, 12.5]), true);
 /// ```
 pub fn gaussian_kl<const D: usize>(mean: Tensor<D>, log_var: Tensor<D>) -> Tensor<1> {
-    assert_same_shape("gaussian_kl", ("mean", &mean), ("log_var", &log_var));
-    reference::gaussian_kl(mean, log_var)
+    assert_match("gaussian_kl", ("mean", &mean), ("log_var", &log_var));
+    if !has_kernel(&mean) {
+        return reference::gaussian_kl(mean, log_var);
+    }
+    let [mean, log_var] = [mean, log_var].map(|tensor| rows(tensor).into_dispatch());
+    Tensor::from_dispatch(Dispatch::gaussian_kl(mean, log_var))
 }
 
 /// `KL(N(mean_q, exp(log_var_q)) || N(mean_p, exp(log_var_p)))` per sample:
@@ -69,7 +147,7 @@ pub fn gaussian_kl<const D: usize>(mean: Tensor<D>, log_var: Tensor<D>) -> Tenso
 ///
 /// # Panics
 ///
-/// If the shapes differ.
+/// If the shapes differ, and as [every kernel](self) does.
 pub fn gaussian_kl_between<const D: usize>(
     mean_q: Tensor<D>,
     log_var_q: Tensor<D>,
@@ -77,10 +155,17 @@ pub fn gaussian_kl_between<const D: usize>(
     log_var_p: Tensor<D>,
 ) -> Tensor<1> {
     const NAME: &str = "gaussian_kl_between";
-    assert_same_shape(NAME, ("mean_q", &mean_q), ("log_var_q", &log_var_q));
-    assert_same_shape(NAME, ("mean_q", &mean_q), ("mean_p", &mean_p));
-    assert_same_shape(NAME, ("mean_p", &mean_p), ("log_var_p", &log_var_p));
-    reference::gaussian_kl_between(mean_q, log_var_q, mean_p, log_var_p)
+    assert_match(NAME, ("mean_q", &mean_q), ("log_var_q", &log_var_q));
+    assert_match(NAME, ("mean_q", &mean_q), ("mean_p", &mean_p));
+    assert_match(NAME, ("mean_p", &mean_p), ("log_var_p", &log_var_p));
+    if !has_kernel(&mean_q) {
+        return reference::gaussian_kl_between(mean_q, log_var_q, mean_p, log_var_p);
+    }
+    let inputs = [mean_q, log_var_q, mean_p, log_var_p];
+    let [mean_q, log_var_q, mean_p, log_var_p] = inputs.map(|tensor| rows(tensor).into_dispatch());
+    Tensor::from_dispatch(Dispatch::gaussian_kl_between(
+        mean_q, log_var_q, mean_p, log_var_p,
+    ))
 }
 
 /// Bernoulli negative log-likelihood of `target` in `[0, 1]` under `logits`, per sample:
@@ -90,7 +175,7 @@ pub fn gaussian_kl_between<const D: usize>(
 ///
 /// # Panics
 ///
-/// If the shapes differ.
+/// If the shapes differ, and as [every kernel](self) does.
 ///
 /// ```
 /// use burn::prelude::*;
@@ -103,8 +188,12 @@ pub fn gaussian_kl_between<const D: usize>(
 /// assert!((nll - 2f32.ln()).abs() < 1e-6);
 /// ```
 pub fn bernoulli_nll<const D: usize>(logits: Tensor<D>, target: Tensor<D>) -> Tensor<1> {
-    assert_same_shape("bernoulli_nll", ("logits", &logits), ("target", &target));
-    reference::bernoulli_nll(logits, target)
+    assert_match("bernoulli_nll", ("logits", &logits), ("target", &target));
+    if !has_kernel(&logits) {
+        return reference::bernoulli_nll(logits, target);
+    }
+    let [logits, target] = [logits, target].map(|tensor| rows(tensor).into_dispatch());
+    Tensor::from_dispatch(Dispatch::bernoulli_nll(logits, target))
 }
 
 /// Gaussian negative log-likelihood of `target`, per sample:
@@ -114,28 +203,73 @@ pub fn bernoulli_nll<const D: usize>(logits: Tensor<D>, target: Tensor<D>) -> Te
 ///
 /// # Panics
 ///
-/// If the shapes do not match.
+/// If the shapes do not match, and as [every kernel](self) does.
 pub fn gaussian_nll<const D: usize>(
     mean: Tensor<D>,
     target: Tensor<D>,
     log_var: Tensor<D>,
 ) -> Tensor<1> {
-    assert_same_shape("gaussian_nll", ("mean", &mean), ("target", &target));
-    reference::gaussian_nll(mean, target, log_var)
+    const NAME: &str = "gaussian_nll";
+    assert_match(NAME, ("mean", &mean), ("target", &target));
+    assert_broadcasts(NAME, ("log_var", &log_var), ("mean", &mean));
+    if !has_kernel(&mean) {
+        return reference::gaussian_nll(mean, target, log_var);
+    }
+    let shape = mean.shape();
+    if log_var.shape().num_elements() == 1 {
+        // One shared variance: what it scales is the squared error of each sample, so that its gradient
+        // passes through [batch] numbers and not through a tensor of the mean's size.
+        let log_var = log_var.reshape([1]);
+        let error = squared_error(mean, target) * log_var.clone().neg().exp();
+        let normalizer = log_var
+            .add_scalar(reference::LN_2PI)
+            .mul_scalar(event_len(&shape) as f64);
+        return (error + normalizer).mul_scalar(0.5);
+    }
+    let log_var = broadcast_rows(log_var, &shape);
+    let [mean, target, log_var] = [rows(mean), rows(target), log_var].map(Tensor::into_dispatch);
+    Tensor::from_dispatch(Dispatch::gaussian_nll(mean, target, log_var))
 }
 
 /// [`gaussian_nll`] with one fixed `variance` for every element.
 ///
 /// # Panics
 ///
-/// If the shapes differ.
+/// If the shapes differ, and as [every kernel](self) does.
 pub fn gaussian_nll_fixed<const D: usize>(
     mean: Tensor<D>,
     target: Tensor<D>,
     variance: f64,
 ) -> Tensor<1> {
-    assert_same_shape("gaussian_nll_fixed", ("mean", &mean), ("target", &target));
-    reference::gaussian_nll_fixed(mean, target, variance)
+    assert_match("gaussian_nll_fixed", ("mean", &mean), ("target", &target));
+    let constant = 0.5 * event_len(&mean.shape()) as f64 * (reference::LN_2PI + variance.ln());
+    squared_error(mean, target)
+        .mul_scalar(0.5 / variance)
+        .add_scalar(constant)
+}
+
+/// `sum((mean - target)^2)` per sample.
+///
+/// # Panics
+///
+/// If the shapes differ, and as [every kernel](self) does.
+///
+/// ```
+/// use burn::prelude::*;
+/// use burn_generative::kernel::squared_error;
+///
+/// let device = Device::default();
+/// let mean = Tensor::<2>::from_floats([[1.0, 2.0], [0.0, 0.0]], &device);
+/// let target = Tensor::from_floats([[1.0, 4.0], [1.0, 2.0]], &device);
+/// squared_error(mean, target).into_data().assert_eq(&TensorData::from([4.0f32, 5.0]), true);
+/// ```
+pub fn squared_error<const D: usize>(mean: Tensor<D>, target: Tensor<D>) -> Tensor<1> {
+    assert_match("squared_error", ("mean", &mean), ("target", &target));
+    if !has_kernel(&mean) {
+        return reference::squared_error(mean, target);
+    }
+    let [mean, target] = [mean, target].map(|tensor| rows(tensor).into_dispatch());
+    Tensor::from_dispatch(Dispatch::squared_error(mean, target))
 }
 
 /// Sum over every axis but the first: the one reduction from an event to a number per sample.
@@ -156,12 +290,47 @@ pub fn sum_event<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
 
 /// One row for each sample: `[batch, ...]` to `[batch, event]`.
 pub(crate) fn rows<const D: usize>(tensor: Tensor<D>) -> Tensor<2> {
+    if D == 2 {
+        // Not even a node in the graph.
+        return Tensor::from_dispatch(tensor.into_dispatch());
+    }
     let dims = tensor.dims();
     tensor.reshape([dims[0], dims[1..].iter().product()])
 }
 
-/// The shape check of every operation here: a message that names both shapes.
-pub(crate) fn assert_same_shape<const D: usize>(
+/// `tensor` as rows of `shape`, broadcast to it without a copy where it repeats over the batch.
+fn broadcast_rows<const D: usize>(tensor: Tensor<D>, shape: &Shape) -> Tensor<2> {
+    if tensor.shape() == *shape {
+        return rows(tensor);
+    }
+    let [batch, event] = [shape[0], event_len(shape)];
+    if event_len(&tensor.shape()) == event {
+        return rows(tensor).expand([batch, event]);
+    }
+    rows(tensor.expand::<D, _>(shape.clone()))
+}
+
+/// Elements of one event.
+fn event_len(shape: &Shape) -> usize {
+    shape[1..].iter().product()
+}
+
+/// Whether this crate has a kernel for the backend and the float type of a tensor.
+fn has_kernel<const D: usize>(tensor: &Tensor<D>) -> bool {
+    let device = tensor.device().inner();
+    match (device.as_dispatch(), tensor.dtype()) {
+        #[cfg(feature = "flex")]
+        (DispatchDevice::Flex(_), DType::F32 | DType::F16 | DType::BF16) => true,
+        #[cfg(feature = "ndarray")]
+        (DispatchDevice::NdArray(_), DType::F32) => true,
+        #[cfg(feature = "gpu")]
+        (DispatchDevice::Cube(_), DType::F32 | DType::F16 | DType::BF16) => true,
+        _ => false,
+    }
+}
+
+/// The check of two arguments that must have the same shape: a message that names both.
+pub(crate) fn assert_match<const D: usize>(
     operation: &str,
     (name_a, a): (&str, &Tensor<D>),
     (name_b, b): (&str, &Tensor<D>),
@@ -170,6 +339,52 @@ pub(crate) fn assert_same_shape<const D: usize>(
         a.dims() == b.dims(),
         "{operation}: {name_a} has shape {:?}, {name_b} has shape {:?}; they must be equal",
         a.dims(),
+        b.dims(),
+    );
+    assert_compatible(operation, (name_a, a), (name_b, b));
+}
+
+/// The check of an argument that may broadcast to another.
+fn assert_broadcasts<const D: usize>(
+    operation: &str,
+    (name_a, a): (&str, &Tensor<D>),
+    (name_b, b): (&str, &Tensor<D>),
+) {
+    let fits = a
+        .dims()
+        .iter()
+        .zip(b.dims())
+        .all(|(&a, b)| a == b || a == 1);
+    assert!(
+        fits,
+        "{operation}: {name_a} has shape {:?}, which does not broadcast to that of {name_b}, {:?}",
+        a.dims(),
+        b.dims(),
+    );
+    assert_compatible(operation, (name_a, a), (name_b, b));
+}
+
+/// What any two arguments must have in common.
+fn assert_compatible<const D: usize>(
+    operation: &str,
+    (name_a, a): (&str, &Tensor<D>),
+    (name_b, b): (&str, &Tensor<D>),
+) {
+    let (device_a, device_b) = (a.device().inner(), b.device().inner());
+    assert!(
+        device_a == device_b,
+        "{operation}: {name_a} is on {device_a:?}, {name_b} is on {device_b:?}; move one with `to_device`",
+    );
+    assert!(
+        a.dtype() == b.dtype(),
+        "{operation}: {name_a} is of {:?}, {name_b} is of {:?}; convert one with `cast`",
+        a.dtype(),
+        b.dtype(),
+    );
+    assert!(
+        event_len(&b.shape()) > 0,
+        "{operation}: {name_b} has shape {:?}; axis 0 is the batch, and an event must have at least one \
+         element",
         b.dims(),
     );
 }

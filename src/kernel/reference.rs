@@ -4,8 +4,8 @@
 //! around a fault of burn 0.22.1: under Fusion, a chain of elementwise operations on the output of a
 //! convolution with one channel reads the wrong elements (docs/architecture.md has the reproduction).
 
-use super::{rows, sum_event};
-use burn::tensor::{Shape, Tensor, activation::log_sigmoid};
+use super::{broadcast_rows, event_len, philox, rows, sum_event};
+use burn::tensor::{Tensor, TensorData, activation::log_sigmoid};
 
 /// `ln(2 pi)`.
 pub(crate) const LN_2PI: f64 = 1.837_877_066_409_345_3;
@@ -20,6 +20,18 @@ pub fn reparameterize<const D: usize>(
     let noise = broadcast_rows(noise, &shape);
     let z = rows(mean) + rows(log_var).mul_scalar(0.5).exp() * noise;
     z.reshape(shape)
+}
+
+/// See [`kernel::reparameterize_seeded`](super::reparameterize_seeded). The noise is drawn on the CPU.
+pub fn reparameterize_seeded<const D: usize>(
+    mean: Tensor<D>,
+    log_var: Tensor<D>,
+    seed: u64,
+) -> Tensor<D> {
+    let shape = mean.shape();
+    let noise = TensorData::new(philox::normal(seed, shape.num_elements()), shape);
+    let noise = Tensor::from_data(noise, (&mean.device(), mean.dtype()));
+    reparameterize(mean, log_var, noise)
 }
 
 /// See [`kernel::gaussian_kl`](super::gaussian_kl).
@@ -73,17 +85,13 @@ pub fn gaussian_nll_fixed<const D: usize>(
     target: Tensor<D>,
     variance: f64,
 ) -> Tensor<1> {
-    let elements: usize = mean.dims()[1..].iter().product();
-    let constant = 0.5 * elements as f64 * (LN_2PI + variance.ln());
-    sum_event((rows(target) - rows(mean)).square())
+    let constant = 0.5 * event_len(&mean.shape()) as f64 * (LN_2PI + variance.ln());
+    squared_error(mean, target)
         .mul_scalar(0.5 / variance)
         .add_scalar(constant)
 }
 
-/// The rows of a tensor that is broadcast to `shape` where it has another.
-fn broadcast_rows<const D: usize>(tensor: Tensor<D>, shape: &Shape) -> Tensor<2> {
-    match tensor.shape() == *shape {
-        true => rows(tensor),
-        false => rows(tensor.expand::<D, _>(shape.clone())),
-    }
+/// See [`kernel::squared_error`](super::squared_error).
+pub fn squared_error<const D: usize>(mean: Tensor<D>, target: Tensor<D>) -> Tensor<1> {
+    sum_event((rows(target) - rows(mean)).square())
 }

@@ -2,7 +2,7 @@
 //! place.
 
 use crate::distribution::{DiagonalGaussian, bound_log_var};
-use crate::kernel::{self, assert_same_shape, rows, sum_event};
+use crate::kernel::{self, assert_match, rows, sum_event};
 use crate::traits::{Posterior, ReconstructionLoss, Support};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
@@ -163,8 +163,7 @@ pub struct SquaredError;
 
 impl<const D: usize> ReconstructionLoss<Tensor<D>> for SquaredError {
     fn loss(&self, output: Tensor<D>, target: Tensor<D>) -> Tensor<1> {
-        assert_same_shape("SquaredError", ("output", &output), ("target", &target));
-        sum_event((rows(target) - rows(output)).square())
+        kernel::squared_error(output, target)
     }
 }
 
@@ -174,7 +173,7 @@ pub struct L1Loss;
 
 impl<const D: usize> ReconstructionLoss<Tensor<D>> for L1Loss {
     fn loss(&self, output: Tensor<D>, target: Tensor<D>) -> Tensor<1> {
-        assert_same_shape("L1Loss", ("output", &output), ("target", &target));
+        assert_match("L1Loss", ("output", &output), ("target", &target));
         sum_event((rows(target) - rows(output)).abs())
     }
 }

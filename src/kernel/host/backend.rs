@@ -1,0 +1,125 @@
+//! The operations on every backend whose tensors this processor can read.
+
+use super::{
+    Pointwise,
+    pointwise::{
+        BernoulliNll, BernoulliNllGrad, GaussianKl, GaussianKlBetween, GaussianKlBetweenGrad,
+        GaussianKlGrad, GaussianNll, GaussianNllGrad, Reparameterize, ReparameterizeGrad,
+        SquaredError, SquaredErrorGrad,
+    },
+};
+use crate::kernel::ops::{Gradients, Operations};
+use burn::backend::{Backend, tensor::FloatTensor};
+
+/// An argument of a kernel.
+pub(crate) enum Argument<'a, T> {
+    Tensor(&'a T),
+    /// Standard normal noise of a seed.
+    Noise(u64),
+}
+
+/// A backend that keeps its tensors in this processor's memory.
+///
+/// All tensors are `[rows, columns]`, but for a gradient of rows and the result of a fold, which are
+/// `[rows]`. The first input is a tensor, and the outputs have its type.
+pub(crate) trait HostBackend: Backend {
+    /// See [`super::fold`].
+    fn fold<const IN: usize>(
+        op: impl Pointwise<IN, 1>,
+        inputs: [&FloatTensor<Self>; IN],
+    ) -> FloatTensor<Self>;
+
+    /// See [`super::map`].
+    fn map<const IN: usize, const OUT: usize>(
+        op: impl Pointwise<IN, OUT>,
+        gradient: Option<&FloatTensor<Self>>,
+        inputs: [Argument<FloatTensor<Self>>; IN],
+    ) -> [FloatTensor<Self>; OUT];
+}
+
+type T<B> = FloatTensor<B>;
+
+impl<B: HostBackend> Operations for B {
+    fn reparameterize(mean: T<B>, log_var: T<B>, noise: T<B>) -> T<B> {
+        let [z] = B::map(
+            Reparameterize,
+            None,
+            [&mean, &log_var, &noise].map(Argument::Tensor),
+        );
+        z
+    }
+
+    fn reparameterize_seeded(mean: T<B>, log_var: T<B>, seed: u64) -> T<B> {
+        let inputs = [
+            Argument::Tensor(&mean),
+            Argument::Tensor(&log_var),
+            Argument::Noise(seed),
+        ];
+        let [z] = B::map(Reparameterize, None, inputs);
+        z
+    }
+
+    fn gaussian_kl(mean: T<B>, log_var: T<B>) -> T<B> {
+        B::fold(GaussianKl, [&mean, &log_var])
+    }
+
+    fn gaussian_kl_between(mean_q: T<B>, log_var_q: T<B>, mean_p: T<B>, log_var_p: T<B>) -> T<B> {
+        B::fold(
+            GaussianKlBetween,
+            [&mean_q, &log_var_q, &mean_p, &log_var_p],
+        )
+    }
+
+    fn bernoulli_nll(logits: T<B>, target: T<B>) -> T<B> {
+        B::fold(BernoulliNll, [&logits, &target])
+    }
+
+    fn gaussian_nll(mean: T<B>, target: T<B>, log_var: T<B>) -> T<B> {
+        B::fold(GaussianNll, [&mean, &target, &log_var])
+    }
+
+    fn squared_error(mean: T<B>, target: T<B>) -> T<B> {
+        B::fold(SquaredError, [&mean, &target])
+    }
+}
+
+impl<B: HostBackend> Gradients for B {
+    fn reparameterize_grad(gradient: T<B>, z: T<B>, mean: T<B>) -> T<B> {
+        let inputs = [&gradient, &z, &mean].map(Argument::Tensor);
+        let [log_var] = B::map(ReparameterizeGrad, None, inputs);
+        log_var
+    }
+
+    fn gaussian_kl_grad(gradient: T<B>, mean: T<B>, log_var: T<B>) -> (T<B>, T<B>) {
+        let inputs = [&mean, &log_var].map(Argument::Tensor);
+        B::map(GaussianKlGrad, Some(&gradient), inputs).into()
+    }
+
+    fn gaussian_kl_between_grad(
+        gradient: T<B>,
+        mean_q: T<B>,
+        log_var_q: T<B>,
+        mean_p: T<B>,
+        log_var_p: T<B>,
+    ) -> (T<B>, T<B>, T<B>, T<B>) {
+        let inputs = [&mean_q, &log_var_q, &mean_p, &log_var_p].map(Argument::Tensor);
+        B::map(GaussianKlBetweenGrad, Some(&gradient), inputs).into()
+    }
+
+    fn bernoulli_nll_grad(gradient: T<B>, logits: T<B>, target: T<B>) -> T<B> {
+        let inputs = [&logits, &target].map(Argument::Tensor);
+        let [logits] = B::map(BernoulliNllGrad, Some(&gradient), inputs);
+        logits
+    }
+
+    fn gaussian_nll_grad(gradient: T<B>, mean: T<B>, target: T<B>, log_var: T<B>) -> (T<B>, T<B>) {
+        let inputs = [&mean, &target, &log_var].map(Argument::Tensor);
+        B::map(GaussianNllGrad, Some(&gradient), inputs).into()
+    }
+
+    fn squared_error_grad(gradient: T<B>, mean: T<B>, target: T<B>) -> T<B> {
+        let inputs = [&mean, &target].map(Argument::Tensor);
+        let [mean] = B::map(SquaredErrorGrad, Some(&gradient), inputs);
+        mean
+    }
+}

@@ -1,0 +1,454 @@
+//! One pass over memory on the CPU: what the flex and the ndarray kernels share.
+//!
+//! An operation is a [`Pointwise`] function, written for one element in `f32`. [`map`] writes what it gives,
+//! [`fold`] sums it over each row. Both cut their arguments into tiles that stay in the first-level cache,
+//! hand the tiles to rayon where there are enough of them, and run each in code compiled for the processor's
+//! widest vectors. f16 and bf16 are widened as a tile is read, and rounded as it is written.
+
+pub(crate) mod backend;
+mod math;
+mod pointwise;
+mod simd;
+
+use super::philox;
+use burn::tensor::{bf16, f16};
+use rayon::prelude::*;
+use simd::Job;
+use std::{mem::MaybeUninit, ops::Range};
+
+/// Elements of a tile: with five inputs and four outputs in `f32` still well inside the second-level cache,
+/// and enough to make a tile's own cost small.
+const TILE: usize = 1024;
+
+/// Elements below which one thread is faster than waking others.
+const ELEMENTS_PER_TASK: usize = 1 << 15;
+
+/// A function of one element of each of `IN` inputs, and of the gradient that reaches the element's row
+/// (1 where there is none).
+pub(crate) trait Pointwise<const IN: usize, const OUT: usize>: Copy + Send + Sync {
+    /// `FMA`: see [`math`].
+    fn apply<const FMA: bool>(self, gradient: f32, inputs: [f32; IN]) -> [f32; OUT];
+}
+
+/// How a tensor keeps its numbers.
+pub(crate) trait Storage: Copy + Send + Sync + 'static {
+    fn widen(self) -> f32;
+    fn narrow(number: f32) -> Self;
+    /// The numbers themselves, where they are kept as `f32`.
+    fn as_f32(_numbers: &[Self]) -> Option<&[f32]> {
+        None
+    }
+}
+
+impl Storage for f32 {
+    fn widen(self) -> f32 {
+        self
+    }
+    fn narrow(number: f32) -> Self {
+        number
+    }
+    fn as_f32(numbers: &[Self]) -> Option<&[f32]> {
+        Some(numbers)
+    }
+}
+
+impl Storage for f16 {
+    fn widen(self) -> f32 {
+        self.to_f32()
+    }
+    fn narrow(number: f32) -> Self {
+        f16::from_f32(number)
+    }
+}
+
+impl Storage for bf16 {
+    fn widen(self) -> f32 {
+        self.to_f32()
+    }
+    fn narrow(number: f32) -> Self {
+        bf16::from_f32(number)
+    }
+}
+
+/// Where a kernel's numbers come from.
+#[derive(Clone, Copy)]
+pub(crate) enum Source<'a, E> {
+    /// A matrix somewhere in a buffer, with any strides: 0 repeats, negative runs backwards.
+    Strided {
+        buffer: &'a [E],
+        start: usize,
+        strides: [isize; 2],
+    },
+    /// Standard normal noise of a seed.
+    Noise(u64),
+}
+
+/// Writes the outputs of `op` for a `[rows, columns]` matrix, each row by row.
+pub(crate) fn map<P, E, const IN: usize, const OUT: usize>(
+    op: P,
+    shape: [usize; 2],
+    gradient: Option<Source<E>>,
+    inputs: [Source<E>; IN],
+) -> [Vec<E>; OUT]
+where
+    P: Pointwise<IN, OUT>,
+    E: Storage,
+{
+    let tiling = Tiling::new(shape);
+    let mut outputs: [Vec<E>; OUT] = std::array::from_fn(|_| Vec::with_capacity(tiling.elements()));
+    let pointers = outputs.each_mut().map(|output| Shared(output.as_mut_ptr()));
+    tiling.run(|tiles| {
+        simd::dispatch(MapJob {
+            op,
+            tiling,
+            tiles,
+            gradient,
+            inputs,
+            outputs: pointers,
+        });
+    });
+    for output in &mut outputs {
+        // SAFETY: the tiles cover the matrix, and each wrote all its elements.
+        unsafe { output.set_len(tiling.elements()) };
+    }
+    outputs
+}
+
+/// Sums `op` over each row of a `[rows, columns]` matrix.
+pub(crate) fn fold<P, E, const IN: usize>(
+    op: P,
+    shape: [usize; 2],
+    inputs: [Source<E>; IN],
+) -> Vec<E>
+where
+    P: Pointwise<IN, 1>,
+    E: Storage,
+{
+    let tiling = Tiling::new(shape);
+    // A row wider than a tile has one partial sum for each of its tiles.
+    let partials = tiling.rows * tiling.tiles_across();
+    let mut sums: Vec<f32> = Vec::with_capacity(partials);
+    let pointer = Shared(sums.as_mut_ptr());
+    tiling.run(|tiles| {
+        simd::dispatch(FoldJob {
+            op,
+            tiling,
+            tiles,
+            inputs,
+            sums: pointer,
+        });
+    });
+    // SAFETY: every tile wrote the partial sums of its rows, and the tiles cover the matrix.
+    unsafe { sums.set_len(partials) };
+    sums.chunks_exact(tiling.tiles_across())
+        .map(|parts| E::narrow(parts.iter().map(|&part| f64::from(part)).sum::<f64>() as f32))
+        .collect()
+}
+
+/// A matrix cut into tiles: some whole rows, or a part of one row.
+#[derive(Clone, Copy)]
+struct Tiling {
+    rows: usize,
+    columns: usize,
+    rows_of_tile: usize,
+    columns_of_tile: usize,
+}
+
+struct Tile {
+    row: usize,
+    rows: usize,
+    column: usize,
+    columns: usize,
+}
+
+impl Tile {
+    fn len(&self) -> usize {
+        self.rows * self.columns
+    }
+}
+
+impl Tiling {
+    fn new([rows, columns]: [usize; 2]) -> Self {
+        assert!(columns > 0, "a kernel needs at least one column");
+        Self {
+            rows,
+            columns,
+            rows_of_tile: (TILE / columns).max(1),
+            columns_of_tile: columns.min(TILE),
+        }
+    }
+
+    fn elements(&self) -> usize {
+        self.rows * self.columns
+    }
+
+    fn tiles_across(&self) -> usize {
+        self.columns.div_ceil(self.columns_of_tile)
+    }
+
+    fn tile(&self, index: usize) -> Tile {
+        let row = index / self.tiles_across() * self.rows_of_tile;
+        let column = index % self.tiles_across() * self.columns_of_tile;
+        Tile {
+            row,
+            rows: self.rows_of_tile.min(self.rows - row),
+            column,
+            columns: self.columns_of_tile.min(self.columns - column),
+        }
+    }
+
+    /// Calls `work` with ranges that cover all tiles, from several threads where that pays.
+    fn run(&self, work: impl Fn(Range<usize>) + Send + Sync) {
+        let tiles = self.rows.div_ceil(self.rows_of_tile) * self.tiles_across();
+        let threads = rayon::current_num_threads();
+        let tasks = (self.elements() / ELEMENTS_PER_TASK).min(4 * threads);
+        if tasks < 2 || threads < 2 {
+            return work(0..tiles);
+        }
+        (0..tasks)
+            .into_par_iter()
+            .for_each(|task| work(tiles * task / tasks..tiles * (task + 1) / tasks));
+    }
+}
+
+/// The start of an output that several threads write, each to places of its own.
+#[derive(Clone, Copy)]
+struct Shared<T>(*mut T);
+
+// SAFETY: tiles do not overlap, and a tile writes only to its own elements.
+unsafe impl<T: Send> Send for Shared<T> {}
+unsafe impl<T: Send> Sync for Shared<T> {}
+
+impl<T> Shared<T> {
+    /// # Safety
+    ///
+    /// The range must lie inside the allocation, and no other thread may touch it.
+    #[inline(always)]
+    unsafe fn slice<'a>(self, start: usize, len: usize) -> &'a mut [MaybeUninit<T>] {
+        unsafe { std::slice::from_raw_parts_mut(self.0.add(start).cast(), len) }
+    }
+}
+
+struct MapJob<'a, P, E, const IN: usize, const OUT: usize> {
+    op: P,
+    tiling: Tiling,
+    tiles: Range<usize>,
+    gradient: Option<Source<'a, E>>,
+    inputs: [Source<'a, E>; IN],
+    outputs: [Shared<E>; OUT],
+}
+
+impl<P, E, const IN: usize, const OUT: usize> Job for MapJob<'_, P, E, IN, OUT>
+where
+    P: Pointwise<IN, OUT>,
+    E: Storage,
+{
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let mut staged = [[0.0; TILE]; IN];
+        let mut gradients = [1.0; TILE];
+        // Results go through buffers of this function's own: the compiler knows that they overlap with no
+        // input, which is what lets it make vector code of the loop below.
+        let mut results = [[0.0; TILE]; OUT];
+        for index in self.tiles {
+            let tile = self.tiling.tile(index);
+            let len = tile.len();
+            if let Some(source) = &self.gradient {
+                for row in 0..tile.rows {
+                    let gradient = source.at(tile.row + row);
+                    gradients[row * tile.columns..][..tile.columns].fill(gradient);
+                }
+            }
+            let mut inputs: [&[f32]; IN] = [&[]; IN];
+            for ((input, source), stage) in inputs.iter_mut().zip(&self.inputs).zip(&mut staged) {
+                *input = source.load(&self.tiling, &tile, stage);
+            }
+            evaluate::<FMA, P, IN, OUT>(self.op, &gradients, inputs, &mut results, len);
+            let start = tile.row * self.tiling.columns + tile.column;
+            for (output, results) in self.outputs.iter().zip(&results) {
+                // SAFETY: the elements of this tile, which no other tile has.
+                let output = unsafe { output.slice(start, len) };
+                for (output, &result) in output.iter_mut().zip(results) {
+                    output.write(E::narrow(result));
+                }
+            }
+        }
+    }
+}
+
+struct FoldJob<'a, P, E, const IN: usize> {
+    op: P,
+    tiling: Tiling,
+    tiles: Range<usize>,
+    inputs: [Source<'a, E>; IN],
+    sums: Shared<f32>,
+}
+
+impl<P, E, const IN: usize> Job for FoldJob<'_, P, E, IN>
+where
+    P: Pointwise<IN, 1>,
+    E: Storage,
+{
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let mut staged = [[0.0; TILE]; IN];
+        let mut results = [[0.0; TILE]; 1];
+        for index in self.tiles {
+            let tile = self.tiling.tile(index);
+            let len = tile.len();
+            let mut inputs: [&[f32]; IN] = [&[]; IN];
+            for ((input, source), stage) in inputs.iter_mut().zip(&self.inputs).zip(&mut staged) {
+                *input = source.load(&self.tiling, &tile, stage);
+            }
+            evaluate::<FMA, P, IN, 1>(self.op, &[1.0; TILE], inputs, &mut results, len);
+            let across = self.tiling.tiles_across();
+            let first = tile.row * across + tile.column / self.tiling.columns_of_tile;
+            // SAFETY: one sum for each row of this tile (a tile of several rows is all of them), which no
+            // other tile has.
+            let sums = unsafe { self.sums.slice(first, tile.rows) };
+            for (sum, terms) in sums
+                .iter_mut()
+                .zip(results[0][..len].chunks_exact(tile.columns))
+            {
+                sum.write(total(terms));
+            }
+        }
+    }
+}
+
+/// `op` of every element of a tile.
+#[inline(always)]
+fn evaluate<const FMA: bool, P: Pointwise<IN, OUT>, const IN: usize, const OUT: usize>(
+    op: P,
+    gradients: &[f32; TILE],
+    inputs: [&[f32]; IN],
+    results: &mut [[f32; TILE]; OUT],
+    len: usize,
+) {
+    let len = len.min(TILE);
+    for input in inputs {
+        assert!(input.len() >= len);
+    }
+    for i in 0..len {
+        // SAFETY: every input has at least `len` elements, as just checked. Left to itself, the compiler
+        // checks each access instead, and makes no vector code.
+        let element = std::array::from_fn(|k| unsafe { *inputs[k].get_unchecked(i) });
+        let result = op.apply::<FMA>(gradients[i], element);
+        for k in 0..OUT {
+            results[k][i] = result[k];
+        }
+    }
+}
+
+/// The sum, in lanes that the compiler can keep in vectors.
+#[inline(always)]
+fn total(terms: &[f32]) -> f32 {
+    const LANES: usize = 32;
+    let mut lanes = [0.0; LANES];
+    let chunks = terms.chunks_exact(LANES);
+    let rest = chunks.remainder();
+    for chunk in chunks {
+        for (lane, term) in lanes.iter_mut().zip(chunk) {
+            *lane += term;
+        }
+    }
+    for (lane, term) in lanes.iter_mut().zip(rest) {
+        *lane += term;
+    }
+    let mut width = LANES / 2;
+    while width > 0 {
+        for i in 0..width {
+            lanes[i] += lanes[i + width];
+        }
+        width /= 2;
+    }
+    lanes[0]
+}
+
+impl<E: Storage> Source<'_, E> {
+    /// The number of one row, of a source with one column.
+    #[inline(always)]
+    fn at(&self, row: usize) -> f32 {
+        match *self {
+            Source::Strided {
+                buffer,
+                start,
+                strides,
+            } => buffer[start.wrapping_add_signed(row as isize * strides[0])].widen(),
+            Source::Noise(seed) => {
+                philox::normal_group(seed, (row / philox::WORDS) as u64)[row % philox::WORDS]
+            }
+        }
+    }
+
+    /// The numbers of a tile, row by row: where they lie if they lie so, otherwise gathered into `stage`.
+    #[inline(always)]
+    fn load<'b>(&'b self, tiling: &Tiling, tile: &Tile, stage: &'b mut [f32; TILE]) -> &'b [f32] {
+        match *self {
+            Source::Strided {
+                buffer,
+                start,
+                strides,
+            } => {
+                let first = start
+                    .wrapping_add_signed(tile.row as isize * strides[0])
+                    .wrapping_add_signed(tile.column as isize * strides[1]);
+                let rows_follow = tile.rows == 1 || strides[0] == tile.columns as isize;
+                if strides[1] == 1 && rows_follow {
+                    let numbers = &buffer[first..first + tile.len()];
+                    if let Some(numbers) = E::as_f32(numbers) {
+                        return numbers;
+                    }
+                    for (stage, number) in stage.iter_mut().zip(numbers) {
+                        *stage = number.widen();
+                    }
+                } else {
+                    for (row, stage) in stage[..tile.len()]
+                        .chunks_exact_mut(tile.columns)
+                        .enumerate()
+                    {
+                        let first = first.wrapping_add_signed(row as isize * strides[0]);
+                        for (column, stage) in stage.iter_mut().enumerate() {
+                            *stage = buffer
+                                [first.wrapping_add_signed(column as isize * strides[1])]
+                            .widen();
+                        }
+                    }
+                }
+            }
+            Source::Noise(seed) => {
+                let first = tile.row * tiling.columns + tile.column;
+                noise(seed, first, &mut stage[..tile.len()]);
+            }
+        }
+        &stage[..tile.len()]
+    }
+}
+
+/// The standard normal numbers of the elements from `first` on.
+#[inline(always)]
+fn noise(seed: u64, first: usize, numbers: &mut [f32]) {
+    /// Counters at a time, so that the generator runs in vectors.
+    const GROUPS: usize = 16;
+    const SPAN: usize = GROUPS * philox::WORDS;
+
+    let mut done = 0;
+    while done < numbers.len() {
+        let group = (first + done) / philox::WORDS;
+        let skip = (first + done) % philox::WORDS;
+        let mut words = [[0.0; GROUPS]; philox::WORDS];
+        for i in 0..GROUPS {
+            let normal = philox::normal_group(seed, (group + i) as u64);
+            for (words, normal) in words.iter_mut().zip(normal) {
+                words[i] = normal;
+            }
+        }
+        let mut span = [0.0; SPAN];
+        for (i, number) in span.iter_mut().enumerate() {
+            *number = words[i % philox::WORDS][i / philox::WORDS];
+        }
+        let count = (SPAN - skip).min(numbers.len() - done);
+        numbers[done..done + count].copy_from_slice(&span[skip..skip + count]);
+        done += count;
+    }
+}

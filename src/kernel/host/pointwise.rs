@@ -1,0 +1,160 @@
+//! The operations, each as a function of one element. The formulas: docs/maths.md.
+
+use super::{
+    Pointwise,
+    math::{exp, exp_excess, exp_m1, sigmoid, softplus},
+};
+use crate::kernel::reference::LN_2PI;
+
+/// `mean + e^(log_var / 2) noise`.
+#[derive(Clone, Copy)]
+pub(crate) struct Reparameterize;
+
+impl Pointwise<3, 1> for Reparameterize {
+    #[inline(always)]
+    fn apply<const FMA: bool>(self, _: f32, [mean, log_var, noise]: [f32; 3]) -> [f32; 1] {
+        [mean + exp::<FMA>(0.5 * log_var) * noise]
+    }
+}
+
+/// The gradient of the log-variance from the gradient of the sample `z`: `gradient (z - mean) / 2`.
+#[derive(Clone, Copy)]
+pub(crate) struct ReparameterizeGrad;
+
+impl Pointwise<3, 1> for ReparameterizeGrad {
+    #[inline(always)]
+    fn apply<const FMA: bool>(self, _: f32, [gradient, z, mean]: [f32; 3]) -> [f32; 1] {
+        [gradient * (0.5 * (z - mean))]
+    }
+}
+
+/// `(mean^2 + e^log_var - 1 - log_var) / 2`.
+#[derive(Clone, Copy)]
+pub(crate) struct GaussianKl;
+
+impl Pointwise<2, 1> for GaussianKl {
+    #[inline(always)]
+    fn apply<const FMA: bool>(self, _: f32, [mean, log_var]: [f32; 2]) -> [f32; 1] {
+        [0.5 * (mean * mean + exp_excess::<FMA>(log_var))]
+    }
+}
+
+/// Its gradients: of the mean and of the log-variance.
+#[derive(Clone, Copy)]
+pub(crate) struct GaussianKlGrad;
+
+impl Pointwise<2, 2> for GaussianKlGrad {
+    #[inline(always)]
+    fn apply<const FMA: bool>(self, gradient: f32, [mean, log_var]: [f32; 2]) -> [f32; 2] {
+        [gradient * mean, gradient * (0.5 * exp_m1::<FMA>(log_var))]
+    }
+}
+
+/// `(e^r - 1 - r + (mean_q - mean_p)^2 e^-log_var_p) / 2` with `r = log_var_q - log_var_p`.
+#[derive(Clone, Copy)]
+pub(crate) struct GaussianKlBetween;
+
+impl Pointwise<4, 1> for GaussianKlBetween {
+    #[inline(always)]
+    fn apply<const FMA: bool>(self, _: f32, inputs: [f32; 4]) -> [f32; 1] {
+        let [mean_q, log_var_q, mean_p, log_var_p] = inputs;
+        let log_ratio = log_var_q - log_var_p;
+        let distance = mean_q - mean_p;
+        let distance = distance * distance * exp::<FMA>(-log_var_p);
+        [0.5 * (exp_excess::<FMA>(log_ratio) + distance)]
+    }
+}
+
+/// Its gradients: of both arguments of `q`, then of `p`.
+#[derive(Clone, Copy)]
+pub(crate) struct GaussianKlBetweenGrad;
+
+impl Pointwise<4, 4> for GaussianKlBetweenGrad {
+    #[inline(always)]
+    fn apply<const FMA: bool>(self, gradient: f32, inputs: [f32; 4]) -> [f32; 4] {
+        let [mean_q, log_var_q, mean_p, log_var_p] = inputs;
+        let excess = exp_m1::<FMA>(log_var_q - log_var_p);
+        let distance = mean_q - mean_p;
+        let slope = distance * exp::<FMA>(-log_var_p);
+        [
+            gradient * slope,
+            gradient * (0.5 * excess),
+            gradient * -slope,
+            gradient * (-0.5 * (excess + distance * slope)),
+        ]
+    }
+}
+
+/// `ln(1 + e^logit) - logit target`.
+#[derive(Clone, Copy)]
+pub(crate) struct BernoulliNll;
+
+impl Pointwise<2, 1> for BernoulliNll {
+    #[inline(always)]
+    fn apply<const FMA: bool>(self, _: f32, [logit, target]: [f32; 2]) -> [f32; 1] {
+        [softplus::<FMA>(logit) - logit * target]
+    }
+}
+
+/// Its gradient of the logit.
+#[derive(Clone, Copy)]
+pub(crate) struct BernoulliNllGrad;
+
+impl Pointwise<2, 1> for BernoulliNllGrad {
+    #[inline(always)]
+    fn apply<const FMA: bool>(self, gradient: f32, [logit, target]: [f32; 2]) -> [f32; 1] {
+        [gradient * (sigmoid::<FMA>(logit) - target)]
+    }
+}
+
+/// `(ln(2 pi) + log_var + (target - mean)^2 e^-log_var) / 2`.
+#[derive(Clone, Copy)]
+pub(crate) struct GaussianNll;
+
+impl Pointwise<3, 1> for GaussianNll {
+    #[inline(always)]
+    fn apply<const FMA: bool>(self, _: f32, [mean, target, log_var]: [f32; 3]) -> [f32; 1] {
+        let distance = target - mean;
+        let squared = distance * distance * exp::<FMA>(-log_var);
+        [0.5 * (squared + (log_var + LN_2PI as f32))]
+    }
+}
+
+/// Its gradients: of the mean and of the log-variance.
+#[derive(Clone, Copy)]
+pub(crate) struct GaussianNllGrad;
+
+impl Pointwise<3, 2> for GaussianNllGrad {
+    #[inline(always)]
+    fn apply<const FMA: bool>(self, gradient: f32, [mean, target, log_var]: [f32; 3]) -> [f32; 2] {
+        let distance = mean - target;
+        let slope = distance * exp::<FMA>(-log_var);
+        [
+            gradient * slope,
+            gradient * (0.5 * (1.0 - distance * slope)),
+        ]
+    }
+}
+
+/// `(mean - target)^2`.
+#[derive(Clone, Copy)]
+pub(crate) struct SquaredError;
+
+impl Pointwise<2, 1> for SquaredError {
+    #[inline(always)]
+    fn apply<const FMA: bool>(self, _: f32, [mean, target]: [f32; 2]) -> [f32; 1] {
+        let distance = mean - target;
+        [distance * distance]
+    }
+}
+
+/// Its gradient of the mean.
+#[derive(Clone, Copy)]
+pub(crate) struct SquaredErrorGrad;
+
+impl Pointwise<2, 1> for SquaredErrorGrad {
+    #[inline(always)]
+    fn apply<const FMA: bool>(self, gradient: f32, [mean, target]: [f32; 2]) -> [f32; 1] {
+        [gradient * (2.0 * (mean - target))]
+    }
+}
