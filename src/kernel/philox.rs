@@ -58,7 +58,7 @@ pub(crate) fn box_muller(words: [u32; 2]) -> [f32; 2] {
     // The nearest quarter of the circle, and what is left, in [-1/8, 1/8) of it.
     let turned = words[1].wrapping_add(1 << 29);
     let quarter = turned >> 30;
-    let rest = (turned & 0x3FFF_FFFF) as i32 - (1 << 29);
+    let rest = ((turned & 0x3FFF_FFFF) as i32).wrapping_sub(1 << 29);
     let x = rest as f32 * (std::f32::consts::TAU / 4_294_967_296.0);
     let square = x * x;
     let sin = ((SIN[0] * square + SIN[1]) * square + SIN[2]) * square * x + x;
@@ -90,7 +90,7 @@ fn ln_of_fraction(word: u32) -> f32 {
     for coefficient in &LN[1..] {
         series = series * x + coefficient;
     }
-    let exponent = (exponent - 32) as f32;
+    let exponent = exponent.wrapping_sub(32) as f32;
     let square = x * x;
     let tail = series * x * square + exponent * LN_2[1] - 0.5 * square;
     x + tail + exponent * LN_2[0]

@@ -14,20 +14,18 @@ fn fma<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
 /// Adding it rounds a small number to the nearest integer, and leaves that integer in the low bits.
 const ROUND: f32 = 12_582_912.0;
 
-/// `e^x`, within 2 units in the last place; 0 and infinity where it underflows and overflows.
+/// `e^x`, within 2 units in the last place; infinity where it overflows, and 0 below the normal numbers.
 #[inline(always)]
 pub(crate) fn exp<const FMA: bool>(x: f32) -> f32 {
-    let (tail, rest, scale) = exp_parts::<FMA>(x);
-    (tail + rest + 1.0) * scale[0] * scale[1]
+    exp_and_tail::<FMA>(x).0
 }
 
 /// `e^x - 1`, exact near 0.
 #[inline(always)]
 pub(crate) fn exp_m1<const FMA: bool>(x: f32) -> f32 {
-    let (tail, rest, scale) = exp_parts::<FMA>(x);
-    let exp = (tail + rest + 1.0) * scale[0] * scale[1];
+    let (exp, tail) = exp_and_tail::<FMA>(x);
     if x.abs() < EXP_NEAR {
-        tail + rest
+        tail + x
     } else {
         exp - 1.0
     }
@@ -36,8 +34,7 @@ pub(crate) fn exp_m1<const FMA: bool>(x: f32) -> f32 {
 /// `e^x - 1 - x`, exact near 0, and never negative.
 #[inline(always)]
 pub(crate) fn exp_excess<const FMA: bool>(x: f32) -> f32 {
-    let (tail, rest, scale) = exp_parts::<FMA>(x);
-    let exp = (tail + rest + 1.0) * scale[0] * scale[1];
+    let (exp, tail) = exp_and_tail::<FMA>(x);
     if x.abs() < EXP_NEAR {
         tail
     } else {
@@ -45,13 +42,9 @@ pub(crate) fn exp_excess<const FMA: bool>(x: f32) -> f32 {
     }
 }
 
-/// `e^x = (1 + rest + tail) scale`, with `rest` in `[-ln(2)/2, ln(2)/2]` and `tail` what is left of its
-/// exponential; the scale in two factors, because it runs beyond what one exponent holds.
+/// `e^x`, and `e^r - 1 - r` for what is left of `x` in `[-ln(2)/2, ln(2)/2]`, which near 0 is `x` itself.
 #[inline(always)]
-fn exp_parts<const FMA: bool>(x: f32) -> (f32, f32, [f32; 2]) {
-    // A NaN passes both comparisons.
-    let x = if x > 89.0 { 89.0 } else { x };
-    let x = if x < -104.0 { -104.0 } else { x };
+fn exp_and_tail<const FMA: bool>(x: f32) -> (f32, f32) {
     let shifted = fma::<FMA>(x, std::f32::consts::LOG2_E, ROUND);
     let whole = shifted - ROUND;
     let rest = fma::<FMA>(whole, -LN_2[0], x);
@@ -60,18 +53,18 @@ fn exp_parts<const FMA: bool>(x: f32) -> (f32, f32, [f32; 2]) {
     for coefficient in &EXP[1..] {
         series = fma::<FMA>(series, rest, *coefficient);
     }
-    let whole = shifted.to_bits().wrapping_sub(ROUND.to_bits()) as i32;
-    let half = whole >> 1;
-    (
-        series * rest * rest,
-        rest,
-        [power_of_two(half), power_of_two(whole - half)],
-    )
-}
-
-#[inline(always)]
-fn power_of_two(exponent: i32) -> f32 {
-    f32::from_bits((exponent.wrapping_add(127) as u32) << 23)
+    let tail = series * rest * rest;
+    // Times 2^whole: the integer that rounding left in the low bits, added to the exponent.
+    let fraction = tail + rest + 1.0;
+    let exp = f32::from_bits(fraction.to_bits().wrapping_add(shifted.to_bits() << 23));
+    let exp = if x > -87.336_54 { exp } else { 0.0 };
+    // A NaN fails both comparisons, and comes out of the sum.
+    let exp = if x < 88.722_84 {
+        exp
+    } else {
+        x + f32::INFINITY
+    };
+    (exp, tail)
 }
 
 /// `ln(1 + x)` for `x` in `[0, 1]`, within 2 units in the last place.
@@ -188,8 +181,10 @@ mod tests {
         assert_eq!(exp::<true>(f32::NEG_INFINITY), 0.0);
         assert_eq!(exp::<true>(100.0), f32::INFINITY);
         assert_eq!(exp::<true>(0.0), 1.0);
-        assert!(exp::<true>(-100.0) > 0.0, "a subnormal number, not 0");
+        assert_eq!(exp::<true>(-100.0), 0.0);
+        assert!(exp::<true>(f32::from_bits(0x7FFF_FFFF)).is_nan(), "any NaN");
         assert!(exp::<true>(f32::NAN).is_nan());
+        assert!(exp::<true>(-f32::NAN).is_nan());
         assert!(exp_m1::<true>(f32::NAN).is_nan());
         assert!(exp_excess::<true>(f32::NAN).is_nan());
         assert_eq!(softplus::<true>(f32::INFINITY), f32::INFINITY);

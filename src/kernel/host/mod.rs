@@ -21,7 +21,7 @@ use std::{mem::MaybeUninit, ops::Range};
 const TILE: usize = 1024;
 
 /// Elements below which one thread is faster than waking others.
-const ELEMENTS_PER_TASK: usize = 1 << 15;
+const ELEMENTS_PER_TASK: usize = 1 << 16;
 
 /// A function of one element of each of `IN` inputs, and of the gradient that reaches the element's row
 /// (1 where there is none).
@@ -205,6 +205,12 @@ impl Tiling {
         if tasks < 2 || threads < 2 {
             return work(0..tiles);
         }
+        // No thread left with one task while the others have none.
+        let tasks = if tasks > threads {
+            tasks / threads * threads
+        } else {
+            tasks
+        };
         (0..tasks)
             .into_par_iter()
             .for_each(|task| work(tiles * task / tasks..tiles * (task + 1) / tasks));
@@ -325,14 +331,12 @@ fn evaluate<const FMA: bool, P: Pointwise<IN, OUT>, const IN: usize, const OUT: 
     results: &mut [[f32; TILE]; OUT],
     len: usize,
 ) {
-    let len = len.min(TILE);
-    for input in inputs {
-        assert!(input.len() >= len);
-    }
+    // Slices of one length: so the compiler sees that no access needs a check, and makes vector code.
+    let gradients = &gradients[..len];
+    let inputs = inputs.map(|input| &input[..len]);
+    let mut results = results.each_mut().map(|result| &mut result[..len]);
     for i in 0..len {
-        // SAFETY: every input has at least `len` elements, as just checked. Left to itself, the compiler
-        // checks each access instead, and makes no vector code.
-        let element = std::array::from_fn(|k| unsafe { *inputs[k].get_unchecked(i) });
+        let element = std::array::from_fn(|k| inputs[k][i]);
         let result = op.apply::<FMA>(gradients[i], element);
         for k in 0..OUT {
             results[k][i] = result[k];
@@ -343,26 +347,27 @@ fn evaluate<const FMA: bool, P: Pointwise<IN, OUT>, const IN: usize, const OUT: 
 /// The sum, in lanes that the compiler can keep in vectors.
 #[inline(always)]
 fn total(terms: &[f32]) -> f32 {
-    const LANES: usize = 32;
-    let mut lanes = [0.0; LANES];
-    let chunks = terms.chunks_exact(LANES);
-    let rest = chunks.remainder();
+    let mut lanes = [[0.0; 16]; 2];
+    let pairs = terms.chunks_exact(32);
+    let rest = pairs.remainder();
+    for pair in pairs {
+        for (half, lanes) in lanes.iter_mut().enumerate() {
+            for (i, lane) in lanes.iter_mut().enumerate() {
+                *lane += pair[16 * half + i];
+            }
+        }
+    }
+    let mut lanes: [f32; 16] = std::array::from_fn(|i| lanes[0][i] + lanes[1][i]);
+    let chunks = rest.chunks_exact(16);
+    let rest: f32 = chunks.remainder().iter().sum();
     for chunk in chunks {
-        for (lane, term) in lanes.iter_mut().zip(chunk) {
-            *lane += term;
+        for (i, lane) in lanes.iter_mut().enumerate() {
+            *lane += chunk[i];
         }
     }
-    for (lane, term) in lanes.iter_mut().zip(rest) {
-        *lane += term;
-    }
-    let mut width = LANES / 2;
-    while width > 0 {
-        for i in 0..width {
-            lanes[i] += lanes[i + width];
-        }
-        width /= 2;
-    }
-    lanes[0]
+    let lanes: [f32; 8] = std::array::from_fn(|i| lanes[i] + lanes[i + 8]);
+    let lanes: [f32; 4] = std::array::from_fn(|i| lanes[i] + lanes[i + 4]);
+    (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]) + rest
 }
 
 impl<E: Storage> Source<'_, E> {
