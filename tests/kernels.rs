@@ -235,14 +235,98 @@ fn strided_views_and_empty_batches_work() {
     }
 }
 
+/// What a caller's mistake says; before anything runs.
+#[track_caller]
+fn message(mistake: impl FnOnce() -> Tensor<1>) -> String {
+    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(mistake)).err();
+    let panic = panic.expect("the mistake went through");
+    *panic
+        .downcast::<String>()
+        .expect("a message with what differs in it")
+}
+
 #[test]
-#[should_panic(expected = "mean has shape [2, 3], log_var has shape [2, 4]")]
 fn shapes_that_differ_are_named() {
-    let device = Device::default();
-    kernel::gaussian_kl(
-        Tensor::<2>::zeros([2, 3], &device),
-        Tensor::zeros([2, 4], &device),
+    let zeros = |shape: [usize; 2]| Tensor::<2>::zeros(shape, &Device::default());
+    let (a, b) = ([2, 3], [2, 4]);
+    let said = [
+        message(|| kernel::gaussian_kl(zeros(a), zeros(b))),
+        message(|| kernel::gaussian_kl_between(zeros(a), zeros(a), zeros(a), zeros(b))),
+        message(|| kernel::bernoulli_nll(zeros(a), zeros(b))),
+        message(|| kernel::gaussian_nll(zeros(a), zeros(b), zeros(a))),
+        message(|| kernel::gaussian_nll(zeros(a), zeros(a), zeros(b))),
+        message(|| kernel::gaussian_nll_fixed(zeros(a), zeros(b), 1.0)),
+        message(|| kernel::squared_error(zeros(a), zeros(b))),
+        message(|| kernel::sum_event(kernel::reparameterize(zeros(a), zeros(b), zeros(a)))),
+        message(|| kernel::sum_event(kernel::reparameterize(zeros(a), zeros(a), zeros(b)))),
+        message(|| kernel::sum_event(kernel::reparameterize_seeded(zeros(a), zeros(b), 1))),
+    ];
+    for said in said {
+        assert!(said.contains("[2, 3]") && said.contains("[2, 4]"), "{said}");
+    }
+    let said = message(|| kernel::gaussian_kl(zeros(a), zeros(b)));
+    assert!(
+        said.starts_with("gaussian_kl: mean has shape [2, 3], log_var has shape [2, 4]"),
+        "{said}"
     );
+}
+
+#[test]
+fn an_empty_event_is_refused() {
+    let empty = || Tensor::<3>::zeros([4, 0, 3], &Device::default());
+    for said in [
+        message(|| kernel::gaussian_kl(empty(), empty())),
+        message(|| kernel::bernoulli_nll(empty(), empty())),
+        message(|| kernel::sum_event(kernel::reparameterize_seeded(empty(), empty(), 1))),
+    ] {
+        assert!(
+            said.contains("[4, 0, 3]") && said.contains("at least one element"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn float_types_that_differ_are_named() {
+    let device = Device::default();
+    let single = Tensor::<2>::zeros([2, 3], &device);
+    let double = single.clone().cast(burn::tensor::DType::F64);
+    let said = message(|| kernel::gaussian_kl(single, double));
+    assert!(
+        said.contains("F32") && said.contains("F64") && said.contains("cast"),
+        "{said}"
+    );
+}
+
+#[cfg(all(feature = "flex", feature = "ndarray"))]
+#[test]
+fn devices_that_differ_are_named() {
+    let devices = devices();
+    let on = |i: usize| Tensor::<2>::zeros([2, 3], &devices[i].1);
+    let said = message(|| kernel::gaussian_kl(on(0), on(1)));
+    assert!(said.contains("Flex") && said.contains("NdArray"), "{said}");
+    assert!(
+        said.contains("mean is on") && said.contains("to_device"),
+        "{said}"
+    );
+}
+
+/// A device with autodiff and the same one without go together: data has no gradients.
+#[test]
+fn a_constant_needs_no_autodiff_device() {
+    for (name, device) in devices() {
+        let logits = tensor([2, 3], &device.clone().autodiff(), noise(1, 1.0)).require_grad();
+        let target = tensor([2, 3], &device, |i| (i % 2) as f64);
+        let nll = kernel::bernoulli_nll(logits.clone(), target);
+        let gradient = values(logits.grad(&nll.sum().backward()).unwrap());
+        let logit = noise(1, 1.0)(0) as f32;
+        assert_close(
+            gradient[0],
+            f64::from(1.0 / (1.0 + (-logit).exp())),
+            1e-6,
+            name,
+        );
+    }
 }
 
 /// burn 0.22.1 under Fusion reads the wrong elements in a chain of elementwise operations on the

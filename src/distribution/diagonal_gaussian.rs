@@ -77,6 +77,12 @@ impl<const D: usize> DiagonalGaussian<D> {
         kernel::gaussian_kl_between(self.mean(), self.log_var(), other.mean(), other.log_var())
     }
 
+    /// A reparameterized sample whose noise is a function of `seed` alone, the same on every backend, and
+    /// exists nowhere in memory: [`kernel::reparameterize_seeded`]. Take another seed for another draw.
+    pub fn rsample_seeded(&self, seed: u64) -> Tensor<D> {
+        kernel::reparameterize_seeded(self.mean(), self.log_var(), seed)
+    }
+
     /// The same distributions over an event of another shape: `[batch, ...]` to `shape`.
     pub fn reshape<const E: usize>(self, shape: [usize; E]) -> DiagonalGaussian<E> {
         DiagonalGaussian {

@@ -14,7 +14,15 @@
 //!
 //! All arguments must be on one device, of one float type, and an event must have at least one element; a
 //! batch may be empty. A function panics otherwise, before anything runs, with a message that names what
-//! differs. (That a target is not of integers is seen to by its type.)
+//! differs. A target of integers does not compile:
+//!
+//! ```compile_fail
+//! use burn::prelude::*;
+//! # let device = Device::default();
+//! let logits = Tensor::<2>::zeros([2, 3], &device);
+//! let target = Tensor::<2, Int>::zeros([2, 3], &device); // `.float()` is the way out
+//! burn_generative::kernel::bernoulli_nll(logits, target);
+//! ```
 
 pub mod reference;
 
@@ -304,6 +312,10 @@ fn broadcast_rows<const D: usize>(tensor: Tensor<D>, shape: &Shape) -> Tensor<2>
         return rows(tensor);
     }
     let [batch, event] = [shape[0], event_len(shape)];
+    if batch == 0 {
+        // burn expands to no empty shape.
+        return Tensor::empty([0, event], (&tensor.device(), tensor.dtype()));
+    }
     if event_len(&tensor.shape()) == event {
         return rows(tensor).expand([batch, event]);
     }

@@ -58,8 +58,8 @@ impl<const D: usize> Prior for StandardNormal<D> {
     }
 
     fn log_prob(&self, z: Tensor<D>) -> Tensor<1> {
-        let zeros = Tensor::zeros(z.shape(), &z.device());
-        kernel::gaussian_nll_fixed(zeros, z, 1.0).neg()
+        let zeros = z.zeros_like();
+        kernel::gaussian_nll_fixed(z, zeros, 1.0).neg()
     }
 
     fn kl<Q>(&self, posterior: &Q, z: Tensor<D>) -> Tensor<1>

@@ -334,7 +334,7 @@ fn evaluate<const FMA: bool, P: Pointwise<IN, OUT>, const IN: usize, const OUT: 
     // Slices of one length: so the compiler sees that no access needs a check, and makes vector code.
     let gradients = &gradients[..len];
     let inputs = inputs.map(|input| &input[..len]);
-    let mut results = results.each_mut().map(|result| &mut result[..len]);
+    let results = results.each_mut().map(|result| &mut result[..len]);
     for i in 0..len {
         let element = std::array::from_fn(|k| inputs[k][i]);
         let result = op.apply::<FMA>(gradients[i], element);

@@ -1,0 +1,435 @@
+//! The kernels against their references in `f64`: values and every gradient, on every backend, over shapes,
+//! memory layouts and magnitudes drawn at random. (tests/kernels.rs checks them against formulas and finite
+//! differences at fixed arguments.)
+
+mod common;
+
+use burn::prelude::*;
+use burn::tensor::{DType, bf16, f16};
+use burn_generative::kernel::{self, reference};
+use common::{devices, values};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+/// A matrix as a kernel may meet it: some numbers, and how they lie in memory.
+#[derive(Clone, Debug)]
+struct Case {
+    batch: usize,
+    /// The event's axes.
+    event: Vec<usize>,
+    layouts: Vec<Layout>,
+    /// Numbers for every argument, enough for the largest layout.
+    numbers: Vec<Vec<f32>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Layout {
+    Contiguous,
+    /// The batch is the last axis in memory.
+    Transposed,
+    /// A window of a larger tensor.
+    Sliced,
+    /// One event for the whole batch.
+    Repeated,
+}
+
+impl Case {
+    fn elements(&self) -> usize {
+        self.batch * self.event.iter().product::<usize>()
+    }
+
+    /// The argument `k`, laid out as drawn.
+    fn argument<const D: usize>(&self, k: usize, device: &Device, dtype: DType) -> Tensor<D> {
+        let shape: [usize; D] = std::iter::once(self.batch)
+            .chain(self.event.iter().copied())
+            .collect::<Vec<_>>()
+            .try_into()
+            .expect("the rank of the case");
+        let fill = |shape: [usize; D]| -> Tensor<D> {
+            let numbers = &self.numbers[k];
+            let numbers: Vec<f32> = (0..shape.iter().product())
+                .map(|i| numbers[i % numbers.len()])
+                .collect();
+            Tensor::from_data(TensorData::new(numbers, shape), (device, dtype))
+        };
+        let mut axes: [isize; D] = std::array::from_fn(|axis| axis as isize);
+        match self.layouts[k] {
+            Layout::Contiguous => fill(shape),
+            Layout::Transposed => {
+                let mut turned = shape;
+                turned.rotate_left(1);
+                axes.rotate_right(1);
+                fill(turned).permute(axes)
+            }
+            Layout::Sliced => {
+                let wider = shape.map(|n| n + 2);
+                let window: [std::ops::Range<usize>; D] = shape.map(|n| 1..n + 1);
+                fill(wider).slice(window)
+            }
+            // burn expands to no empty shape.
+            Layout::Repeated if self.batch == 0 => fill(shape),
+            Layout::Repeated => {
+                let mut one = shape;
+                one[0] = 1;
+                fill(one).expand(shape)
+            }
+        }
+    }
+}
+
+/// What log-variances, means and logits are drawn from: mostly of the size they have in training, sometimes
+/// at the ends of what a model can make of them.
+fn number(end: f32) -> impl Strategy<Value = f32> {
+    prop_oneof![
+        6 => -3.0f32..3.0,
+        1 => Just(0.0f32),
+        1 => Just(end),
+        1 => Just(-end),
+        1 => -1e-3f32..1e-3,
+    ]
+}
+
+fn case(ends: Vec<f32>) -> impl Strategy<Value = Case> {
+    let batch = prop_oneof![1 => Just(0usize), 8 => 1usize..9, 1 => Just(130)];
+    let event = prop_oneof![
+        4 => prop::collection::vec(1usize..40, 1..2),
+        2 => prop::collection::vec(1usize..8, 2..3),
+        2 => prop::collection::vec(1usize..6, 3..4),
+        // Around the tile of the CPU kernels, and beyond it.
+        1 => (1000usize..1100).prop_map(|n| vec![n]),
+        1 => (2000usize..3100).prop_map(|n| vec![n]),
+    ];
+    let layout = || {
+        prop_oneof![
+            3 => Just(Layout::Contiguous),
+            1 => Just(Layout::Transposed),
+            1 => Just(Layout::Sliced),
+            1 => Just(Layout::Repeated),
+        ]
+    };
+    let layouts: Vec<_> = ends.iter().map(|_| layout()).collect();
+    // A prime number of them, so that no row repeats another.
+    let numbers: Vec<_> = ends
+        .iter()
+        .map(|&end| prop::collection::vec(number(end), 211..212))
+        .collect();
+    (batch, event, layouts, numbers).prop_map(|(batch, event, layouts, numbers)| Case {
+        batch,
+        event,
+        layouts,
+        numbers,
+    })
+}
+
+/// An operation with its reference, for one rank; the kernel returns anything per element or per sample.
+type Operation<const D: usize, const N: usize> = fn([Tensor<D>; N]) -> Tensor<1>;
+
+/// The value, and the gradient of every argument.
+fn run<const D: usize, const N: usize>(
+    case: &Case,
+    device: &Device,
+    dtype: DType,
+    operation: Operation<D, N>,
+) -> (Vec<f64>, [Vec<f64>; N]) {
+    let device = device.clone().autodiff();
+    let arguments: [Tensor<D>; N] =
+        std::array::from_fn(|k| case.argument::<D>(k, &device, dtype).require_grad());
+    let output = operation(arguments.clone());
+    // A weight for each output, so that a gradient that lands on another one is seen.
+    let weights: Vec<f32> = (0..output.dims()[0])
+        .map(|i| 1.0 - (i % 7) as f32 / 4.0)
+        .collect();
+    let weights = Tensor::<1>::from_data(TensorData::from(&weights[..]), (&device, dtype));
+    let gradients = (output.clone() * weights).sum().backward();
+    let gradients = arguments.map(|argument| {
+        values(
+            argument
+                .grad(&gradients)
+                .expect("every argument has a gradient"),
+        )
+    });
+    (values(output), gradients)
+}
+
+/// Fails unless every number is the oracle's, to `tolerance` times its size or that of the terms it is a
+/// difference of (`scale`).
+fn agree(
+    got: &[f64],
+    want: &[f64],
+    tolerance: f64,
+    scale: f64,
+    what: &str,
+) -> Result<(), TestCaseError> {
+    prop_assert_eq!(got.len(), want.len(), "{}", what);
+    for (i, (got, want)) in got.iter().zip(want).enumerate() {
+        let bound = tolerance * want.abs().max(scale);
+        prop_assert!(
+            (got - want).abs() <= bound,
+            "{}[{}]: got {}, want {}",
+            what,
+            i,
+            got,
+            want
+        );
+    }
+    Ok(())
+}
+
+/// Runs an operation and its reference over drawn cases, on every backend.
+fn holds<const N: usize>(
+    name: &str,
+    ends: [f32; N],
+    // The operation at the ranks that cases have.
+    ours: (Operation<2, N>, Operation<3, N>, Operation<4, N>),
+    plain: (Operation<2, N>, Operation<3, N>, Operation<4, N>),
+) {
+    let exact = common::cpu();
+    for (device_name, device) in devices() {
+        // Software Vulkan takes its time; the layouts and sizes are all seen in as many cases.
+        let (cases, tolerance) = if device_name == "wgpu" {
+            (12, 1e-4)
+        } else {
+            (96, 1e-5)
+        };
+        let config = Config {
+            cases,
+            failure_persistence: None,
+            ..Config::default()
+        };
+        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
+        let mut runner = TestRunner::new_with_rng(config, rng);
+        let result = runner.run(&case(ends.to_vec()), |case| {
+            let (got, want) = match case.event.len() {
+                1 => (
+                    run(&case, &device, DType::F32, ours.0),
+                    run(&case, &exact, DType::F64, plain.0),
+                ),
+                2 => (
+                    run(&case, &device, DType::F32, ours.1),
+                    run(&case, &exact, DType::F64, plain.1),
+                ),
+                _ => (
+                    run(&case, &device, DType::F32, ours.2),
+                    run(&case, &exact, DType::F64, plain.2),
+                ),
+            };
+            let what = format!("{name} on {device_name}");
+            let per_output = (case.elements() / got.0.len().max(1)) as f64;
+            agree(&got.0, &want.0, tolerance, per_output, &what)?;
+            for k in 0..N {
+                let what = format!("{what}, gradient {k}");
+                // A repeated argument's gradient is a sum over the batch.
+                let terms = case.batch.max(1) as f64;
+                agree(&got.1[k], &want.1[k], tolerance, terms, &what)?;
+            }
+            Ok(())
+        });
+        if let Err(error) = result {
+            panic!("{error}");
+        }
+    }
+}
+
+/// The property for one operation: its name, the largest magnitude of each argument, how the kernel and the
+/// reference are called.
+macro_rules! property {
+    ($test:ident, [$($end:literal),*], |$arguments:pat_param, $module:ident| $body:expr) => {
+        #[test]
+        fn $test() {
+            fn ours<const D: usize>($arguments: [Tensor<D>; [$($end),*].len()]) -> Tensor<1> {
+                use kernel as $module;
+                $body
+            }
+            fn plain<const D: usize>($arguments: [Tensor<D>; [$($end),*].len()]) -> Tensor<1> {
+                use reference as $module;
+                $body
+            }
+            holds(
+                stringify!($test),
+                [$($end),*],
+                (ours::<2>, ours::<3>, ours::<4>),
+                (plain::<2>, plain::<3>, plain::<4>),
+            );
+        }
+    };
+}
+
+/// All elements of a tensor, so that one that is not per sample goes through the same checks.
+fn flat<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
+    let elements = tensor.shape().num_elements();
+    tensor.reshape([elements])
+}
+
+property!(
+    reparameterize,
+    [10.0, 30.0, 4.0],
+    |[mean, log_var, noise], module| { flat(module::reparameterize(mean, log_var, noise)) }
+);
+property!(
+    reparameterize_seeded,
+    [10.0, 30.0],
+    |[mean, log_var], module| {
+        flat(module::reparameterize_seeded(
+            mean,
+            log_var,
+            0x0123_4567_89AB_CDEF,
+        ))
+    }
+);
+property!(gaussian_kl, [30.0, 30.0], |[mean, log_var], module| {
+    module::gaussian_kl(mean, log_var)
+});
+property!(
+    gaussian_kl_between,
+    [10.0, 30.0, 10.0, 30.0],
+    |[mq, lq, mp, lp], module| { module::gaussian_kl_between(mq, lq, mp, lp) }
+);
+property!(bernoulli_nll, [100.0, 1.0], |[logits, target], module| {
+    module::bernoulli_nll(logits, target)
+});
+property!(
+    gaussian_nll,
+    [10.0, 10.0, 30.0],
+    |[mean, target, log_var], module| { module::gaussian_nll(mean, target, log_var) }
+);
+property!(
+    gaussian_nll_fixed,
+    [10.0, 10.0],
+    |[mean, target], module| { module::gaussian_nll_fixed(mean, target, 0.1) }
+);
+property!(squared_error, [10.0, 10.0], |[mean, target], module| {
+    module::squared_error(mean, target)
+});
+
+/// NaN in, NaN out: in that sample, and nowhere else.
+#[test]
+fn a_nan_stays_in_its_sample() {
+    const SHAPE: [usize; 2] = [6, 37];
+    const ROW: usize = 4;
+    type Kernel = fn([Tensor<2>; 4]) -> Tensor<1>;
+    let kernels: [(&str, usize, Kernel); 6] = [
+        ("reparameterize", 3, |[m, l, n, _]| {
+            kernel::sum_event(kernel::reparameterize(m, l, n))
+        }),
+        ("gaussian_kl", 2, |[m, l, _, _]| kernel::gaussian_kl(m, l)),
+        ("gaussian_kl_between", 4, |[a, b, c, d]| {
+            kernel::gaussian_kl_between(a, b, c, d)
+        }),
+        ("bernoulli_nll", 2, |[l, x, _, _]| {
+            kernel::bernoulli_nll(l, x)
+        }),
+        ("gaussian_nll", 3, |[m, x, l, _]| {
+            kernel::gaussian_nll(m, x, l)
+        }),
+        ("squared_error", 2, |[m, x, _, _]| {
+            kernel::squared_error(m, x)
+        }),
+    ];
+    for (device_name, device) in devices() {
+        for (name, arguments, kernel) in kernels {
+            let tensors = |nan: Option<usize>| -> [Tensor<2>; 4] {
+                std::array::from_fn(|k| {
+                    common::tensor(SHAPE, &device, |i| {
+                        match nan == Some(k) && i == ROW * SHAPE[1] + 20 {
+                            true => f64::NAN,
+                            false => common::noise(k, 1.0)(i),
+                        }
+                    })
+                })
+            };
+            let clean = values(kernel(tensors(None)));
+            for argument in 0..arguments {
+                let output = values(kernel(tensors(Some(argument))));
+                for (row, (got, want)) in output.iter().zip(&clean).enumerate() {
+                    let what =
+                        format!("{name} on {device_name}, NaN in argument {argument}, row {row}");
+                    match row == ROW {
+                        true => assert!(got.is_nan(), "{what}: {got}"),
+                        false => assert_eq!(got, want, "{what}"),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// More rows than one dimension of a GPU's grid has cubes.
+#[test]
+fn batches_beyond_the_size_of_a_grid_are_right() {
+    const ROWS: usize = 70_001;
+    for (device_name, device) in devices() {
+        let device = device.autodiff();
+        let fill =
+            |k: usize| common::tensor([ROWS, 3], &device, common::noise(k, 1.0)).require_grad();
+        let (mean, log_var) = (fill(1), fill(2));
+        let kl = kernel::gaussian_kl(mean.clone(), log_var.clone());
+        let got = (
+            values(kl.clone()),
+            values(log_var.grad(&kl.sum().backward()).unwrap()),
+        );
+        let plain = reference::gaussian_kl(mean, log_var.clone());
+        let want = (
+            values(plain.clone()),
+            values(log_var.grad(&plain.sum().backward()).unwrap()),
+        );
+        common::assert_all_close(&got.0, &want.0, 1e-5, device_name);
+        common::assert_all_close(&got.1, &want.1, 1e-5, device_name);
+    }
+}
+
+/// Half precision: kept in 16 bits, computed in `f32`, so that a sum over 3000 elements is as exact as its
+/// one rounding at the end.
+#[cfg(feature = "flex")]
+#[test]
+fn half_precision_is_rounded_only_where_it_is_kept() {
+    let device = Device::flex();
+    let exact = |dtype: DType, tensor: Tensor<2>| tensor.cast(dtype).cast(DType::F64);
+    for (dtype, unit) in [
+        (DType::F16, f64::from(f16::EPSILON.to_f32())),
+        (DType::BF16, f64::from(bf16::EPSILON.to_f32())),
+    ] {
+        let fill = |k: usize| common::tensor([3, 3000], &device, common::noise(k, 1.0));
+        let got = kernel::gaussian_kl(fill(1).cast(dtype), fill(2).cast(dtype));
+        assert_eq!(got.dtype(), dtype);
+        let want = reference::gaussian_kl(exact(dtype, fill(1)), exact(dtype, fill(2)));
+        common::assert_all_close(&values(got), &values(want), unit, &format!("{dtype:?}"));
+
+        let autodiff = device.clone().autodiff();
+        let inner = |t: Tensor<2>| {
+            Tensor::<2>::from_inner(t)
+                .to_device(&autodiff)
+                .require_grad()
+        };
+        let (mean, log_var) = (inner(fill(1).cast(dtype)), inner(fill(2).cast(dtype)));
+        let z = kernel::reparameterize_seeded(mean.clone(), log_var.clone(), 3);
+        let wanted =
+            reference::reparameterize_seeded(exact(dtype, fill(1)), exact(dtype, fill(2)), 3);
+        common::assert_all_close(&values(z.clone()), &values(wanted.clone()), unit, "z");
+        let gradient = log_var.grad(&z.sum().backward()).unwrap();
+        assert_eq!(gradient.dtype(), dtype);
+        let want = (wanted - exact(dtype, fill(1))).mul_scalar(0.5);
+        // The gradient inherits the rounding of z.
+        common::assert_all_close(&values(gradient), &values(want), 4.0 * unit, "gradient");
+    }
+}
+
+/// `f64` goes to the reference, at full precision.
+#[cfg(feature = "flex")]
+#[test]
+fn double_precision_keeps_its_digits() {
+    let device = Device::flex();
+    let fill = |k: usize| {
+        let numbers: Vec<f64> = (0..12).map(common::noise(k, 1.0)).collect();
+        Tensor::<2>::from_data(TensorData::new(numbers, [3, 4]), (&device, DType::F64))
+    };
+    let kl = kernel::gaussian_kl(fill(1), fill(2));
+    assert_eq!(kl.dtype(), DType::F64);
+    let formula = |i: usize| {
+        let (mean, log_var) = (common::noise(1, 1.0)(i), common::noise(2, 1.0)(i));
+        0.5 * (mean * mean + log_var.exp() - 1.0 - log_var)
+    };
+    for (row, got) in values(kl).into_iter().enumerate() {
+        let want: f64 = (4 * row..4 * row + 4).map(formula).sum();
+        assert!((got - want).abs() < 1e-13, "{got}, {want}");
+    }
+}
