@@ -1,10 +1,11 @@
 """The same work in PyTorch, on the CPU: `pip install torch`, then
-`python benches/pytorch_twin.py [losses|vae_epoch]`.
+`python benches/pytorch_twin.py [a kernel's name | vae_epoch] ...`.
 
 Times are medians; compare them with the medians of `cargo bench --profile dev`, run on the same
 machine at the same time of day.
 """
 
+import math
 import statistics
 import sys
 import time
@@ -15,7 +16,8 @@ from torch.nn import functional as F
 
 
 def median(work, repeats):
-    work()
+    for _ in range(3):
+        work()
     times = []
     for _ in range(repeats):
         start = time.perf_counter()
@@ -24,47 +26,62 @@ def median(work, repeats):
     return statistics.median(times)
 
 
-LOSSES = {
-    "bernoulli_nll": lambda a, b: F.binary_cross_entropy_with_logits(
-        a, b, reduction="none"
-    ).sum(1),
-    "gaussian_nll_fixed": lambda a, b: F.gaussian_nll_loss(
-        a, b, torch.ones(a.shape[:-1] + (1,)), full=True, reduction="none"
-    ).sum(1),
-    "gaussian_kl": lambda a, b: -0.5 * (1 + b - a.pow(2) - b.exp()).sum(1),
-    "reparameterize_with_noise": lambda a, b: (
-        a + torch.exp(0.5 * b) * a.detach()
-    ).sum(1),
-}
-PIXELS = [(128, 784), (4096, 784)]
-LATENTS = [(128, 20), (4096, 512)]
-SIZES = {
-    "bernoulli_nll": PIXELS,
-    "gaussian_nll_fixed": PIXELS,
-    "gaussian_kl": LATENTS,
-    "reparameterize_with_noise": LATENTS,
-}
+def nll_with_variance(mean, log_var, target):
+    return 0.5 * (math.log(2 * math.pi) + log_var + (target - mean) ** 2 * torch.exp(-log_var)).sum(1)
 
 
-def losses():
-    print(f"{'loss':28}{'shape':>14}{'forward us':>14}{'+ backward us':>16}")
-    for name, loss in LOSSES.items():
-        for shape in SIZES[name]:
-            torch.manual_seed(1)
-            a, b = torch.rand(shape), torch.rand(shape)
-            ga, gb = (t.clone().requires_grad_() for t in (a, b))
+def kl_between(mq, lq, mp, lp):
+    return 0.5 * (lp - lq + torch.exp(lq - lp) + (mq - mp) ** 2 * torch.exp(-lp) - 1).sum(1)
+
+
+# The operation, how many matrices it takes, and how many of them have gradients.
+KERNELS = {
+    "reparameterize": (lambda m, l, n: m + torch.exp(0.5 * l) * n, 3, 2),
+    # PyTorch draws the noise as a tensor.
+    "reparameterize_seeded": (lambda m, l: m + torch.exp(0.5 * l) * torch.randn_like(l), 2, 2),
+    "gaussian_kl": (lambda m, l: -0.5 * (1 + l - m.pow(2) - l.exp()).sum(1), 2, 2),
+    "gaussian_kl_between": (kl_between, 4, 4),
+    "bernoulli_nll": (
+        lambda l, x: F.binary_cross_entropy_with_logits(l, x, reduction="none").sum(1),
+        2,
+        1,
+    ),
+    "gaussian_nll": (nll_with_variance, 3, 2),
+    "gaussian_nll_fixed": (
+        lambda m, x: 0.5 * ((x - m) ** 2 + math.log(2 * math.pi)).sum(1),
+        2,
+        1,
+    ),
+}
+LATENTS = [(128, 20), (512, 128), (4096, 512), (65536, 256)]
+PIXELS = [(128, 784), (4096, 784), (65536, 256)]
+
+
+def kernel(name):
+    """Medians in microseconds: forward, and forward + backward; eager, and compiled."""
+    operation, count, tracked = KERNELS[name]
+    print(f"{'kernel':24}{'shape':>14}{'eager':>11}{'+ backward':>12}{'compiled':>11}{'+ backward':>12}")
+    for shape in PIXELS if name.endswith(("nll", "fixed")) else LATENTS:
+        torch.manual_seed(1)
+        plain = [torch.rand(shape) for _ in range(count)]
+        leaves = [t.clone().requires_grad_(k < tracked) for k, t in enumerate(plain)]
+        one = torch.ones_like(operation(*plain))
+        repeats = 200 if shape[0] < 1000 else 30 if shape[0] < 60_000 else 8
+        times = []
+        torch._dynamo.reset()
+        for work in (operation, torch.compile(operation, dynamic=False)):
 
             def forward():
                 with torch.no_grad():
-                    loss(a, b)
+                    work(*plain)
 
             def backward():
-                ga.grad = gb.grad = None
-                loss(ga, gb).sum().backward()
+                for leaf in leaves:
+                    leaf.grad = None
+                work(*leaves).backward(one)
 
-            repeats = 200 if shape[0] == 128 else 50
-            times = [median(work, repeats) * 1e6 for work in (forward, backward)]
-            print(f"{name:28}{str(shape):>14}{times[0]:14.1f}{times[1]:16.1f}")
+            times += [median(step, repeats) * 1e6 for step in (forward, backward)]
+        print(f"{name:24}{f'{shape[0]}x{shape[1]}':>14}{times[0]:11.1f}{times[1]:12.1f}{times[2]:11.1f}{times[3]:12.1f}", flush=True)
 
 
 class Vae(nn.Module):
@@ -113,6 +130,5 @@ def vae_epoch():
 
 if __name__ == "__main__":
     print(f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads")
-    which = sys.argv[1:] or ["losses", "vae_epoch"]
-    for name in which:
-        {"losses": losses, "vae_epoch": vae_epoch}[name]()
+    for name in sys.argv[1:] or [*KERNELS, "vae_epoch"]:
+        vae_epoch() if name == "vae_epoch" else kernel(name)

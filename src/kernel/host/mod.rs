@@ -12,16 +12,20 @@ mod simd;
 
 use super::philox;
 use burn::tensor::{bf16, f16};
-use rayon::prelude::*;
 use simd::Job;
-use std::{mem::MaybeUninit, ops::Range};
+use std::{
+    mem::MaybeUninit,
+    ops::Range,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 /// Elements of a tile: with five inputs and four outputs in `f32` still well inside the second-level cache,
 /// and enough to make a tile's own cost small.
 const TILE: usize = 1024;
 
-/// Elements below which one thread is faster than waking others.
-const ELEMENTS_PER_TASK: usize = 1 << 16;
+/// Elements that are worth handing to another thread; a matrix of fewer than four times as many is left to
+/// one.
+const ELEMENTS_PER_TASK: usize = 1 << 15;
 
 /// A function of one element of each of `IN` inputs, and of the gradient that reaches the element's row
 /// (1 where there is none).
@@ -38,6 +42,10 @@ pub(crate) trait Storage: Copy + Send + Sync + 'static {
     fn as_f32(_numbers: &[Self]) -> Option<&[f32]> {
         None
     }
+    /// The same of numbers that are still to be written.
+    fn as_f32_mut(_numbers: &mut [MaybeUninit<Self>]) -> Option<&mut [MaybeUninit<f32>]> {
+        None
+    }
 }
 
 impl Storage for f32 {
@@ -48,6 +56,9 @@ impl Storage for f32 {
         number
     }
     fn as_f32(numbers: &[Self]) -> Option<&[f32]> {
+        Some(numbers)
+    }
+    fn as_f32_mut(numbers: &mut [MaybeUninit<Self>]) -> Option<&mut [MaybeUninit<f32>]> {
         Some(numbers)
     }
 }
@@ -198,22 +209,32 @@ impl Tiling {
     }
 
     /// Calls `work` with ranges that cover all tiles, from several threads where that pays.
-    fn run(&self, work: impl Fn(Range<usize>) + Send + Sync) {
+    fn run(&self, work: impl Fn(Range<usize>) + Sync) {
         let tiles = self.rows.div_ceil(self.rows_of_tile) * self.tiles_across();
-        let threads = rayon::current_num_threads();
-        let tasks = (self.elements() / ELEMENTS_PER_TASK).min(4 * threads);
-        if tasks < 2 || threads < 2 {
+        let tasks = self.elements() / ELEMENTS_PER_TASK;
+        let threads = rayon::current_num_threads().min(tasks / 2);
+        if threads < 2 {
             return work(0..tiles);
         }
-        // No thread left with one task while the others have none.
-        let tasks = if tasks > threads {
-            tasks / threads * threads
-        } else {
-            tasks
+        // The calling thread takes tasks too, from the first moment on: rayon's own threads may be asleep,
+        // and waking them takes as long as a small matrix.
+        let tasks = tasks.min(8 * threads);
+        let next = AtomicUsize::new(0);
+        let take = || {
+            loop {
+                let task = next.fetch_add(1, Ordering::Relaxed);
+                if task >= tasks {
+                    break;
+                }
+                work(tiles * task / tasks..tiles * (task + 1) / tasks);
+            }
         };
-        (0..tasks)
-            .into_par_iter()
-            .for_each(|task| work(tiles * task / tasks..tiles * (task + 1) / tasks));
+        rayon::in_place_scope(|scope| {
+            for _ in 1..threads {
+                scope.spawn(|_| take());
+            }
+            take();
+        });
     }
 }
 
@@ -253,9 +274,7 @@ where
     fn run<const FMA: bool>(self) {
         let mut staged = [[0.0; TILE]; IN];
         let mut gradients = [1.0; TILE];
-        // Results go through buffers of this function's own: the compiler knows that they overlap with no
-        // input, which is what lets it make vector code of the loop below.
-        let mut results = [[0.0; TILE]; OUT];
+        let mut results = [[MaybeUninit::uninit(); TILE]; OUT];
         for index in self.tiles {
             let tile = self.tiling.tile(index);
             let len = tile.len();
@@ -269,13 +288,30 @@ where
             for ((input, source), stage) in inputs.iter_mut().zip(&self.inputs).zip(&mut staged) {
                 *input = source.load(&self.tiling, &tile, stage);
             }
-            evaluate::<FMA, P, IN, OUT>(self.op, &gradients, inputs, &mut results, len);
             let start = tile.row * self.tiling.columns + tile.column;
-            for (output, results) in self.outputs.iter().zip(&results) {
-                // SAFETY: the elements of this tile, which no other tile has.
-                let output = unsafe { output.slice(start, len) };
-                for (output, &result) in output.iter_mut().zip(results) {
-                    output.write(E::narrow(result));
+            // SAFETY: the elements of this tile, which no other tile has.
+            let mut outputs = self
+                .outputs
+                .map(|output| unsafe { output.slice(start, len) });
+            // Straight to where they belong, or rounded on the way.
+            let mut direct: [&mut [MaybeUninit<f32>]; OUT] = std::array::from_fn(|_| &mut [][..]);
+            let mut is_direct = true;
+            for (output, direct) in outputs.iter_mut().zip(&mut direct) {
+                match E::as_f32_mut(output) {
+                    Some(output) => *direct = output,
+                    None => is_direct = false,
+                }
+            }
+            if is_direct {
+                evaluate::<FMA, P, IN, OUT>(self.op, &gradients[..len], inputs, direct);
+                continue;
+            }
+            let staged = results.each_mut().map(|result| &mut result[..len]);
+            evaluate::<FMA, P, IN, OUT>(self.op, &gradients[..len], inputs, staged);
+            for (output, results) in outputs.iter_mut().zip(&results) {
+                for (output, result) in output.iter_mut().zip(results) {
+                    // SAFETY: `evaluate` wrote it.
+                    output.write(E::narrow(unsafe { result.assume_init() }));
                 }
             }
         }
@@ -298,7 +334,7 @@ where
     #[inline(always)]
     fn run<const FMA: bool>(self) {
         let mut staged = [[0.0; TILE]; IN];
-        let mut results = [[0.0; TILE]; 1];
+        let mut results = [MaybeUninit::uninit(); TILE];
         for index in self.tiles {
             let tile = self.tiling.tile(index);
             let len = tile.len();
@@ -306,43 +342,70 @@ where
             for ((input, source), stage) in inputs.iter_mut().zip(&self.inputs).zip(&mut staged) {
                 *input = source.load(&self.tiling, &tile, stage);
             }
-            evaluate::<FMA, P, IN, 1>(self.op, &[1.0; TILE], inputs, &mut results, len);
+            let terms = &mut results[..len];
+            evaluate::<FMA, P, IN, 1>(self.op, &ONES[..len], inputs, [terms]);
+            // SAFETY: `evaluate` wrote all of them.
+            let terms = unsafe { &*(&raw const results[..len] as *const [f32]) };
             let across = self.tiling.tiles_across();
             let first = tile.row * across + tile.column / self.tiling.columns_of_tile;
             // SAFETY: one sum for each row of this tile (a tile of several rows is all of them), which no
             // other tile has.
             let sums = unsafe { self.sums.slice(first, tile.rows) };
-            for (sum, terms) in sums
-                .iter_mut()
-                .zip(results[0][..len].chunks_exact(tile.columns))
-            {
+            for (sum, terms) in sums.iter_mut().zip(terms.chunks_exact(tile.columns)) {
                 sum.write(total(terms));
             }
         }
     }
 }
 
-/// `op` of every element of a tile.
+/// The gradient of a row that has none.
+static ONES: [f32; TILE] = [1.0; TILE];
+
+/// Writes `op` of every element of a tile.
 #[inline(always)]
 fn evaluate<const FMA: bool, P: Pointwise<IN, OUT>, const IN: usize, const OUT: usize>(
     op: P,
-    gradients: &[f32; TILE],
+    gradients: &[f32],
     inputs: [&[f32]; IN],
-    results: &mut [[f32; TILE]; OUT],
-    len: usize,
+    outputs: [&mut [MaybeUninit<f32>]; OUT],
 ) {
-    // Slices of one length: so the compiler sees that no access needs a check, and makes vector code.
-    let gradients = &gradients[..len];
-    let inputs = inputs.map(|input| &input[..len]);
-    let results = results.each_mut().map(|result| &mut result[..len]);
-    for i in 0..len {
-        let element = std::array::from_fn(|k| inputs[k][i]);
-        let result = op.apply::<FMA>(gradients[i], element);
-        for k in 0..OUT {
-            results[k][i] = result[k];
-        }
+    // One slice for each argument of a function: so the compiler knows that none overlaps with another,
+    // which is what lets it make vector code. (Of slices in an array it does not.)
+    let mut outputs = outputs.into_iter();
+    let mut next = || outputs.next().expect("as many as counted");
+    match OUT {
+        1 => write_1::<FMA, P, IN, OUT>(op, gradients, inputs, next()),
+        2 => write_2::<FMA, P, IN, OUT>(op, gradients, inputs, next(), next()),
+        4 => write_4::<FMA, P, IN, OUT>(op, gradients, inputs, next(), next(), next(), next()),
+        _ => unreachable!("a kernel has one, two or four outputs"),
     }
 }
+
+macro_rules! write {
+    ($name:ident, $($k:literal: $output:ident),*) => {
+        #[inline(always)]
+        fn $name<const FMA: bool, P: Pointwise<IN, OUT>, const IN: usize, const OUT: usize>(
+            op: P,
+            gradients: &[f32],
+            inputs: [&[f32]; IN],
+            $($output: &mut [MaybeUninit<f32>],)*
+        ) {
+            // All of one length, so that no access needs a check.
+            let len = gradients.len();
+            let inputs = inputs.map(|input| &input[..len]);
+            $(let $output = &mut $output[..len];)*
+            for i in 0..len {
+                let element = std::array::from_fn(|k| inputs[k][i]);
+                let result = op.apply::<FMA>(gradients[i], element);
+                $($output[i].write(result[$k]);)*
+            }
+        }
+    };
+}
+
+write!(write_1, 0: a);
+write!(write_2, 0: a, 1: b);
+write!(write_4, 0: a, 1: b, 2: c, 3: d);
 
 /// The sum, in lanes that the compiler can keep in vectors.
 #[inline(always)]
