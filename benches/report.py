@@ -103,8 +103,8 @@ def plot(kernel, shapes, times, copies):
         axis.set_title(("forward", "forward + backward")[step])
         axis.grid(alpha=0.3)
     axes[0].set_ylabel("GB/s that must move")
-    axes[0].legend()
-    figure.suptitle(f"{kernel}, {DEVICE}")
+    figure.suptitle(f"{kernel}, {DEVICE}", x=0.08, ha="left")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="upper right", ncols=3, frameon=False)
     figure.tight_layout()
     folder = ROOT / "docs" / "performance"
     folder.mkdir(exist_ok=True)

@@ -236,10 +236,12 @@ macro_rules! property {
     ($test:ident, [$($end:literal),*], |$arguments:pat_param, $module:ident| $body:expr) => {
         #[test]
         fn $test() {
+            #[allow(unused_braces)] // rustfmt's
             fn ours<const D: usize>($arguments: [Tensor<D>; [$($end),*].len()]) -> Tensor<1> {
                 use kernel as $module;
                 $body
             }
+            #[allow(unused_braces)]
             fn plain<const D: usize>($arguments: [Tensor<D>; [$($end),*].len()]) -> Tensor<1> {
                 use reference as $module;
                 $body

@@ -37,12 +37,14 @@ mod host;
 #[allow(deprecated)] // burn deprecates the backend, and ships it.
 mod ndarray;
 #[allow(deprecated)]
+#[cfg_attr(not(any(feature = "gpu", feature = "host")), allow(unused))] // without any backend
 mod ops;
 mod philox;
+#[cfg_attr(not(any(feature = "gpu", feature = "host")), allow(unused))]
 mod series;
 
-use burn::backend::{Dispatch, DispatchDevice};
-use burn::tensor::{DType, Shape, Tensor};
+use burn::backend::Dispatch;
+use burn::tensor::{Shape, Tensor};
 use ops::Operations;
 
 /// The reparameterized sample `z = mean + exp(log_var / 2) * noise`.
@@ -329,6 +331,9 @@ fn event_len(shape: &Shape) -> usize {
 
 /// Whether this crate has a kernel for the backend and the float type of a tensor.
 fn has_kernel<const D: usize>(tensor: &Tensor<D>) -> bool {
+    #[allow(unused_imports)] // without any backend
+    use burn::{backend::DispatchDevice, tensor::DType};
+
     let device = tensor.device().inner();
     match (device.as_dispatch(), tensor.dtype()) {
         #[cfg(feature = "flex")]

@@ -5,7 +5,6 @@
 //! gradients are [`Gradients`]. Only [`super::has_kernel`] may be trusted to call a backend that is here.
 
 use burn::backend::{Backend, backend_extension, tensor::FloatTensor};
-use burn::tensor::Shape;
 
 /// The operations. See the functions of the same names in [`crate::kernel`].
 #[backend_extension(
@@ -124,6 +123,6 @@ pub trait Gradients: Backend {
 
 /// One number for each row.
 #[cfg(feature = "gpu")]
-fn batch(rows: &Shape) -> Shape {
-    Shape::from([rows[0]])
+fn batch(rows: &burn::tensor::Shape) -> burn::tensor::Shape {
+    [rows[0]].into()
 }
