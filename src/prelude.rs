@@ -8,12 +8,12 @@ pub use crate::distribution::DiagonalGaussian;
 pub use crate::error::Error;
 pub use crate::kernel::sum_event;
 pub use crate::loss::{BernoulliNll, GaussianNll, Losses, SquaredError};
-pub use crate::model::{Autoencoder, Vae, VaeConfig};
+pub use crate::model::{Ali, Autoencoder, DenoisingAutoencoder, Gan, GanConfig, Vae, VaeConfig};
 pub use crate::nn::{
     ConvDecoderConfig, ConvEncoderConfig, GaussianHead, Head, MlpDecoderConfig, MlpEncoderConfig,
 };
 pub use crate::prior::StandardNormal;
 pub use crate::traits::{
-    AdversarialLoss, Critic, Decoder, Encoder, FeatureCritic, Posterior, Prior, ReconstructionLoss,
-    Support,
+    AdversarialLoss, Corruption, Critic, CriticRegularizer, Decoder, Encoder, FeatureCritic,
+    InputGradient, Posterior, Prior, ReconstructionLoss, Support,
 };

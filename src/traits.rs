@@ -16,7 +16,10 @@
 //! | approximate posterior | [`Posterior`] | `rsample`, `rsample_with`, `mode`, `log_prob` |
 //! | prior | [`Prior`] | `sample`, `log_prob` |
 //! | likelihood, reconstruction loss | [`ReconstructionLoss`] | `loss` |
+//! | corruption of a denoising model | [`Corruption`] | `noise`, `corrupt_with` |
 //! | critic, discriminator | [`Critic`], [`FeatureCritic`] | `score`, `features` |
+//! | critic under a gradient penalty | [`InputGradient`] | `score_and_input_gradient` |
+//! | what keeps a critic smooth | [`CriticRegularizer`] | `penalty`, `constrain` |
 //! | adversarial objective | [`AdversarialLoss`] | `real`, `fake`, `generator` |
 //!
 //! A part that holds parameters derives burn's [`Module`](burn::module::Module) as well, so that
@@ -312,6 +315,43 @@ impl Support {
     }
 }
 
+/// Damages data, for a [`DenoisingAutoencoder`](crate::model::DenoisingAutoencoder) to repair.
+///
+/// ```
+/// use burn::prelude::*;
+/// use burn::tensor::Distribution;
+/// use burn_generative::prelude::*;
+///
+/// /// Multiplies every element with noise around 1.
+/// #[derive(Module, Debug)]
+/// struct Speckle;
+///
+/// impl<const D: usize> Corruption<Tensor<D>> for Speckle {
+///     fn noise(&self, clean: &Tensor<D>) -> Tensor<D> {
+///         clean.random_like(Distribution::Normal(1.0, 0.2))
+///     }
+///     fn corrupt_with(&self, clean: Tensor<D>, noise: Tensor<D>) -> Tensor<D> {
+///         clean * noise
+///     }
+/// }
+///
+/// let ones = Tensor::<2>::ones([4, 6], &Device::default());
+/// assert_eq!(Speckle.corrupt(ones).dims(), [4, 6]);
+/// ```
+pub trait Corruption<Data> {
+    /// Noise for a batch, from its device's generator.
+    fn noise(&self, clean: &Data) -> Data;
+
+    /// What this noise makes of a batch: the deterministic twin of [`corrupt`](Self::corrupt).
+    fn corrupt_with(&self, clean: Data, noise: Data) -> Data;
+
+    /// A batch with fresh noise on it.
+    fn corrupt(&self, clean: Data) -> Data {
+        let noise = self.noise(&clean);
+        self.corrupt_with(clean, noise)
+    }
+}
+
 /// Scores how real a sample looks: a GAN's discriminator, a Wasserstein critic, a latent critic.
 ///
 /// ```
@@ -361,6 +401,62 @@ pub trait FeatureCritic: Critic {
 
     /// The features of a batch.
     fn features(&self, input: Self::Input) -> Self::Features;
+}
+
+/// A critic that can tell how its score changes with its input: what a gradient penalty is made of.
+///
+/// burn's autodiff is of first order: a gradient that it computed has no gradient itself. So the critic
+/// writes the derivative of its score down in ordinary operations (transposed weights, slopes of its
+/// activations), through which autodiff then reaches the critic's parameters. The ready-made critics do so
+/// ([`MlpCritic`](crate::nn::MlpCritic)); here is one of your own:
+///
+/// ```
+/// use burn::module::Param;
+/// use burn::prelude::*;
+/// use burn_generative::prelude::*;
+///
+/// /// `D(x) = sum(w x^2)`.
+/// #[derive(Module, Debug)]
+/// struct Quadratic { w: Param<Tensor<2>> }
+///
+/// impl Critic for Quadratic {
+///     type Input = Tensor<2>;
+///     fn score(&self, input: Tensor<2>) -> Tensor<1> {
+///         sum_event(input.square() * self.w.val())
+///     }
+/// }
+///
+/// impl InputGradient for Quadratic {
+///     fn score_and_input_gradient(&self, input: Tensor<2>) -> (Tensor<1>, Tensor<2>) {
+///         let gradient = input.clone() * self.w.val() * 2.0;
+///         (self.score(input), gradient)
+///     }
+/// }
+/// ```
+pub trait InputGradient: Critic {
+    /// The scores, `[batch]`, and the derivative of each with respect to its own sample, in the shape of the
+    /// input. Both are differentiable in the critic's parameters.
+    fn score_and_input_gradient(&self, input: Self::Input) -> (Tensor<1>, Self::Input);
+}
+
+/// Keeps a critic from growing too steep: by a term that it minimises, or by a bound on its weights.
+///
+/// Both methods do nothing by default.
+pub trait CriticRegularizer<C, Data> {
+    /// What the critic minimises besides its objective, from real and (detached) fake data; `[batch]`.
+    fn penalty(&self, _critic: &C, _real: Data, _fake: Data) -> Option<Tensor<1>> {
+        None
+    }
+
+    /// The deterministic twin of [`penalty`](Self::penalty), with the random numbers that it would draw.
+    fn penalty_with(&self, critic: &C, real: Data, fake: Data, _random: Data) -> Option<Tensor<1>> {
+        self.penalty(critic, real, fake)
+    }
+
+    /// The critic after a step of its optimizer.
+    fn constrain(&self, critic: C) -> C {
+        critic
+    }
 }
 
 /// The two sides of an adversarial game, on a critic's raw logits.

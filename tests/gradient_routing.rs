@@ -3,9 +3,14 @@
 mod common;
 
 use burn::module::{Module, Param};
+use burn::nn::Linear;
+use burn::optim::{GradientsParams, SgdConfig};
 use burn::prelude::*;
 use burn::tensor::Gradients;
-use burn_generative::loss::LearnedGaussianNll;
+use burn_generative::loss::{GradientPenalty, LearnedGaussianNll, NonSaturating, Wasserstein};
+use burn_generative::nn::{
+    GaussianCorruption, JointCritic, MlpCriticConfig, MlpDecoder, MlpEncoder,
+};
 use burn_generative::prelude::*;
 use common::{devices, noise, tensor};
 
@@ -97,5 +102,142 @@ fn autoencoder() {
             reached(&autoencoder.decoder, &gradients),
             "decoder on {name}"
         );
+    }
+}
+
+#[test]
+fn denoising_autoencoder() {
+    for (name, device) in devices() {
+        let device = device.autodiff();
+        let model = DenoisingAutoencoder::new(
+            MlpEncoderConfig::new(vec![6], 2).init(&device).unwrap(),
+            MlpDecoderConfig::new(2, vec![6]).init(&device).unwrap(),
+            GaussianCorruption::new(0.5).unwrap(),
+            SquaredError,
+        );
+        let rows = tensor::<2>([4, 6], &device, noise(1, 1.0));
+        let losses = model.losses_with(rows, tensor([4, 6], &device, noise(2, 1.0)));
+        let gradients = losses.term("reconstruction").unwrap().mean().backward();
+        assert!(reached(&model.encoder, &gradients), "encoder on {name}");
+        assert!(reached(&model.decoder, &gradients), "decoder on {name}");
+    }
+}
+
+/// The sign too: a step of the generator along its gradient raises the critic's score of its fakes.
+#[test]
+fn gan() {
+    for (name, device) in devices() {
+        let device = device.autodiff();
+        let gan = GanConfig::new()
+            .init(
+                MlpDecoderConfig::new(2, vec![6])
+                    .with_hidden(vec![32])
+                    .init::<2>(&device)
+                    .unwrap(),
+                MlpCriticConfig::new(vec![6])
+                    .with_hidden(vec![32])
+                    .init::<2>(&device)
+                    .unwrap(),
+                StandardNormal::new(2),
+                Wasserstein,
+                GradientPenalty::new(10.0).unwrap(),
+            )
+            .unwrap();
+        let latent = || tensor::<2>([4, 2], &device, noise(2, 1.0));
+        let losses = || {
+            let mix = tensor([4, 1], &device, |i| 0.1 + 0.2 * i as f64);
+            gan.losses_with(tensor([4, 6], &device, noise(1, 1.0)), latent(), mix)
+        };
+        //        term         generator critic
+        for (term, expected) in [
+            ("generator", [true, false]),
+            ("critic", [false, true]),
+            ("penalty", [false, true]),
+            ("loss", [true, true]),
+        ] {
+            let gradients = losses().term(term).unwrap().mean().backward();
+            let got = [
+                reached(&gan.generator, &gradients),
+                reached(&gan.critic, &gradients),
+            ];
+            assert_eq!(got, expected, "{term} on {name}");
+        }
+
+        let score = |generator: &_| {
+            let fake = Decoder::decode(generator, latent());
+            common::values(gan.critic.score(fake).mean())[0]
+        };
+        let gradients = losses().term("generator").unwrap().mean().backward();
+        let gradients = GradientsParams::from_grads(gradients, &gan.generator);
+        let mut descent = SgdConfig::new().init();
+        let after = descent.step(1e-2, gan.generator.clone(), gradients);
+        assert!(score(&after) > score(&gan.generator), "on {name}");
+    }
+}
+
+type SmallAli = Ali<
+    MlpEncoder<GaussianHead, 2>,
+    MlpDecoder<Linear, 2>,
+    JointCritic<2>,
+    StandardNormal,
+    NonSaturating,
+>;
+
+/// Both players' signs: a step of the decoder raises the score of its pairs, one of the encoder lowers that
+/// of its own.
+#[test]
+fn ali() {
+    for (name, device) in devices() {
+        let device = device.autodiff();
+        let ali = Ali::new(
+            MlpEncoderConfig::new(vec![6], 2)
+                .with_hidden(vec![32])
+                .init_gaussian::<2>(&device)
+                .unwrap(),
+            MlpDecoderConfig::new(2, vec![6])
+                .with_hidden(vec![32])
+                .init::<2>(&device)
+                .unwrap(),
+            MlpCriticConfig::new(vec![6])
+                .with_hidden(vec![32])
+                .init_joint::<2>(2, &device)
+                .unwrap(),
+            StandardNormal::new(2),
+            NonSaturating,
+        );
+        let data = || tensor::<2>([4, 6], &device, noise(1, 1.0));
+        let latent = || tensor::<2>([4, 2], &device, noise(2, 1.0));
+        let losses = || ali.losses_with(data(), tensor([4, 2], &device, noise(3, 1.0)), latent());
+        //        term       encoder decoder critic
+        for (term, expected) in [
+            ("encoder", [true, false, false]),
+            ("decoder", [false, true, false]),
+            ("critic", [false, false, true]),
+            ("loss", [true, true, true]),
+        ] {
+            let gradients = losses().term(term).unwrap().mean().backward();
+            let got = [
+                reached(&ali.encoder, &gradients),
+                reached(&ali.decoder, &gradients),
+                reached(&ali.critic, &gradients),
+            ];
+            assert_eq!(got, expected, "{term} on {name}");
+        }
+
+        let gradients = losses().mean().backward();
+        let gradients = GradientsParams::from_grads(gradients, &ali);
+        let after = SgdConfig::new().init().step(1e-3, ali.clone(), gradients);
+        let made = |model: &SmallAli| {
+            let score = ali.critic.score((model.decode(latent()), latent()));
+            common::values(score.mean())[0]
+        };
+        let coded = |model: &SmallAli| {
+            let code = model
+                .encode(data())
+                .rsample_with(tensor([4, 2], &device, noise(3, 1.0)));
+            common::values(ali.critic.score((data(), code)).mean())[0]
+        };
+        assert!(made(&after) > made(&ali), "decoder on {name}");
+        assert!(coded(&after) < coded(&ali), "encoder on {name}");
     }
 }

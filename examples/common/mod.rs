@@ -282,6 +282,11 @@ impl Out {
         Ok(metrics.map_or(Vec::new(), |metrics| metrics.epochs))
     }
 
+    /// Writes `metrics.json` of a run that has no epochs.
+    pub fn result<T: Serialize>(&self, result: &T) -> Result<()> {
+        self.write(METRICS, result)
+    }
+
     /// Writes `metrics.json`.
     pub fn metrics<C: Serialize>(
         &self,

@@ -4,8 +4,14 @@
 //! the feature `train` it also implements burn-train's `TrainStep` and `InferenceStep`, so that
 //! burn's `Learner` trains it as it is.
 
+mod ali;
 mod autoencoder;
+mod denoising;
+mod gan;
 mod vae;
 
+pub use ali::Ali;
 pub use autoencoder::Autoencoder;
+pub use denoising::DenoisingAutoencoder;
+pub use gan::{Gan, GanConfig};
 pub use vae::{Vae, VaeConfig};

@@ -268,7 +268,7 @@ impl Mlp {
     }
 }
 
-fn check_rank<const D: usize>(part: &str, shape: &[usize]) -> Result<()> {
+pub(super) fn check_rank<const D: usize>(part: &str, shape: &[usize]) -> Result<()> {
     if shape.len() + 1 == D {
         return Ok(());
     }

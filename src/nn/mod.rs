@@ -7,14 +7,27 @@
 //! | [`MlpDecoder`] | any shape | logits or means, or a [`DiagonalGaussian`](crate::distribution::DiagonalGaussian) over the data |
 //! | [`ConvEncoder`] | images, any channels and size | as [`MlpEncoder`] |
 //! | [`ConvDecoder`] | images, any channels and size | logits or means |
+//! | [`MlpCritic`] | any shape | a logit |
+//! | [`JointCritic`] | any shape, and a latent | a logit |
+//!
+//! And what a denoising model does to its input: [`GaussianCorruption`], [`MaskingCorruption`],
+//! [`SaltAndPepperCorruption`].
 
 mod conv;
+mod corruption;
+mod critic;
+mod frozen;
 mod head;
 mod initialize;
 mod mlp;
 mod warmup;
 
 pub use conv::{ConvDecoder, ConvDecoderConfig, ConvEncoder, ConvEncoderConfig};
+pub use corruption::{
+    CorruptionKind, GaussianCorruption, MaskingCorruption, SaltAndPepperCorruption,
+};
+pub use critic::{JointCritic, MlpCritic, MlpCriticConfig};
+pub use frozen::frozen_copy;
 pub use head::{GaussianHead, Head};
 pub use initialize::initialize;
 pub use mlp::{MlpDecoder, MlpDecoderConfig, MlpEncoder, MlpEncoderConfig};

@@ -45,7 +45,30 @@ pub fn scatter(
     points: &[[f64; 2]],
     labels: &[u8],
 ) -> Result<RgbImage> {
-    let [x, y] = [0, 1].map(|axis| range(points.iter().map(|point| point[axis])));
+    let of_class = |class: usize| {
+        let with = labels.iter().zip(points);
+        with.filter(|(label, _)| usize::from(**label) == class)
+            .map(|(_, &point)| point)
+            .collect()
+    };
+    let groups: Vec<_> = (0..COLOURS.len())
+        .map(|class| (class.to_string(), of_class(class)))
+        .collect();
+    scatter_groups(title, axes, &groups)
+}
+
+/// Groups of points in the plane, each of a colour and named in the legend; later ones on top.
+///
+/// # Errors
+///
+/// [`Error::Plot`] if there is no point, or it cannot be drawn.
+pub fn scatter_groups(
+    title: &str,
+    axes: [&str; 2],
+    groups: &[(String, Vec<[f64; 2]>)],
+) -> Result<RgbImage> {
+    let points = || groups.iter().flat_map(|(_, points)| points);
+    let [x, y] = [0, 1].map(|axis| range(points().map(|point| point[axis])));
     let (x, y) = (x?, y?);
     draw([860, 800], |root| {
         let mut chart = ChartBuilder::on(root)
@@ -62,20 +85,16 @@ pub fn scatter(
             .label_style((FONT, 15))
             .draw();
         mesh?;
-        for (class, colour) in COLOURS.into_iter().enumerate() {
-            let of_class = labels
-                .iter()
-                .zip(points)
-                .filter(|(label, _)| usize::from(**label) == class);
-            let mut circles = of_class
-                .map(|(_, point)| Circle::new((point[0], point[1]), 2, colour.mix(0.7).filled()))
-                .peekable();
-            if circles.peek().is_none() {
+        for ((name, points), colour) in groups.iter().zip(COLOURS.into_iter().cycle()) {
+            if points.is_empty() {
                 continue;
             }
+            let circles = points
+                .iter()
+                .map(|point| Circle::new((point[0], point[1]), 2, colour.mix(0.7).filled()));
             chart
                 .draw_series(circles)?
-                .label(class.to_string())
+                .label(name)
                 .legend(move |(x, y)| Circle::new((x + 8, y), 5, colour.filled()));
         }
         chart

@@ -7,7 +7,7 @@ mod chart;
 mod grid;
 mod pca;
 
-pub use chart::{Series, curves, scatter};
+pub use chart::{Series, curves, scatter, scatter_groups};
 pub use grid::grid;
 pub use pca::principal_components;
 

@@ -1,0 +1,283 @@
+//! Adversarial models on 25 Gaussians in the plane: which of them finds all modes?
+//!
+//!     cargo run --example gan_2d
+//!     cargo run --example gan_2d -- --model gan
+//!     cargo run --example gan_2d -- --help
+//!
+//! The data is the grid {-4, -2, 0, 2, 4} x {-4, -2, 0, 2, 4} with sigma 0.05. The training loop is written
+//! out: it is all there is to it.
+
+mod common;
+
+use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer, RmsPropConfig};
+use burn::prelude::*;
+use burn::tensor::Distribution;
+use burn_generative::Result;
+use burn_generative::loss::{
+    GradientPenalty, Losses, NonSaturating, Unregularized, Wasserstein, WeightClipping,
+};
+use burn_generative::nn::{MlpCriticConfig, initialize};
+use burn_generative::plot;
+use burn_generative::prelude::*;
+use clap::{Parser, ValueEnum};
+use common::{Out, positive};
+use serde::Serialize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// Train an adversarial model on 25 Gaussians in the plane.
+///
+/// Leaves a picture of data and samples and the counts of modes in a folder, and prints the counts last.
+#[derive(Parser, Debug)]
+#[command(version, args_override_self = true)]
+struct Args {
+    #[command(flatten)]
+    config: Config,
+
+    /// Backend to train on, one of those built in. [default: the first that is built in, GPUs first]
+    #[arg(long, value_name = "NAME")]
+    device: Option<String>,
+
+    /// Folder for what the run leaves behind, new or empty. [default: out/gan_2d, or the first of
+    /// out/gan_2d-2, -3, ... that is not there]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+#[derive(clap::Args, Clone, Debug, Serialize)]
+struct Config {
+    /// The model.
+    #[arg(long, default_value = "wgan-gp")]
+    model: Kind,
+
+    /// Training steps: of the critic, and every fifth of the generator for wgan and wgan-gp; of all at once
+    /// for gan and ali.
+    #[arg(long, default_value_t = 20_000, value_name = "N")]
+    steps: usize,
+
+    /// Points in a training step.
+    #[arg(long, default_value_t = 256, value_name = "N")]
+    batch_size: usize,
+
+    /// Width of the three hidden layers of every network.
+    #[arg(long, default_value_t = 128, value_name = "N")]
+    hidden: usize,
+
+    /// Seed of the weights, the data and the noise.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    seed: u64,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Kind {
+    Gan,
+    Wgan,
+    WganGp,
+    Ali,
+}
+
+const LATENT: usize = 2;
+const SIGMA: f64 = 0.05;
+/// The networks see the plane at a quarter of its size, so that its coordinates are around 1.
+const SCALE: f64 = 4.0;
+/// Points that are drawn, and counted.
+const SHOWN: usize = 10_000;
+
+fn main() -> ExitCode {
+    common::report(run(Args::parse()))
+}
+
+fn run(args: Args) -> Result<()> {
+    let config = &args.config;
+    positive("--steps", config.steps)?;
+    positive("--batch-size", config.batch_size)?;
+    let (device, name) = common::device(args.device.as_deref())?;
+    println!("device: {name}");
+    let out = Out::check(args.out.as_deref(), "gan_2d", config, false)?;
+
+    device.seed(config.seed);
+    let samples = train(config, &device)?;
+
+    out.begin(config)?;
+    let samples = points(samples)?;
+    let result = count(&samples);
+    out.result(&result)?;
+    let data = points(data(SHOWN, &device))?;
+    let groups = [
+        ("data".to_string(), data),
+        (format!("{:?}", config.model), samples),
+    ];
+    let title = format!(
+        "{} of 25 modes, {:.0}% within 3 sigma",
+        result.modes,
+        100.0 * result.high_quality
+    );
+    plot::save(
+        &plot::scatter_groups(&title, ["x", "y"], &groups)?,
+        out.path("samples.png"),
+    )?;
+    println!("wrote a picture and metrics to {}", out.folder().display());
+    println!(
+        "{} of 25 modes; {:.1}% of samples within 3 sigma of one",
+        result.modes,
+        100.0 * result.high_quality
+    );
+    Ok(())
+}
+
+/// Trains the model that was chosen, and samples it.
+fn train(config: &Config, device: &Device) -> Result<Tensor<2>> {
+    let training = device.clone().autodiff();
+    let hidden = vec![config.hidden; 3];
+    let generator = MlpDecoderConfig::new(LATENT, vec![2])
+        .with_hidden(hidden.clone())
+        .init::<2>(&training)?;
+    let critic_config = MlpCriticConfig::new(vec![2]).with_hidden(hidden.clone());
+    let critic = critic_config.init::<2>(&training)?;
+    let prior = StandardNormal::new(LATENT);
+    let every_fifth = GanConfig::new().with_critic_steps(5);
+    let adam = |beta_1, beta_2| {
+        let config = AdamConfig::new().with_beta_1(beta_1).with_beta_2(beta_2);
+        config.with_epsilon(1e-8).init()
+    };
+
+    let samples = match config.model {
+        Kind::Gan => {
+            let gan =
+                GanConfig::new().init(generator, critic, prior, NonSaturating, Unregularized)?;
+            let game = Game::new(config, device, 1e-3, adam(0.5, 0.999));
+            game.play(gan, Gan::losses, Gan::advance)
+                .sample(SHOWN, device)
+        }
+        Kind::Wgan => {
+            let clipping = WeightClipping::new(0.1)?;
+            let gan = every_fifth.init(generator, critic, prior, Wasserstein, clipping)?;
+            let game = Game::new(config, device, 5e-4, RmsPropConfig::new().init());
+            game.play(gan, Gan::losses, Gan::advance)
+                .sample(SHOWN, device)
+        }
+        Kind::WganGp => {
+            let penalty = GradientPenalty::new(0.1)?;
+            let gan = every_fifth.init(generator, critic, prior, Wasserstein, penalty)?;
+            let game = Game::new(config, device, 1e-3, adam(0.5, 0.9));
+            game.play(gan, Gan::losses, Gan::advance)
+                .sample(SHOWN, device)
+        }
+        Kind::Ali => {
+            let encoder = MlpEncoderConfig::new(vec![2], LATENT).with_hidden(hidden);
+            let encoder = encoder.init_gaussian::<2>(&training)?;
+            let critic = critic_config.init_joint::<2>(LATENT, &training)?;
+            let ali = Ali::new(encoder, generator, critic, prior, NonSaturating);
+            let game = Game::new(config, device, 1e-3, adam(0.5, 0.999));
+            game.play(ali, Ali::losses, |ali| ali).sample(SHOWN, device)
+        }
+    };
+    Ok(samples)
+}
+
+/// The training loop of all of them.
+struct Game<'a> {
+    config: &'a Config,
+    device: &'a Device,
+    rate: f64,
+    optimizer: ModuleOptimizer,
+}
+
+impl<'a> Game<'a> {
+    fn new(config: &'a Config, device: &'a Device, rate: f64, optimizer: ModuleOptimizer) -> Self {
+        Self {
+            config,
+            device,
+            rate,
+            optimizer,
+        }
+    }
+
+    fn play<M: Module>(
+        mut self,
+        mut model: M,
+        losses: impl Fn(&M, Tensor<2>) -> Losses,
+        advance: impl Fn(M) -> M,
+    ) -> M {
+        initialize(&model);
+        let device = self.device.clone().autodiff();
+        let (steps, started) = (self.config.steps, Instant::now());
+        let mut shown = started;
+        for step in 1..=steps {
+            let real = data(self.config.batch_size, &device);
+            let losses = losses(&model, real);
+            let gradients = GradientsParams::from_grads(losses.mean().backward(), &model);
+            // The rate falls in a straight line over the second half.
+            let rate = self.rate * (2.0 * (1.0 - (step - 1) as f64 / steps as f64)).min(1.0);
+            model = advance(self.optimizer.step(rate, model, gradients));
+            if shown.elapsed() > Duration::from_secs(5) || step == steps {
+                shown = Instant::now();
+                let terms: Vec<String> = losses
+                    .iter()
+                    .skip(1)
+                    .map(|(name, term)| {
+                        format!("{name} {:.3}", term.clone().mean().into_scalar::<f32>())
+                    })
+                    .collect();
+                let seconds = started.elapsed().as_secs_f64();
+                println!("step {step}/{steps}: {}; {seconds:.0} s", terms.join(", "));
+            }
+        }
+        model
+    }
+}
+
+/// The centres of the modes.
+fn modes() -> impl Iterator<Item = [f64; 2]> {
+    let side = || [-4.0, -2.0, 0.0, 2.0, 4.0].into_iter();
+    side().flat_map(move |x| side().map(move |y| [x, y]))
+}
+
+/// `n` points of the data, as the networks see them.
+fn data(n: usize, device: &Device) -> Tensor<2> {
+    let uniform = Distribution::Uniform(0.0, 5.0);
+    let cell = Tensor::<2>::random([n, 2], uniform, device)
+        .floor()
+        .clamp(0.0, 4.0);
+    let noise = Tensor::random([n, 2], Distribution::Normal(0.0, SIGMA), device);
+    ((cell - 2.0) * 2.0 + noise) / SCALE
+}
+
+/// Points of the plane, from what the networks see.
+fn points(scaled: Tensor<2>) -> Result<Vec<[f64; 2]>> {
+    let values = (scaled * SCALE).try_into_data_as::<f64>()?;
+    let values: Vec<f64> = values.iter::<f64>().collect();
+    Ok(values
+        .chunks_exact(2)
+        .map(|point| [point[0], point[1]])
+        .collect())
+}
+
+/// What `metrics.json` holds.
+#[derive(Serialize)]
+struct Count {
+    /// Modes with at least a tenth of their fair share of samples within 3 sigma.
+    modes: usize,
+    /// The share of samples within 3 sigma of a mode.
+    high_quality: f64,
+    /// Samples within 3 sigma of each mode, row by row.
+    samples_of_modes: Vec<usize>,
+}
+
+fn count(samples: &[[f64; 2]]) -> Count {
+    let near = |[x, y]: [f64; 2]| {
+        let within = |point: &&[f64; 2]| (point[0] - x).hypot(point[1] - y) <= 3.0 * SIGMA;
+        samples.iter().filter(within).count()
+    };
+    let samples_of_modes: Vec<usize> = modes().map(near).collect();
+    let fair = samples.len() / samples_of_modes.len();
+    let modes = samples_of_modes.iter().filter(|&&n| n >= fair / 10).count();
+    let high_quality = samples_of_modes.iter().sum::<usize>() as f64 / samples.len() as f64;
+    Count {
+        modes,
+        high_quality,
+        samples_of_modes,
+    }
+}

@@ -1,0 +1,144 @@
+use crate::traits::AdversarialLoss;
+use burn::module::Module;
+use burn::tensor::{
+    Tensor,
+    activation::{log_sigmoid, relu},
+};
+
+/// The cross-entropy of real against fake; the generator minimises `sp(-D(G(z)))`, whose gradient does not
+/// vanish where the critic is sure.
+///
+/// [Goodfellow et al. 2014](https://arxiv.org/abs/1406.2661), section 3.
+#[derive(Module, Debug, Default)]
+pub struct NonSaturating;
+
+impl AdversarialLoss for NonSaturating {
+    fn real(&self, score: Tensor<1>) -> Tensor<1> {
+        softplus(score.neg())
+    }
+    fn fake(&self, score: Tensor<1>) -> Tensor<1> {
+        softplus(score)
+    }
+    fn generator(&self, fake: Tensor<1>) -> Tensor<1> {
+        softplus(fake.neg())
+    }
+}
+
+/// As [`NonSaturating`] for the critic; the generator minimises `-sp(D(G(z)))`, the game as it is played on
+/// paper.
+///
+/// [Goodfellow et al. 2014](https://arxiv.org/abs/1406.2661), equation 1.
+#[derive(Module, Debug, Default)]
+pub struct Minimax;
+
+impl AdversarialLoss for Minimax {
+    fn real(&self, score: Tensor<1>) -> Tensor<1> {
+        softplus(score.neg())
+    }
+    fn fake(&self, score: Tensor<1>) -> Tensor<1> {
+        softplus(score)
+    }
+    fn generator(&self, fake: Tensor<1>) -> Tensor<1> {
+        softplus(fake).neg()
+    }
+}
+
+/// Half the squared distance of a score from its label, 1 for real and 0 for fake.
+///
+/// [Mao et al. 2017](https://arxiv.org/abs/1611.04076), equation 9.
+#[derive(Module, Debug, Default)]
+pub struct LeastSquares;
+
+impl AdversarialLoss for LeastSquares {
+    fn real(&self, score: Tensor<1>) -> Tensor<1> {
+        score.sub_scalar(1.0).square().mul_scalar(0.5)
+    }
+    fn fake(&self, score: Tensor<1>) -> Tensor<1> {
+        score.square().mul_scalar(0.5)
+    }
+    fn generator(&self, fake: Tensor<1>) -> Tensor<1> {
+        self.real(fake)
+    }
+}
+
+/// `max(0, 1 - D(x))` and `max(0, 1 + D(G(z)))`; the generator raises the score.
+///
+/// [Lim & Ye 2017](https://arxiv.org/abs/1705.02894).
+#[derive(Module, Debug, Default)]
+pub struct Hinge;
+
+impl AdversarialLoss for Hinge {
+    fn real(&self, score: Tensor<1>) -> Tensor<1> {
+        relu(score.neg().add_scalar(1.0))
+    }
+    fn fake(&self, score: Tensor<1>) -> Tensor<1> {
+        relu(score.add_scalar(1.0))
+    }
+    fn generator(&self, fake: Tensor<1>) -> Tensor<1> {
+        fake.neg()
+    }
+}
+
+/// The difference of the scores: the Wasserstein-1 distance, if the critic is 1-Lipschitz. It is kept so by
+/// a [`GradientPenalty`](super::GradientPenalty) or by [`WeightClipping`](super::WeightClipping).
+///
+/// [Arjovsky et al. 2017](https://arxiv.org/abs/1701.07875).
+#[derive(Module, Debug, Default)]
+pub struct Wasserstein;
+
+impl AdversarialLoss for Wasserstein {
+    fn real(&self, score: Tensor<1>) -> Tensor<1> {
+        score.neg()
+    }
+    fn fake(&self, score: Tensor<1>) -> Tensor<1> {
+        score
+    }
+    fn generator(&self, fake: Tensor<1>) -> Tensor<1> {
+        fake.neg()
+    }
+}
+
+/// The adversarial losses, for an application that chooses at run time.
+#[derive(Module, Debug)]
+#[non_exhaustive]
+pub enum Adversarial {
+    /// [`NonSaturating`].
+    NonSaturating(NonSaturating),
+    /// [`Minimax`].
+    Minimax(Minimax),
+    /// [`LeastSquares`].
+    LeastSquares(LeastSquares),
+    /// [`Hinge`].
+    Hinge(Hinge),
+    /// [`Wasserstein`].
+    Wasserstein(Wasserstein),
+}
+
+impl Adversarial {
+    fn chosen(&self) -> &dyn AdversarialLoss {
+        match self {
+            Self::NonSaturating(loss) => loss,
+            Self::Minimax(loss) => loss,
+            Self::LeastSquares(loss) => loss,
+            Self::Hinge(loss) => loss,
+            Self::Wasserstein(loss) => loss,
+        }
+    }
+}
+
+impl AdversarialLoss for Adversarial {
+    fn real(&self, score: Tensor<1>) -> Tensor<1> {
+        self.chosen().real(score)
+    }
+    fn fake(&self, score: Tensor<1>) -> Tensor<1> {
+        self.chosen().fake(score)
+    }
+    fn generator(&self, fake: Tensor<1>) -> Tensor<1> {
+        self.chosen().generator(fake)
+    }
+}
+
+/// `sp(x) = ln(1 + e^x)`, exact at both ends.
+fn softplus(x: Tensor<1>) -> Tensor<1> {
+    log_sigmoid(x.neg()).neg()
+}

@@ -1,0 +1,164 @@
+use crate::loss::{Losses, SquaredError};
+use crate::nn::GaussianCorruption;
+use crate::traits::{Corruption, Decoder, Encoder, ReconstructionLoss, Support};
+use burn::module::Module;
+
+/// A denoising autoencoder: `losses = R(dec(enc(corrupt(x))), x)`, whose target is always the clean `x`.
+///
+/// | term | encoder | decoder |
+/// |---|---|---|
+/// | `reconstruction` | trains | trains |
+///
+/// The corruption is drawn anew at every step. On a device without autodiff (in evaluation) the input is
+/// corrupted too, since removing noise is what the model is for; [`corrupt_at_evaluation`](Self::corrupt_at_evaluation)
+/// turns that off. [`reconstruct`](Self::reconstruct) never corrupts: it takes what is noisy already.
+///
+/// [Vincent et al. 2008](https://doi.org/10.1145/1390156.1390294),
+/// [2010](https://www.jmlr.org/papers/v11/vincent10a.html).
+///
+/// ```
+/// use burn::prelude::*;
+/// use burn_generative::nn::GaussianCorruption;
+/// use burn_generative::prelude::*;
+///
+/// let device = Device::default().autodiff();
+/// let model = DenoisingAutoencoder::new(
+///     MlpEncoderConfig::new(vec![13], 4).init(&device)?,
+///     MlpDecoderConfig::new(4, vec![13]).init(&device)?,
+///     GaussianCorruption::new(0.5)?,
+///     SquaredError,
+/// );
+/// let rows = Tensor::<2>::zeros([8, 13], &device);
+/// let gradients = model.losses(rows.clone()).mean().backward();
+/// assert_eq!(model.reconstruct(model.corrupt(rows)).dims(), [8, 13]);
+/// # Ok::<(), burn_generative::Error>(())
+/// ```
+#[derive(Module, Debug)]
+pub struct DenoisingAutoencoder<E, D, C = GaussianCorruption, L = SquaredError> {
+    /// Maps corrupted data to codes.
+    pub encoder: E,
+    /// Maps codes to clean data.
+    pub decoder: D,
+    /// What is done to the input.
+    pub corruption: C,
+    /// What a reconstruction of the clean data costs.
+    pub reconstruction: L,
+    /// Whether `losses` corrupts on a device without autodiff as well; `true` unless it is set.
+    pub corrupt_at_evaluation: bool,
+}
+
+impl<E, D, C, L> DenoisingAutoencoder<E, D, C, L> {
+    /// The denoising autoencoder of these parts.
+    pub fn new(encoder: E, decoder: D, corruption: C, reconstruction: L) -> Self {
+        Self {
+            encoder,
+            decoder,
+            corruption,
+            reconstruction,
+            corrupt_at_evaluation: true,
+        }
+    }
+
+    /// Sets whether `losses` corrupts in evaluation.
+    pub fn with_corrupt_at_evaluation(mut self, corrupt: bool) -> Self {
+        self.corrupt_at_evaluation = corrupt;
+        self
+    }
+}
+
+impl<E, D, C, L> DenoisingAutoencoder<E, D, C, L>
+where
+    E: Encoder<Input: Clone>,
+    D: Decoder<Latent = E::Code>,
+    C: Corruption<E::Input>,
+    L: ReconstructionLoss<D::Output, E::Input>,
+{
+    /// The term `reconstruction`, per sample, which is also the total; `clean` is corrupted first.
+    pub fn losses(&self, clean: E::Input) -> Losses
+    where
+        Self: Module,
+    {
+        let training = self.devices().iter().any(|device| device.is_autodiff());
+        match training || self.corrupt_at_evaluation {
+            true => self.losses_of(self.corrupt(clean.clone()), clean),
+            false => self.losses_of(clean.clone(), clean),
+        }
+    }
+
+    /// The deterministic twin of [`losses`](Self::losses): with this noise, as
+    /// [`Corruption::noise`] draws it.
+    pub fn losses_with(&self, clean: E::Input, noise: E::Input) -> Losses {
+        let corrupted = self.corruption.corrupt_with(clean.clone(), noise);
+        self.losses_of(corrupted, clean)
+    }
+
+    fn losses_of(&self, corrupted: E::Input, clean: E::Input) -> Losses {
+        let reconstruction = self.reconstruction.loss(self.reconstruct(corrupted), clean);
+        Losses::new(reconstruction.clone()).with_term("reconstruction", reconstruction)
+    }
+
+    /// A batch with fresh noise on it.
+    pub fn corrupt(&self, clean: E::Input) -> E::Input {
+        self.corruption.corrupt(clean)
+    }
+
+    /// The code of each sample, as it is.
+    pub fn encode(&self, input: E::Input) -> E::Code {
+        self.encoder.encode(input)
+    }
+
+    /// The decoder's output (logits or means) for each code.
+    pub fn decode(&self, code: E::Code) -> D::Output {
+        self.decoder.decode(code)
+    }
+
+    /// The decoder's output (logits or means) for the code of each noisy sample.
+    pub fn reconstruct(&self, noisy: E::Input) -> D::Output {
+        self.decode(self.encode(noisy))
+    }
+
+    /// The values that its reconstruction loss allows in the data.
+    pub fn support(&self) -> Support {
+        self.reconstruction.support()
+    }
+}
+
+#[cfg(feature = "train")]
+mod steps {
+    use super::*;
+    use burn::train::{InferenceStep, TrainOutput, TrainStep};
+
+    impl<E, D, C, L> TrainStep for DenoisingAutoencoder<E, D, C, L>
+    where
+        Self: Module,
+        E: Encoder<Input: Clone + Send + 'static>,
+        D: Decoder<Latent = E::Code>,
+        C: Corruption<E::Input>,
+        L: ReconstructionLoss<D::Output, E::Input>,
+    {
+        type Input = E::Input;
+        type Output = Losses;
+
+        fn step(&self, input: E::Input) -> TrainOutput<Losses> {
+            let losses = self.losses(input);
+            let gradients = losses.mean().backward();
+            TrainOutput::new(self, gradients, losses.without_graph())
+        }
+    }
+
+    impl<E, D, C, L> InferenceStep for DenoisingAutoencoder<E, D, C, L>
+    where
+        Self: Module,
+        E: Encoder<Input: Clone + Send + 'static>,
+        D: Decoder<Latent = E::Code>,
+        C: Corruption<E::Input>,
+        L: ReconstructionLoss<D::Output, E::Input>,
+    {
+        type Input = E::Input;
+        type Output = Losses;
+
+        fn step(&self, input: E::Input) -> Losses {
+            self.losses(input)
+        }
+    }
+}
