@@ -12,13 +12,13 @@ mod common;
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer, RmsPropConfig};
 use burn::prelude::*;
 use burn::tensor::Distribution;
-use burn_generative::Result;
 use burn_generative::loss::{
     GradientPenalty, Losses, NonSaturating, Unregularized, Wasserstein, WeightClipping,
 };
 use burn_generative::nn::{MlpCriticConfig, initialize};
 use burn_generative::plot;
 use burn_generative::prelude::*;
+use burn_generative::{Error, Result};
 use clap::{Parser, ValueEnum};
 use common::{Out, positive};
 use serde::Serialize;
@@ -64,6 +64,10 @@ struct Config {
     #[arg(long, default_value_t = 128, value_name = "N")]
     hidden: usize,
 
+    /// Learning rate, falling to 0 over the second half. [default: 1e-3; for wgan 1e-4]
+    #[arg(long, value_name = "X")]
+    lr: Option<f64>,
+
     /// Seed of the weights, the data and the noise.
     #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,
@@ -93,6 +97,9 @@ fn run(args: Args) -> Result<()> {
     let config = &args.config;
     positive("--steps", config.steps)?;
     positive("--batch-size", config.batch_size)?;
+    if config.lr.is_some_and(|lr| !(lr > 0.0 && lr.is_finite())) {
+        return Err(Error::Config("--lr must be a positive number".to_string()));
+    }
     let (device, name) = common::device(args.device.as_deref())?;
     println!("device: {name}");
     let out = Out::check(args.out.as_deref(), "gan_2d", config, false)?;
@@ -154,7 +161,7 @@ fn train(config: &Config, device: &Device) -> Result<Tensor<2>> {
         Kind::Wgan => {
             let clipping = WeightClipping::new(0.1)?;
             let gan = every_fifth.init(generator, critic, prior, Wasserstein, clipping)?;
-            let game = Game::new(config, device, 5e-4, RmsPropConfig::new().init());
+            let game = Game::new(config, device, 1e-4, RmsPropConfig::new().init());
             game.play(gan, Gan::losses, Gan::advance)
                 .sample(SHOWN, device)
         }
@@ -190,7 +197,7 @@ impl<'a> Game<'a> {
         Self {
             config,
             device,
-            rate,
+            rate: config.lr.unwrap_or(rate),
             optimizer,
         }
     }

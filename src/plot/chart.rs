@@ -69,7 +69,9 @@ pub fn scatter_groups(
 ) -> Result<RgbImage> {
     let points = || groups.iter().flat_map(|(_, points)| points);
     let [x, y] = [0, 1].map(|axis| range(points().map(|point| point[axis])));
-    let (x, y) = (x?, y?);
+    let (mut x, y) = (x?, y?);
+    // Room for the legend, which is drawn on top.
+    x.end += 0.16 * (x.end - x.start);
     draw([860, 800], |root| {
         let mut chart = ChartBuilder::on(root)
             .caption(title, (FONT, 22))
