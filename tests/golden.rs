@@ -1,4 +1,4 @@
-//! Golden numbers from PyTorch (tests/golden/vae.py): with the same weights, images and noise, every
+//! Golden numbers from PyTorch (tests/golden/*.py): with the same weights, images and noise, every
 //! loss term and every gradient agrees, on every backend.
 
 mod common;
@@ -6,17 +6,21 @@ mod common;
 use burn::module::{Module, ModuleMapper, Param};
 use burn::prelude::*;
 use burn::tensor::Gradients;
-use burn_generative::loss::Likelihood;
+use burn_generative::loss::{
+    Adversarial, GradientPenalty, Hinge, LeastSquares, Likelihood, Minimax, NonSaturating,
+    Unregularized, Wasserstein,
+};
+use burn_generative::nn::{GaussianCorruption, MlpCriticConfig};
 use burn_generative::prelude::*;
 use common::{assert_all_close, devices, noise, tensor, values};
 use serde_json::Value;
 
-/// Sets the k-th parameter that is visited to `noise(k, 0.3)`.
-struct Fixed(usize);
+/// Sets the k-th parameter that is visited to `noise(k, scale)`, from 0 on.
+struct Fixed(usize, f64);
 
 impl ModuleMapper for Fixed {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let value = noise(self.0, 0.3);
+        let value = noise(self.0, self.1);
         self.0 += 1;
         param.map(|old| {
             let new = tensor(old.dims(), &old.device(), value);
@@ -64,7 +68,7 @@ where
                 .with_beta(2.0)
                 .init(encoder, decoder, StandardNormal::new(3), likelihood)
                 .unwrap()
-                .map(&mut Fixed(0));
+                .map(&mut Fixed(0, 0.3));
             let images = tensor([6, 1, 12, 10], &device, noise(1004, 0.5)) + 0.5;
             let losses = vae.losses_with(images, tensor([6, 3], &device, noise(1005, 1.5)));
 
@@ -90,4 +94,141 @@ fn multi_layer_perceptron() {
 #[test]
 fn convolutions() {
     compare("conv", common::conv);
+}
+
+/// What tests/golden/adversarial.py computed for a model: the terms in it, then all gradients.
+fn compare_terms<M: Module>(
+    golden: &Value,
+    what: &str,
+    device_name: &str,
+    model: &M,
+    losses: burn_generative::loss::Losses,
+) {
+    let tolerance = if device_name == "wgpu" { 1e-4 } else { 1e-5 };
+    let want = &golden[what];
+    let what = format!("{what} on {device_name}");
+    for (term, numbers_of) in want.as_object().expect("numbers for the model") {
+        if term != "gradients" {
+            let got = values(losses.term(term).unwrap());
+            assert_all_close(
+                &got,
+                &numbers(numbers_of),
+                tolerance,
+                &format!("{term} of {what}"),
+            );
+        }
+    }
+    let got = summaries(model, &losses.mean().backward());
+    let want = numbers(&want["gradients"]);
+    assert_all_close(&got, &want, tolerance, &format!("gradients of {what}"));
+}
+
+fn golden_of_the_family() -> Value {
+    serde_json::from_str(include_str!("golden/adversarial.json")).unwrap()
+}
+
+const WIDTH: usize = 8;
+const LATENT: usize = 3;
+
+fn rows(seed: usize, scale: f64, width: usize, device: &Device) -> Tensor<2> {
+    tensor([6, width], device, noise(seed, scale))
+}
+
+#[test]
+fn gans_with_every_objective_and_the_exact_penalty() {
+    let golden = golden_of_the_family();
+    for (name, device) in devices() {
+        let device = device.autodiff();
+        let hidden = vec![7, 5];
+        let parts = || {
+            let generator = MlpDecoderConfig::new(LATENT, vec![WIDTH]).with_hidden(hidden.clone());
+            let critic = MlpCriticConfig::new(vec![WIDTH]).with_hidden(hidden.clone());
+            (
+                generator.init::<2>(&device).unwrap(),
+                critic.init::<2>(&device).unwrap(),
+            )
+        };
+        let real = || rows(2001, 1.0, WIDTH, &device);
+        let latent = || rows(2002, 1.5, LATENT, &device);
+        let mix = || rows(2003, 0.5, 1, &device) + 0.5;
+        for (what, objective) in [
+            (
+                "gan-non-saturating",
+                Adversarial::NonSaturating(NonSaturating),
+            ),
+            ("gan-minimax", Adversarial::Minimax(Minimax)),
+            ("gan-least-squares", Adversarial::LeastSquares(LeastSquares)),
+            ("gan-hinge", Adversarial::Hinge(Hinge)),
+            ("gan-wasserstein", Adversarial::Wasserstein(Wasserstein)),
+        ] {
+            let (generator, critic) = parts();
+            let prior = StandardNormal::new(LATENT);
+            let gan = GanConfig::new()
+                .init(generator, critic, prior, objective, Unregularized)
+                .unwrap()
+                .map(&mut Fixed(0, 0.9));
+            let losses = gan.losses_with(real(), latent(), mix());
+            compare_terms(&golden, what, name, &gan, losses);
+        }
+        let (generator, critic) = parts();
+        let (prior, penalty) = (
+            StandardNormal::new(LATENT),
+            GradientPenalty::new(10.0).unwrap(),
+        );
+        let gan = GanConfig::new()
+            .init(generator, critic, prior, Wasserstein, penalty)
+            .unwrap()
+            .map(&mut Fixed(0, 0.9));
+        let losses = gan.losses_with(real(), latent(), mix());
+        compare_terms(&golden, "wgan-gp", name, &gan, losses);
+    }
+}
+
+#[test]
+fn ali() {
+    let golden = golden_of_the_family();
+    for (name, device) in devices() {
+        let device = device.autodiff();
+        let hidden = vec![7, 5];
+        let encoder = MlpEncoderConfig::new(vec![WIDTH], LATENT).with_hidden(hidden.clone());
+        let decoder = MlpDecoderConfig::new(LATENT, vec![WIDTH]).with_hidden(hidden.clone());
+        let critic = MlpCriticConfig::new(vec![WIDTH]).with_hidden(hidden);
+        let ali = Ali::new(
+            encoder.init_gaussian::<2>(&device).unwrap(),
+            decoder.init::<2>(&device).unwrap(),
+            critic.init_joint::<2>(LATENT, &device).unwrap(),
+            StandardNormal::new(LATENT),
+            NonSaturating,
+        )
+        .map(&mut Fixed(0, 0.6));
+        let losses = ali.losses_with(
+            rows(2001, 1.0, WIDTH, &device),
+            rows(2004, 1.5, LATENT, &device),
+            rows(2002, 1.5, LATENT, &device),
+        );
+        compare_terms(&golden, "ali", name, &ali, losses);
+    }
+}
+
+#[test]
+fn denoising_autoencoder() {
+    let golden = golden_of_the_family();
+    for (name, device) in devices() {
+        let device = device.autodiff();
+        let hidden = vec![7, 5];
+        let encoder = MlpEncoderConfig::new(vec![WIDTH], LATENT).with_hidden(hidden.clone());
+        let decoder = MlpDecoderConfig::new(LATENT, vec![WIDTH]).with_hidden(hidden);
+        let model = DenoisingAutoencoder::new(
+            encoder.init::<2>(&device).unwrap(),
+            decoder.init::<2>(&device).unwrap(),
+            GaussianCorruption::new(0.5).unwrap(),
+            SquaredError,
+        )
+        .map(&mut Fixed(0, 0.9));
+        let losses = model.losses_with(
+            rows(2001, 1.0, WIDTH, &device),
+            rows(2005, 1.5, WIDTH, &device),
+        );
+        compare_terms(&golden, "denoising", name, &model, losses);
+    }
 }

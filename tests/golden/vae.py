@@ -25,11 +25,12 @@ def wave(seed, scale, *shape):
 class Parameters:
     """Hands out parameters in the order in which the Rust module visits them."""
 
-    def __init__(self):
+    def __init__(self, scale=0.3):
         self.all = []
+        self.scale = scale
 
     def __call__(self, *shape):
-        parameter = wave(len(self.all), 0.3, *shape).requires_grad_()
+        parameter = wave(len(self.all), self.scale, *shape).requires_grad_()
         self.all.append(parameter)
         return parameter
 
