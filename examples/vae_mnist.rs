@@ -10,28 +10,19 @@ mod common;
 
 use burn::optim::AdamConfig;
 use burn::prelude::*;
-use burn::store::{ModuleSnapshot, SafetensorsStore};
-use burn::train::checkpoint::KeepLastNCheckpoints;
-use burn::train::{InferenceStep, Learner, LearnerModel, SupervisedTraining, TrainStep};
-use burn_generative::data::{TensorLoader, mnist::Mnist};
+use burn_generative::Result;
 use burn_generative::loss::{
     ContinuousBernoulliNll, L1Loss, LearnedGaussianNll, Likelihood, Losses,
 };
 use burn_generative::nn::initialize;
-use burn_generative::plot::{self, Series};
+use burn_generative::plot;
 use burn_generative::prelude::*;
-use burn_generative::train::{Checkpoints, Epoch, Guard, History, ProgressLines, TermMetric};
-use burn_generative::{Error, Result};
 use clap::{Parser, ValueEnum};
-use common::{DataArgs, DataIdentity, Out, positive};
+use common::training::{RunArgs, Session, TrainingArgs};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::io::IsTerminal;
-use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::Duration;
 
 /// Train a variational autoencoder on MNIST.
 ///
@@ -43,26 +34,8 @@ struct Args {
     #[command(flatten)]
     config: Config,
 
-    /// How often to go through the training images.
-    #[arg(long, default_value_t = 10, value_name = "N")]
-    epochs: usize,
-
     #[command(flatten)]
-    data: DataArgs,
-
-    /// Backend to train on, one of those built in (`--features wgpu` adds wgpu): flex, ndarray,
-    /// wgpu, vulkan, metal, cuda, ... [default: the first that is built in, GPUs first]
-    #[arg(long, value_name = "NAME")]
-    device: Option<String>,
-
-    /// Folder for everything that the run leaves behind, new or empty. [default: out/vae_mnist, or the
-    /// first of out/vae_mnist-2, -3, ... that is not there]
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-
-    /// Continue the run in --out (or the last of the default folders) after its last finished epoch.
-    #[arg(long)]
-    resume: bool,
+    run: RunArgs,
 }
 
 /// What defines a run: two runs with the same values are the same run.
@@ -96,21 +69,9 @@ struct Config {
     #[arg(long, default_value_t = 0.0, value_name = "X")]
     free_bits: f64,
 
-    /// Images in a training step.
-    #[arg(long, default_value_t = 128, value_name = "N")]
-    batch_size: usize,
-
-    /// Learning rate of Adam.
-    #[arg(long, default_value_t = 1e-3, value_name = "X")]
-    lr: f64,
-
-    /// Use only the first N training and the first N test images.
-    #[arg(long, value_name = "N")]
-    limit: Option<usize>,
-
-    /// Seed of the weights, the order of the images, and the noise.
-    #[arg(long, default_value_t = 1, value_name = "N")]
-    seed: u64,
+    #[command(flatten)]
+    #[serde(flatten)]
+    training: TrainingArgs,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum, Serialize)]
@@ -149,38 +110,15 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Result<()> {
-    let config = &args.config;
-    positive("--epochs", args.epochs)?;
-    positive("--batch-size", config.batch_size)?;
-    if !(config.lr > 0.0 && config.lr.is_finite()) {
-        return Err(Error::Config(format!(
-            "--lr must be a positive number, not {}",
-            config.lr
-        )));
-    }
-    let (device, device_name) = common::device(args.device.as_deref())?;
-    let data = args.data.load(config.limit)?;
-    println!("device: {device_name}");
-    let settings = Settings {
-        config: config.clone(),
-        data: DataIdentity::of(&data),
-    };
-    let out = Out::check(args.out.as_deref(), "vae_mnist", &settings, args.resume)?;
-
-    let shape = data.train.shape();
+    let config = args.config;
+    let beta = config.beta;
+    let summary = move |terms: &BTreeMap<String, f64>| sum(terms, beta);
+    let session = Session::open("vae_mnist", &args.run, &config.training, &config, summary)?;
+    let shape = session.data.train.shape();
     let (latent_dim, hidden) = (config.latent_dim, config.hidden);
-    let run = Run {
-        args,
-        settings,
-        out,
-        data,
-        device,
-        device_name,
-    };
-
-    let device = run.device.clone().autodiff();
-    device.seed(run.args.config.seed);
-    match run.args.config.arch {
+    let device = session.device.clone().autodiff();
+    let run = Run { config, session };
+    match run.config.arch {
         Arch::Mlp => {
             let encoder =
                 MlpEncoderConfig::new(shape.to_vec(), latent_dim).with_hidden(vec![hidden]);
@@ -196,21 +134,9 @@ fn run(args: Args) -> Result<()> {
     }
 }
 
-/// What `config.json` holds: enough to build the model again, and to know its data.
-#[derive(Clone, Serialize)]
-struct Settings {
-    #[serde(flatten)]
-    config: Config,
-    data: DataIdentity,
-}
-
 struct Run {
-    args: Args,
-    settings: Settings,
-    out: Out,
-    data: Mnist,
-    device: Device,
-    device_name: String,
+    config: Config,
+    session: Session<Config>,
 }
 
 type ImageVae<E, D> = Vae<E, D, StandardNormal, Likelihood>;
@@ -222,7 +148,7 @@ impl Run {
         D: Decoder<Latent = Tensor<2>, Output = Tensor<4>> + Module + 'static,
         ImageVae<E, D>: Module + Display,
     {
-        let config = &self.args.config;
+        let (config, session) = (&self.config, &self.session);
         let vae = VaeConfig::new()
             .with_beta(config.beta)
             .with_warmup_steps(config.warmup_steps)
@@ -231,190 +157,42 @@ impl Run {
                 encoder,
                 decoder,
                 StandardNormal::new(config.latent_dim),
-                config.likelihood.init(&self.device.clone().autodiff()),
+                config.likelihood.init(&session.device.clone().autodiff()),
             )?;
         initialize(&vae);
-        let train = self.data.train.images(&self.device);
-        let test = self.data.test.images(&self.device);
-        vae.support().check(&train, "training images")?;
-        vae.support().check(&test, "test images")?;
-
-        // Nothing is written before everything is known to work.
-        let checkpoints = Checkpoints::new(self.out.path("checkpoint"));
-        let finished = match self.args.resume {
-            true => self.finished(&checkpoints, &vae)?,
-            false => Vec::new(),
-        };
-        let done = finished.len();
-        self.out.begin(&self.settings)?;
-
-        let history = History::new(finished);
-        let vae = match done < self.args.epochs {
-            true => self.fit(vae, &train, &test, &checkpoints, done, &history)?,
-            false => {
-                println!("the run has finished its {done} epochs; drawing its pictures");
-                checkpoints.load_model(done, vae)?.valid()
-            }
-        };
-        let epochs = history.epochs();
-        self.draw(&vae, test, &epochs)?;
-        self.save(vae)?;
-        let Some(last) = epochs.last() else {
-            return Err(Error::Training("no epoch was finished".to_string()));
-        };
-        println!(
-            "wrote pictures, metrics and weights to {}",
-            self.out.folder().display()
-        );
-        println!("test: {} nats/image", sum(&last.test, config.beta));
-        Ok(())
-    }
-
-    /// The epochs to resume after: the last that has both its metrics and its checkpoint. (A run may be
-    /// killed between the two.)
-    fn finished<M: Module>(&self, checkpoints: &Checkpoints, model: &M) -> Result<Vec<Epoch>> {
-        let mut epochs = self.out.epochs()?;
-        let saved = checkpoints.epochs();
-        let Some(&epoch) = saved.iter().rfind(|&&epoch| epoch <= epochs.len()) else {
-            let reason = "holds no checkpoint to resume from; start anew in another --out";
-            return Err(Error::record(self.out.path("checkpoint"), reason));
-        };
-        checkpoints.verify(epoch, model)?;
-        println!("resuming after epoch {epoch}");
-        epochs.truncate(epoch);
-        Ok(epochs)
-    }
-
-    /// Trains with burn's own `Learner`, from the epoch after `done`.
-    fn fit<M>(
-        &self,
-        model: M,
-        train: &Tensor<4>,
-        test: &Tensor<4>,
-        checkpoints: &Checkpoints,
-        done: usize,
-        history: &History,
-    ) -> Result<M>
-    where
-        M: LearnerModel,
-        M: TrainStep<Input = Tensor<4>, Output = Losses>,
-        M: InferenceStep<Input = Tensor<4>, Output = Losses>,
-    {
-        let Config {
-            batch_size,
-            seed,
-            lr,
-            ..
-        } = self.args.config;
-        let loader = |images: &Tensor<4>| {
-            TensorLoader::new(images.clone(), batch_size)
-                .seed(seed)
-                .first_epoch(done + 1)
-        };
-        let guard = Guard::new();
-        let metric = |term| TermMetric::new(term, &guard);
-        let dashboard = std::io::stdout().is_terminal();
-
-        let mut training = SupervisedTraining::new(
-            self.out.path(""),
-            Arc::new(loader(train).shuffle()),
-            Arc::new(loader(test)),
-        )
-        .metrics((
-            metric(Losses::TOTAL),
-            metric("reconstruction"),
-            metric("kl"),
-        ))
-        .with_metric_logger(self.recorder(history, guard.clone(), dashboard))
-        .with_checkpointing_strategy(KeepLastNCheckpoints::new(2))
-        .with_interrupter(guard.interrupter())
-        .with_application_logger(None)
-        .num_epochs(self.args.epochs);
-        training = checkpoints.register(training);
-        if done > 0 {
-            training = training.checkpoint(done);
-        }
-        if !dashboard {
-            training = training.renderer(Box::new(ProgressLines::new(Duration::from_secs(10))));
-        }
-
+        let [train, test] = session.images(vae.support())?;
         let optimizer = AdamConfig::new().with_epsilon(1e-8).init();
-        let result = training.launch(Learner::new(model, optimizer, lr));
-        drop(result.renderer);
-        let finished = checkpoints.epochs().last().copied().unwrap_or(0);
-        if finished == self.args.epochs {
-            return Ok(result.model);
-        }
-        let reason = match (guard.reason(), result.error) {
-            (Some(reason), _) => reason,
-            (None, Some(error)) => error.to_string(),
-            (None, None) => "by request; continue with --resume".to_string(),
-        };
-        let out = self.out.folder().display();
-        let kept = match finished {
-            0 => "no epoch was finished".to_string(),
-            epoch => format!("{out} keeps the checkpoint of epoch {epoch}"),
-        };
-        let epoch = finished + 1;
-        Err(Error::Training(format!(
-            "in epoch {epoch}: {reason}; {kept}"
-        )))
+        let terms = ["reconstruction", "kl"];
+        let (vae, epochs) = session.train(vae, optimizer, &terms, [&train, &test])?;
+        self.draw(&vae, test)?;
+        session.save_curves(&[Losses::TOTAL, "reconstruction", "kl"], &epochs)?;
+        session.finish(vae, &epochs)
     }
 
-    /// Writes `metrics.json` after every epoch, and prints a line where there is no dashboard.
-    fn recorder(&self, history: &History, guard: Guard, dashboard: bool) -> History {
-        let (settings, out) = (self.settings.clone(), self.out.clone());
-        let beta = self.args.config.beta;
-        let (origin, device) = (self.data.origin.clone(), self.device_name.clone());
-        let total = self.args.epochs;
-        history.clone().on_epoch(move |epochs| {
-            if let Err(error) = out.metrics(&settings, &origin, &device, epochs) {
-                guard.stop(&error.to_string());
-            }
-            if let (Some(epoch), false) = (epochs.last(), dashboard) {
-                println!(
-                    "epoch {}/{total}: train {}; test {}; {:.1} s",
-                    epoch.epoch,
-                    sum(&epoch.train, beta),
-                    sum(&epoch.test, beta),
-                    epoch.seconds
-                );
-            }
-        })
-    }
-
-    fn draw<E, D>(&self, vae: &ImageVae<E, D>, test: Tensor<4>, epochs: &[Epoch]) -> Result<()>
+    fn draw<E, D>(&self, vae: &ImageVae<E, D>, test: Tensor<4>) -> Result<()>
     where
         E: Encoder<Input = Tensor<4>, Code = DiagonalGaussian>,
         D: Decoder<Latent = Tensor<2>, Output = Tensor<4>> + Module,
     {
-        let save = |picture, name| plot::save(&picture, self.out.path(name));
+        let session = &self.session;
+        let save = |picture, name| plot::save(&picture, session.out.path(name));
         let image = |output| vae.likelihood.mean(output);
 
-        // Two rows of originals, each with its reconstructions below.
-        let (columns, shown) = (12, 24.min(test.dims()[0]));
-        let originals = test.clone().narrow(0, 0, shown);
+        let originals = test.clone().narrow(0, 0, 24.min(test.dims()[0]));
         let reconstructed = image(vae.reconstruct(originals.clone()));
-        let rows = (0..shown).step_by(columns).flat_map(|start| {
-            let length = columns.min(shown - start);
-            [&originals, &reconstructed].map(|images| images.clone().narrow(0, start, length))
-        });
-        save(
-            plot::grid(Tensor::cat(rows.collect(), 0), columns.min(shown), 2)?,
-            "reconstructions.png",
-        )?;
+        session.save_pairs([originals, reconstructed], "reconstructions.png")?;
 
-        self.device.seed(self.args.config.seed);
+        session.device.seed(self.config.training.seed);
         save(
-            plot::grid(image(vae.sample(144, &self.device)), 12, 2)?,
+            plot::grid(image(vae.sample(144, &session.device)), 12, 2)?,
             "samples.png",
         )?;
 
         let means = latent_means(vae, test)?;
-        let labels = self.data.test.labels();
+        let labels = session.data.test.labels();
         save(latent_map(&means, labels)?, "latent.png")?;
 
-        if self.args.config.latent_dim == 2 {
+        if self.config.latent_dim == 2 {
             // The first coordinate runs to the right, the second upwards.
             let side = 15;
             let at = |step: usize| -4.0 + 8.0 * step as f32 / (side - 1) as f32;
@@ -422,26 +200,13 @@ impl Run {
                 .rev()
                 .flat_map(|row| (0..side).flat_map(move |column| [at(column), at(row)]))
                 .collect();
-            let walk = Tensor::from_data(TensorData::new(walk, [side * side, 2]), &self.device);
+            let walk = Tensor::from_data(TensorData::new(walk, [side * side, 2]), &session.device);
             save(
                 plot::grid(image(vae.decode(walk)), side, 1)?,
                 "manifold.png",
             )?;
         }
-        save(loss_curves(epochs)?, "curves.png")
-    }
-
-    /// The weights, in burn's own format and in SafeTensors.
-    fn save<M: Module>(&self, model: M) -> Result<()> {
-        let path = self.out.path("model.safetensors");
-        let mut store = SafetensorsStore::from_file(&path).overwrite(true);
-        model
-            .save_into(&mut store)
-            .map_err(|error| Error::record(&path, error.to_string()))?;
-        let path = self.out.path("model.bpk");
-        model
-            .save_file(&path)
-            .map_err(|error| Error::record(&path, error.to_string()))
+        Ok(())
     }
 }
 
@@ -496,25 +261,4 @@ fn latent_map(means: &[Vec<f64>], labels: &[u8]) -> Result<plot::RgbImage> {
     };
     let title = "Test images, first two principal components of the latent means";
     plot::scatter(title, [&axis(0), &axis(1)], &points, labels)
-}
-
-fn loss_curves(epochs: &[Epoch]) -> Result<plot::RgbImage> {
-    let values = |name: &str, terms: fn(&Epoch) -> &BTreeMap<String, f64>| {
-        epochs
-            .iter()
-            .filter_map(|epoch| terms(epoch).get(name).copied())
-            .collect()
-    };
-    let panel = |name: &str| {
-        let series = |label: &str, values, dotted, colour| Series {
-            name: label.to_string(),
-            values,
-            dotted,
-            colour,
-        };
-        let train = series("train", values(name, |epoch| &epoch.train), false, 0);
-        let test = series("test", values(name, |epoch| &epoch.test), true, 1);
-        (format!("{name} (nats per image)"), vec![train, test])
-    };
-    plot::curves(&[Losses::TOTAL, "reconstruction", "kl"].map(panel))
 }

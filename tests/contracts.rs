@@ -6,6 +6,9 @@ use burn::prelude::*;
 use burn_generative::loss::{
     ContinuousBernoulliNll, HeteroscedasticGaussianNll, L1Loss, LearnedGaussianNll, Likelihood,
 };
+use burn_generative::nn::{
+    CorruptionKind, GaussianCorruption, MaskingCorruption, SaltAndPepperCorruption,
+};
 use burn_generative::prelude::*;
 use common::{assert_all_close, assert_close, cpu, devices, noise, tensor, values};
 
@@ -309,5 +312,114 @@ fn a_support_names_what_lies_outside() {
                 .contains("holds no values"),
             "{name}"
         );
+    }
+}
+
+/// What a corruption does: nothing at level 0, on average what its level says, to every sample alone, and
+/// anew at every call.
+#[test]
+fn corruptions() {
+    type Rows = Tensor<2>;
+    let shape = [200, 500];
+    for (name, device) in devices() {
+        device.seed(4);
+        let clean: Rows = Tensor::full(shape, 0.3, &device);
+        let share = |rows: &Rows, value: f64| {
+            let hits = values(
+                rows.clone()
+                    .sub_scalar(value)
+                    .abs()
+                    .lower_elem(1e-6)
+                    .float()
+                    .mean(),
+            );
+            hits[0]
+        };
+
+        let gaussian = GaussianCorruption::new(0.5).unwrap();
+        let noise = values(gaussian.corrupt(clean.clone()) - clean.clone());
+        let mean = noise.iter().sum::<f64>() / noise.len() as f64;
+        let variance = noise.iter().map(|x| x * x).sum::<f64>() / noise.len() as f64;
+        assert!(mean.abs() < 5.0 * 0.5 / 1e5f64.sqrt(), "{name}: {mean}");
+        assert_close(variance, 0.25, 0.01, name);
+
+        let masked = MaskingCorruption::new(0.2).unwrap().corrupt(clean.clone());
+        assert_close(share(&masked, 0.0), 0.2, 0.01, name);
+        assert_close(share(&masked, 0.3), 0.8, 0.01, name);
+
+        let salted = SaltAndPepperCorruption::new(0.2)
+            .unwrap()
+            .corrupt(clean.clone());
+        for (value, want) in [(0.0, 0.1), (1.0, 0.1), (0.3, 0.8)] {
+            assert_close(share(&salted, value), want, 0.01, name);
+        }
+
+        let kinds = |level: f64| {
+            [
+                CorruptionKind::Gaussian(GaussianCorruption::new(level).unwrap()),
+                CorruptionKind::Masking(MaskingCorruption::new(level).unwrap()),
+                CorruptionKind::SaltAndPepper(SaltAndPepperCorruption::new(level).unwrap()),
+            ]
+        };
+        for corruption in kinds(0.0) {
+            let same = values(corruption.corrupt(clean.clone()));
+            assert_all_close(&same, &values(clean.clone()), 1e-7, name);
+        }
+        for corruption in kinds(0.5) {
+            let [once, again] = [0, 1].map(|_| values(corruption.corrupt(clean.clone())));
+            assert_ne!(once, again, "{name}: drawn anew");
+            let noise = corruption.noise(&clean);
+            let twin = |_| values(corruption.corrupt_with(clean.clone(), noise.clone()));
+            let [once, again] = [0, 1].map(twin);
+            assert_eq!(once, again, "{name}: the noise is all that is random");
+        }
+    }
+    for level in [-0.1, 1.1, f64::NAN] {
+        assert!(MaskingCorruption::new(level).is_err(), "{level}");
+        assert!(SaltAndPepperCorruption::new(level).is_err(), "{level}");
+    }
+    let error = GaussianCorruption::new(-1.0).unwrap_err();
+    assert!(error.to_string().contains("not -1"), "{error}");
+}
+
+/// The target of a denoising autoencoder is the clean input; in evaluation it corrupts if it is asked to.
+#[test]
+fn a_denoising_autoencoder_is_judged_on_the_clean_input() {
+    #[derive(Module, Debug)]
+    struct Same;
+    impl Encoder for Same {
+        type Input = Tensor<2>;
+        type Code = Tensor<2>;
+        fn encode(&self, input: Tensor<2>) -> Tensor<2> {
+            input
+        }
+    }
+    impl Decoder for Same {
+        type Latent = Tensor<2>;
+        type Output = Tensor<2>;
+        fn decode(&self, latent: Tensor<2>) -> Tensor<2> {
+            latent
+        }
+    }
+    for (name, device) in devices() {
+        let model = DenoisingAutoencoder::new(
+            Same,
+            Same,
+            GaussianCorruption::new(2.0).unwrap(),
+            SquaredError,
+        );
+        let clean = tensor([3, 5], &device, noise(1, 1.0));
+        let given = tensor([3, 5], &device, noise(2, 1.0));
+        let got = values(model.losses_with(clean.clone(), given.clone()).total);
+        let want = values(sum_event((given * 2.0).square()));
+        assert_all_close(&got, &want, 1e-5, name); // the loss is the noise itself
+
+        assert!(
+            values(model.losses(clean.clone()).total)
+                .iter()
+                .all(|&loss| loss > 0.0)
+        );
+        let model = model.with_corrupt_at_evaluation(false);
+        assert_eq!(values(model.losses(clean).total), [0.0; 3], "{name}");
     }
 }

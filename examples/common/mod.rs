@@ -1,6 +1,9 @@
 //! What the examples share: devices by name, data and its flags, the folder of a run.
 #![allow(dead_code)] // each example uses its own part
 
+#[cfg(all(feature = "data", feature = "plot", feature = "train"))]
+pub mod training;
+
 use burn::prelude::*;
 use burn_generative::data::mnist::{Mnist, Origin};
 use burn_generative::train::Epoch;

@@ -1,0 +1,344 @@
+//! What the examples on images share: their flags, and a run of burn's `Learner` in a folder, from the data to
+//! the weights, that can be stopped and resumed.
+
+use super::{DataArgs, DataIdentity, Out, positive};
+use burn::optim::ModuleOptimizer;
+use burn::prelude::*;
+use burn::store::{ModuleSnapshot, SafetensorsStore};
+use burn::train::checkpoint::KeepLastNCheckpoints;
+use burn::train::{InferenceStep, Learner, LearnerModel, SupervisedTraining, TrainStep};
+use burn_generative::data::{TensorLoader, mnist::Mnist};
+use burn_generative::loss::Losses;
+use burn_generative::plot::{self, Series};
+use burn_generative::train::{Checkpoints, Epoch, Guard, History, ProgressLines, TermMetric};
+use burn_generative::traits::Support;
+use burn_generative::{Error, Result};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Flags of a run that do not change what it computes.
+#[derive(clap::Args, Debug)]
+pub struct RunArgs {
+    /// How often to go through the training images.
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    pub epochs: usize,
+
+    #[command(flatten)]
+    pub data: DataArgs,
+
+    /// Backend to train on, one of those built in (`--features wgpu` adds wgpu): flex, ndarray,
+    /// wgpu, vulkan, metal, cuda, ... [default: the first that is built in, GPUs first]
+    #[arg(long, value_name = "NAME")]
+    pub device: Option<String>,
+
+    /// Folder for everything that the run leaves behind, new or empty. [default: the example's name under
+    /// out, or the first with -2, -3, ... that is not there]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+
+    /// Continue the run in --out (or the last of the default folders) after its last finished epoch.
+    #[arg(long)]
+    pub resume: bool,
+}
+
+/// Flags of a training that belong to what defines it.
+#[derive(clap::Args, Clone, Debug, Serialize)]
+pub struct TrainingArgs {
+    /// Images in a training step.
+    #[arg(long, default_value_t = 128, value_name = "N")]
+    pub batch_size: usize,
+
+    /// Learning rate of Adam.
+    #[arg(long, default_value_t = 1e-3, value_name = "X")]
+    pub lr: f64,
+
+    /// Use only the first N training and the first N test images.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+
+    /// Seed of the weights, the order of the images, and the noise.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub seed: u64,
+}
+
+/// What `config.json` holds: enough to build the model again, and to know its data.
+#[derive(Clone, Serialize)]
+struct Settings<C> {
+    #[serde(flatten)]
+    config: C,
+    data: DataIdentity,
+}
+
+/// One run of an example: its data, its device and its folder.
+pub struct Session<C> {
+    pub data: Mnist,
+    pub device: Device,
+    pub out: Out,
+    device_name: String,
+    settings: Settings<C>,
+    training: TrainingArgs,
+    epochs: usize,
+    resume: bool,
+    summary: Arc<dyn Fn(&BTreeMap<String, f64>) -> String + Send + Sync>,
+}
+
+impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
+    /// Checks the flags, loads the data and seeds the device; `config` is what defines the run, and `summary`
+    /// says what an epoch's terms amount to. Nothing is written yet.
+    pub fn open(
+        name: &str,
+        args: &RunArgs,
+        training: &TrainingArgs,
+        config: &C,
+        summary: impl Fn(&BTreeMap<String, f64>) -> String + Send + Sync + 'static,
+    ) -> Result<Self> {
+        positive("--epochs", args.epochs)?;
+        positive("--batch-size", training.batch_size)?;
+        if !(training.lr > 0.0 && training.lr.is_finite()) {
+            return Err(Error::Config(format!(
+                "--lr must be a positive number, not {}",
+                training.lr
+            )));
+        }
+        let (device, device_name) = super::device(args.device.as_deref())?;
+        let data = args.data.load(training.limit)?;
+        println!("device: {device_name}");
+        let settings = Settings {
+            config: config.clone(),
+            data: DataIdentity::of(&data),
+        };
+        let out = Out::check(args.out.as_deref(), name, &settings, args.resume)?;
+        device.clone().autodiff().seed(training.seed);
+        Ok(Self {
+            data,
+            device,
+            out,
+            device_name,
+            settings,
+            training: training.clone(),
+            epochs: args.epochs,
+            resume: args.resume,
+            summary: Arc::new(summary),
+        })
+    }
+
+    /// The training and the test images, of which all values lie in `support`.
+    pub fn images(&self, support: Support) -> Result<[Tensor<4>; 2]> {
+        let train = self.data.train.images(&self.device);
+        let test = self.data.test.images(&self.device);
+        support.check(&train, "training images")?;
+        support.check(&test, "test images")?;
+        Ok([train, test])
+    }
+
+    /// Trains a model (its parameters drawn already) with burn's own `Learner`, or what is left of its
+    /// training, and gives it back with the history of its epochs.
+    pub fn train<M>(
+        &self,
+        model: M,
+        optimizer: ModuleOptimizer,
+        terms: &[&'static str],
+        [train, test]: [&Tensor<4>; 2],
+    ) -> Result<(M, Vec<Epoch>)>
+    where
+        M: LearnerModel,
+        M: TrainStep<Input = Tensor<4>, Output = Losses>,
+        M: InferenceStep<Input = Tensor<4>, Output = Losses>,
+    {
+        // Nothing is written before everything is known to work.
+        let checkpoints = Checkpoints::new(self.out.path("checkpoint"));
+        let finished = match self.resume {
+            true => self.finished(&checkpoints, &model)?,
+            false => Vec::new(),
+        };
+        let done = finished.len();
+        self.out.begin(&self.settings)?;
+
+        let history = History::new(finished);
+        let model = match done < self.epochs {
+            true => {
+                let data = [train, test];
+                self.fit(model, optimizer, terms, data, &checkpoints, done, &history)?
+            }
+            false => {
+                println!("the run has finished its {done} epochs; drawing its pictures");
+                checkpoints.load_model(done, model)?.valid()
+            }
+        };
+        Ok((model, history.epochs()))
+    }
+
+    /// The epochs to resume after: the last that has both its metrics and its checkpoint. (A run may be
+    /// killed between the two.)
+    fn finished<M: Module>(&self, checkpoints: &Checkpoints, model: &M) -> Result<Vec<Epoch>> {
+        let mut epochs = self.out.epochs()?;
+        let saved = checkpoints.epochs();
+        let Some(&epoch) = saved.iter().rfind(|&&epoch| epoch <= epochs.len()) else {
+            let reason = "holds no checkpoint to resume from; start anew in another --out";
+            return Err(Error::record(self.out.path("checkpoint"), reason));
+        };
+        checkpoints.verify(epoch, model)?;
+        println!("resuming after epoch {epoch}");
+        epochs.truncate(epoch);
+        Ok(epochs)
+    }
+
+    /// Trains the epochs after `done`.
+    #[allow(clippy::too_many_arguments)] // one caller, right above
+    fn fit<M>(
+        &self,
+        model: M,
+        optimizer: ModuleOptimizer,
+        terms: &[&'static str],
+        [train, test]: [&Tensor<4>; 2],
+        checkpoints: &Checkpoints,
+        done: usize,
+        history: &History,
+    ) -> Result<M>
+    where
+        M: LearnerModel,
+        M: TrainStep<Input = Tensor<4>, Output = Losses>,
+        M: InferenceStep<Input = Tensor<4>, Output = Losses>,
+    {
+        let TrainingArgs {
+            batch_size,
+            seed,
+            lr,
+            ..
+        } = self.training;
+        let loader = |images: &Tensor<4>| {
+            TensorLoader::new(images.clone(), batch_size)
+                .seed(seed)
+                .first_epoch(done + 1)
+        };
+        let guard = Guard::new();
+        let dashboard = std::io::stdout().is_terminal();
+
+        let mut training = SupervisedTraining::new(
+            self.out.path(""),
+            Arc::new(loader(train).shuffle()),
+            Arc::new(loader(test)),
+        )
+        .with_metric_logger(self.recorder(history, guard.clone(), dashboard))
+        .with_checkpointing_strategy(KeepLastNCheckpoints::new(2))
+        .with_interrupter(guard.interrupter())
+        .with_application_logger(None)
+        .num_epochs(self.epochs);
+        for term in [Losses::TOTAL].iter().chain(terms) {
+            training = training
+                .metric_train_numeric(TermMetric::new(term, &guard))
+                .metric_valid_numeric(TermMetric::new(term, &guard));
+        }
+        training = checkpoints.register(training);
+        if done > 0 {
+            training = training.checkpoint(done);
+        }
+        if !dashboard {
+            training = training.renderer(Box::new(ProgressLines::new(Duration::from_secs(10))));
+        }
+
+        let result = training.launch(Learner::new(model, optimizer, lr));
+        drop(result.renderer);
+        let finished = checkpoints.epochs().last().copied().unwrap_or(0);
+        if finished == self.epochs {
+            return Ok(result.model);
+        }
+        let reason = match (guard.reason(), result.error) {
+            (Some(reason), _) => reason,
+            (None, Some(error)) => error.to_string(),
+            (None, None) => "by request; continue with --resume".to_string(),
+        };
+        let out = self.out.folder().display();
+        let kept = match finished {
+            0 => "no epoch was finished".to_string(),
+            epoch => format!("{out} keeps the checkpoint of epoch {epoch}"),
+        };
+        let epoch = finished + 1;
+        Err(Error::Training(format!(
+            "in epoch {epoch}: {reason}; {kept}"
+        )))
+    }
+
+    /// Writes `metrics.json` after every epoch, and prints a line where there is no dashboard.
+    fn recorder(&self, history: &History, guard: Guard, dashboard: bool) -> History {
+        let (settings, out) = (self.settings.clone(), self.out.clone());
+        let (origin, device) = (self.data.origin.clone(), self.device_name.clone());
+        let (total, summary) = (self.epochs, self.summary.clone());
+        history.clone().on_epoch(move |epochs| {
+            if let Err(error) = out.metrics(&settings, &origin, &device, epochs) {
+                guard.stop(&error.to_string());
+            }
+            if let (Some(epoch), false) = (epochs.last(), dashboard) {
+                println!(
+                    "epoch {}/{total}: train {}; test {}; {:.1} s",
+                    epoch.epoch,
+                    summary(&epoch.train),
+                    summary(&epoch.test),
+                    epoch.seconds
+                );
+            }
+        })
+    }
+
+    /// Rows of twelve images above their counterparts, `images[0]` on top.
+    pub fn save_pairs<const K: usize>(&self, images: [Tensor<4>; K], name: &str) -> Result<()> {
+        let (columns, shown) = (12, 24.min(images[0].dims()[0]));
+        let rows = (0..shown).step_by(columns).flat_map(|start| {
+            let length = columns.min(shown - start);
+            images
+                .each_ref()
+                .map(|images| images.clone().narrow(0, start, length))
+        });
+        let picture = plot::grid(Tensor::cat(rows.collect(), 0), columns.min(shown), 2)?;
+        plot::save(&picture, self.out.path(name))
+    }
+
+    /// The curves of the total and of the terms, `curves.png`.
+    pub fn save_curves(&self, terms: &[&str], epochs: &[Epoch]) -> Result<()> {
+        let values = |name: &str, terms: fn(&Epoch) -> &BTreeMap<String, f64>| {
+            epochs
+                .iter()
+                .filter_map(|epoch| terms(epoch).get(name).copied())
+                .collect()
+        };
+        let panel = |name: &&str| {
+            let series = |label: &str, values, dotted, colour| Series {
+                name: label.to_string(),
+                values,
+                dotted,
+                colour,
+            };
+            let train = series("train", values(name, |epoch| &epoch.train), false, 0);
+            let test = series("test", values(name, |epoch| &epoch.test), true, 1);
+            (format!("{name} (nats per image)"), vec![train, test])
+        };
+        let panels: Vec<_> = terms.iter().map(panel).collect();
+        plot::save(&plot::curves(&panels)?, self.out.path("curves.png"))
+    }
+
+    /// Writes the weights, in burn's own format and in SafeTensors, and says what the last epoch came to.
+    pub fn finish<M: Module>(&self, model: M, epochs: &[Epoch]) -> Result<()> {
+        let path = self.out.path("model.safetensors");
+        let mut store = SafetensorsStore::from_file(&path).overwrite(true);
+        model
+            .save_into(&mut store)
+            .map_err(|error| Error::record(&path, error.to_string()))?;
+        let path = self.out.path("model.bpk");
+        model
+            .save_file(&path)
+            .map_err(|error| Error::record(&path, error.to_string()))?;
+        let Some(last) = epochs.last() else {
+            return Err(Error::Training("no epoch was finished".to_string()));
+        };
+        println!(
+            "wrote pictures, metrics and weights to {}",
+            self.out.folder().display()
+        );
+        println!("test: {} nats/image", (self.summary)(&last.test));
+        Ok(())
+    }
+}
