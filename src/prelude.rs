@@ -8,12 +8,14 @@ pub use crate::distribution::DiagonalGaussian;
 pub use crate::error::Error;
 pub use crate::kernel::sum_event;
 pub use crate::loss::{BernoulliNll, GaussianNll, Losses, SquaredError};
-pub use crate::model::{Ali, Autoencoder, DenoisingAutoencoder, Gan, GanConfig, Vae, VaeConfig};
+pub use crate::model::{
+    Aae, AaeConfig, Ali, Autoencoder, DenoisingAutoencoder, Gan, GanConfig, Vae, VaeConfig,
+};
 pub use crate::nn::{
     ConvDecoderConfig, ConvEncoderConfig, GaussianHead, Head, MlpDecoderConfig, MlpEncoderConfig,
 };
 pub use crate::prior::StandardNormal;
 pub use crate::traits::{
-    AdversarialLoss, Corruption, Critic, CriticRegularizer, Decoder, Encoder, FeatureCritic,
+    AdversarialLoss, Code, Corruption, Critic, CriticRegularizer, Decoder, Encoder, FeatureCritic,
     InputGradient, Posterior, Prior, ReconstructionLoss, Support,
 };

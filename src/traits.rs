@@ -14,6 +14,7 @@
 //! | encoder | [`Encoder`] | `encode` |
 //! | decoder, generator | [`Decoder`] | `decode` |
 //! | approximate posterior | [`Posterior`] | `rsample`, `rsample_with`, `mode`, `log_prob` |
+//! | code of an adversarial autoencoder | [`Code`] | `draw`, `draw_with`, `point`, `detach`, `batch` |
 //! | prior | [`Prior`] | `sample`, `log_prob` |
 //! | likelihood, reconstruction loss | [`ReconstructionLoss`] | `loss` |
 //! | corruption of a denoising model | [`Corruption`] | `noise`, `corrupt_with` |
@@ -156,6 +157,61 @@ pub trait Posterior {
     /// a sample, as every other prior does.
     fn kl_to_standard_normal(&self) -> Option<Tensor<1>> {
         None
+    }
+}
+
+/// A code that a model may take as a point: a point itself, or a posterior, of which it takes a sample.
+///
+/// Implemented for tensors (which ignore the noise) and for
+/// [`DiagonalGaussian`](crate::distribution::DiagonalGaussian); one line a method for a [`Posterior`] of your
+/// own. So one [`Aae`](crate::model::Aae) has a deterministic or a stochastic encoder.
+///
+/// ```
+/// use burn::prelude::*;
+/// use burn_generative::prelude::*;
+///
+/// let point = Tensor::<2>::ones([3, 2], &Device::default());
+/// assert_eq!(point.draw().dims(), [3, 2]); // the same
+/// let posterior = DiagonalGaussian::new(point.clone(), point.zeros_like());
+/// assert_eq!(posterior.draw().dims(), [3, 2]); // a sample
+/// ```
+pub trait Code {
+    /// The point, batch first.
+    type Latent: Clone;
+
+    /// A point, differentiable in the code.
+    fn draw(&self) -> Self::Latent;
+
+    /// The point that a given noise leads to.
+    fn draw_with(&self, noise: Self::Latent) -> Self::Latent;
+
+    /// The point without randomness: itself, or the mode.
+    fn point(&self) -> Self::Latent;
+
+    /// A point without its graph.
+    fn detach(latent: Self::Latent) -> Self::Latent;
+
+    /// How many samples a batch of points has, and where it is.
+    fn batch(latent: &Self::Latent) -> (usize, Device);
+}
+
+impl<const D: usize> Code for Tensor<D> {
+    type Latent = Tensor<D>;
+
+    fn draw(&self) -> Tensor<D> {
+        self.clone()
+    }
+    fn draw_with(&self, _noise: Tensor<D>) -> Tensor<D> {
+        self.clone()
+    }
+    fn point(&self) -> Tensor<D> {
+        self.clone()
+    }
+    fn detach(latent: Tensor<D>) -> Tensor<D> {
+        latent.detach()
+    }
+    fn batch(latent: &Tensor<D>) -> (usize, Device) {
+        (latent.dims()[0], latent.device())
     }
 }
 

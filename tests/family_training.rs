@@ -221,6 +221,29 @@ fn wgan_with_the_gradient_penalty() {
 }
 
 #[test]
+fn aae() {
+    check(
+        |device| {
+            let critic = MlpCriticConfig::new(vec![3]).with_hidden(vec![9]);
+            let encoder = MlpEncoderConfig::new(vec![2], 3).with_hidden(vec![9]);
+            AaeConfig::new()
+                .init(
+                    encoder.init_gaussian::<2>(device).unwrap(),
+                    decoder(device),
+                    critic.init::<2>(device).unwrap(),
+                    StandardNormal::new(3),
+                    SquaredError,
+                    NonSaturating,
+                )
+                .unwrap()
+        },
+        &["loss", "reconstruction", "critic", "encoder"],
+        Aae::losses,
+        |model| model,
+    );
+}
+
+#[test]
 fn ali() {
     check(
         |device| {

@@ -211,6 +211,36 @@ fn ali() {
 }
 
 #[test]
+fn adversarial_autoencoder() {
+    let golden = golden_of_the_family();
+    for (name, device) in devices() {
+        let device = device.autodiff();
+        let hidden = vec![7, 5];
+        let encoder = MlpEncoderConfig::new(vec![WIDTH], LATENT).with_hidden(hidden.clone());
+        let decoder = MlpDecoderConfig::new(LATENT, vec![WIDTH]).with_hidden(hidden.clone());
+        let critic = MlpCriticConfig::new(vec![LATENT]).with_hidden(hidden);
+        let aae = AaeConfig::new()
+            .with_adversarial_weight(3.0)
+            .init(
+                encoder.init_gaussian::<2>(&device).unwrap(),
+                decoder.init::<2>(&device).unwrap(),
+                critic.init::<2>(&device).unwrap(),
+                StandardNormal::new(LATENT),
+                SquaredError,
+                NonSaturating,
+            )
+            .unwrap()
+            .map(&mut Fixed(0, 0.6));
+        let losses = aae.losses_with(
+            rows(2001, 1.0, WIDTH, &device),
+            rows(2004, 1.5, LATENT, &device),
+            rows(2002, 1.5, LATENT, &device),
+        );
+        compare_terms(&golden, "aae", name, &aae, losses);
+    }
+}
+
+#[test]
 fn denoising_autoencoder() {
     let golden = golden_of_the_family();
     for (name, device) in devices() {

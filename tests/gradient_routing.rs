@@ -175,6 +175,61 @@ fn gan() {
     }
 }
 
+/// The sign too: a step of the encoder along its term raises the critic's score of its codes.
+#[test]
+fn aae() {
+    for (name, device) in devices() {
+        let device = device.autodiff();
+        let aae = AaeConfig::new()
+            .init(
+                MlpEncoderConfig::new(vec![6], 2)
+                    .with_hidden(vec![32])
+                    .init::<2>(&device)
+                    .unwrap(),
+                MlpDecoderConfig::new(2, vec![6])
+                    .with_hidden(vec![32])
+                    .init::<2>(&device)
+                    .unwrap(),
+                MlpCriticConfig::new(vec![2])
+                    .with_hidden(vec![32])
+                    .init::<2>(&device)
+                    .unwrap(),
+                StandardNormal::new(2),
+                SquaredError,
+                NonSaturating,
+            )
+            .unwrap();
+        let data = || tensor::<2>([4, 6], &device, noise(1, 1.0));
+        let prior = || tensor::<2>([4, 2], &device, noise(2, 1.0));
+        let losses = || aae.losses_with(data(), prior(), prior());
+        //        term              encoder decoder critic
+        for (term, expected) in [
+            ("reconstruction", [true, true, false]),
+            ("critic", [false, false, true]),
+            ("encoder", [true, false, false]),
+            ("loss", [true, true, true]),
+        ] {
+            let gradients = losses().term(term).unwrap().mean().backward();
+            let got = [
+                reached(&aae.encoder, &gradients),
+                reached(&aae.decoder, &gradients),
+                reached(&aae.critic, &gradients),
+            ];
+            assert_eq!(got, expected, "{term} on {name}");
+        }
+
+        let score = |encoder: &MlpEncoder<Linear, 2>| {
+            common::values(aae.critic.score(encoder.encode(data())).mean())[0]
+        };
+        let gradients = losses().term("encoder").unwrap().mean().backward();
+        let gradients = GradientsParams::from_grads(gradients, &aae.encoder);
+        let after = SgdConfig::new()
+            .init()
+            .step(1e-3, aae.encoder.clone(), gradients);
+        assert!(score(&after) > score(&aae.encoder), "on {name}");
+    }
+}
+
 type SmallAli = Ali<
     MlpEncoder<GaussianHead, 2>,
     MlpDecoder<Linear, 2>,

@@ -355,27 +355,165 @@ fn a_nan_stays_in_its_sample() {
     }
 }
 
-/// More rows than one dimension of a GPU's grid has cubes.
+/// More rows than one dimension of a GPU's grid has cubes: one cube a row in the fold, and 256 elements a cube
+/// in the map. All rows are one, repeated, so that the arguments take no memory.
 #[test]
 fn batches_beyond_the_size_of_a_grid_are_right() {
     const ROWS: usize = 70_001;
     for (device_name, device) in devices() {
+        let row =
+            |k: usize, event: usize| common::tensor([1, event], &device, common::noise(k, 1.0));
+        let kl = |rows: usize, event: usize| {
+            let repeated = |k: usize| row(k, event).expand([rows, event]);
+            values(kernel::gaussian_kl(repeated(1), repeated(2)))
+        };
+        let (got, want) = (kl(ROWS, 513), kl(1, 513)[0]);
+        assert_eq!(got.len(), ROWS);
+        assert!(
+            got.iter().all(|kl| (kl - want).abs() <= 1e-5 * want),
+            "{device_name}"
+        );
+
+        let z = |rows: usize| {
+            let repeated = |k: usize| row(k, 241).expand([rows, 241]);
+            kernel::reparameterize(repeated(1), repeated(2), repeated(3))
+        };
+        let difference = z(ROWS) - z(1);
+        let largest = values(difference.abs().max())[0];
+        assert!(largest <= 1e-6, "{device_name}: {largest}");
+    }
+}
+
+/// A matrix that no memory holds, as a view of one number: refused, not wrapped around.
+#[cfg(feature = "flex")]
+#[test]
+fn a_view_beyond_the_address_space_is_refused() {
+    let one = Tensor::<2>::zeros([1, 1], &Device::flex());
+    for shape in [[1usize << 32, 1 << 32], [1 << 42, 1 << 32]] {
+        let huge = || one.clone().expand(shape);
+        let fold = std::panic::catch_unwind(|| kernel::gaussian_kl(huge(), huge()));
+        let map = std::panic::catch_unwind(|| kernel::reparameterize(huge(), huge(), huge()));
+        for panic in [fold.err().unwrap(), map.err().unwrap()] {
+            let said = panic.downcast_ref::<String>().expect("a message");
+            assert!(said.contains("address space"), "{said}");
+        }
+    }
+}
+
+/// Where the target agrees with a large logit, next to nothing is left, and it is right to a few digits more
+/// than a sum of large parts would be. (Relative: an absolute bound would not see it.)
+#[test]
+fn a_sure_and_right_prediction_keeps_its_digits() {
+    let cases = [
+        (15.0f64, 1.0),
+        (12.0, 1.0),
+        (5.0, 1.0),
+        (-5.0, 0.0),
+        (-15.0, 0.0),
+        (30.0, 1.0),
+    ];
+    for (name, device) in devices() {
+        let logits = common::tensor([cases.len(), 1], &device, |i| cases[i].0);
+        let target = common::tensor([cases.len(), 1], &device, |i| cases[i].1);
+        for (got, (logit, _)) in values(kernel::bernoulli_nll(logits, target))
+            .iter()
+            .zip(cases)
+        {
+            let want = (-logit.abs()).exp().ln_1p();
+            assert!(
+                (got - want).abs() <= 1e-5 * want,
+                "{logit} on {name}: {got}, {want}"
+            );
+        }
+    }
+}
+
+/// No infinity times zero where the means agree and a variance is next to none.
+#[test]
+fn a_tiny_variance_at_the_mean_is_finite() {
+    for (name, device) in devices() {
         let device = device.autodiff();
-        let fill =
-            |k: usize| common::tensor([ROWS, 3], &device, common::noise(k, 1.0)).require_grad();
-        let (mean, log_var) = (fill(1), fill(2));
-        let kl = kernel::gaussian_kl(mean.clone(), log_var.clone());
-        let got = (
-            values(kl.clone()),
-            values(log_var.grad(&kl.sum().backward()).unwrap()),
-        );
-        let plain = reference::gaussian_kl(mean, log_var.clone());
-        let want = (
-            values(plain.clone()),
-            values(log_var.grad(&plain.sum().backward()).unwrap()),
-        );
-        common::assert_all_close(&got.0, &want.0, 1e-5, device_name);
-        common::assert_all_close(&got.1, &want.1, 1e-5, device_name);
+        let mean = Tensor::<2>::ones([2, 3], &device).require_grad();
+        let log_var = Tensor::<2>::full([2, 3], -100.0, &device).require_grad();
+        for loss in [
+            kernel::gaussian_nll(mean.clone(), mean.clone().detach(), log_var.clone()),
+            kernel::gaussian_kl_between(
+                mean.clone(),
+                log_var.clone(),
+                mean.clone().detach(),
+                log_var.clone().detach(),
+            ),
+        ] {
+            assert!(values(loss.clone()).iter().all(|x| x.is_finite()), "{name}");
+            let gradients = loss.sum().backward();
+            for argument in [&mean, &log_var] {
+                let gradient = values(argument.grad(&gradients).unwrap());
+                assert!(
+                    gradient.iter().all(|x| x.is_finite()),
+                    "{name}: {gradient:?}"
+                );
+            }
+        }
+    }
+}
+
+/// Every way in which noise and a log-variance may broadcast, values and gradients.
+#[test]
+fn broadcast_arguments_have_the_gradients_of_the_reference() {
+    let exact = common::cpu();
+    let fill = |k: usize, shape: [usize; 3], device: &Device, dtype: DType| -> Tensor<3> {
+        let numbers: Vec<f32> = (0..shape.iter().product())
+            .map(|i| common::noise(k, 1.0)(i) as f32)
+            .collect();
+        Tensor::from_data(TensorData::new(numbers, shape), (device, dtype)).require_grad()
+    };
+    for (name, device) in devices() {
+        let tolerance = if name == "wgpu" { 1e-4 } else { 1e-5 };
+        for small in [
+            [1, 2, 3],
+            [4, 1, 1],
+            [1, 1, 3],
+            [4, 2, 1],
+            [1, 1, 1],
+            [4, 2, 3],
+        ] {
+            for (which, kernel, plain) in [
+                (
+                    "reparameterize",
+                    (|a, b, c| flat(kernel::reparameterize(a, b, c))) as fn(_, _, _) -> _,
+                    (|a, b, c| flat(reference::reparameterize(a, b, c))) as fn(_, _, _) -> _,
+                ),
+                (
+                    "gaussian_nll",
+                    kernel::gaussian_nll::<3>,
+                    reference::gaussian_nll::<3>,
+                ),
+            ] {
+                let run =
+                    |device: &Device,
+                     dtype: DType,
+                     of: fn(Tensor<3>, Tensor<3>, Tensor<3>) -> Tensor<1>| {
+                        let device = device.clone().autodiff();
+                        let arguments = [
+                            fill(1, [4, 2, 3], &device, dtype),
+                            fill(2, [4, 2, 3], &device, dtype),
+                            fill(3, small, &device, dtype),
+                        ];
+                        let [a, b, c] = arguments.clone();
+                        let output = of(a, b, c);
+                        let gradients = output.clone().square().sum().backward();
+                        let mut all = values(output);
+                        for argument in arguments {
+                            all.extend(values(argument.grad(&gradients).expect("a gradient")));
+                        }
+                        all
+                    };
+                let got = run(&device, DType::F32, kernel);
+                let want = run(&exact, DType::F64, plain);
+                let what = format!("{which} with {small:?} on {name}");
+                common::assert_all_close(&got, &want, 4.0 * tolerance, &what);
+            }
+        }
     }
 }
 
@@ -412,6 +550,22 @@ fn half_precision_is_rounded_only_where_it_is_kept() {
         let want = (wanted - exact(dtype, fill(1))).mul_scalar(0.5);
         // The gradient inherits the rounding of z.
         common::assert_all_close(&values(gradient), &values(want), 4.0 * unit, "gradient");
+    }
+}
+
+/// A sum of squares beyond the largest `f16`, in a likelihood that is not.
+#[cfg(feature = "flex")]
+#[test]
+fn half_precision_does_not_overflow_on_the_way() {
+    let device = Device::flex();
+    let fill = |x: f64| Tensor::<2>::full([2, 784], x, (&device, DType::F16));
+    let want = 0.5 * 784.0 * ((2.0 * std::f64::consts::PI).ln() + 5.0 + 100.0 * (-5.0f64).exp());
+    let shared = Tensor::<2>::full([1, 1], 5.0, (&device, DType::F16));
+    for got in [
+        kernel::gaussian_nll(fill(0.0), fill(10.0), shared),
+        kernel::gaussian_nll_fixed(fill(0.0), fill(10.0), 5.0f64.exp()),
+    ] {
+        common::assert_all_close(&values(got), &[want; 2], 2e-3, "f16");
     }
 }
 

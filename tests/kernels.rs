@@ -348,6 +348,9 @@ fn the_output_of_a_convolution_with_one_channel_is_read_right() {
                 kernel::bernoulli_nll as fn(Tensor<4>, Tensor<4>) -> Tensor<1>,
             ),
             ("kl", kernel::gaussian_kl),
+            // A chain of elementwise operations, which Fusion fuses.
+            ("plain bernoulli", kernel::reference::bernoulli_nll),
+            ("plain kl", kernel::reference::gaussian_kl),
         ] {
             // A convolution of its own for each, so that the kernel is its only reader.
             let fresh = convolution.forward(tensor([6, 4, 6, 5], &device, noise(1, 1.0)));

@@ -1,7 +1,7 @@
 use crate::kernel;
 use crate::kernel::reference::LN_2PI;
-use crate::traits::Posterior;
-use burn::tensor::{Distribution, Tensor};
+use crate::traits::{Code, Posterior};
+use burn::tensor::{Device, Distribution, Tensor};
 
 /// The smallest log-variance a [`DiagonalGaussian`] holds.
 pub const LOG_VAR_MIN: f64 = -30.0;
@@ -89,6 +89,26 @@ impl<const D: usize> DiagonalGaussian<D> {
             mean: self.mean.reshape(shape),
             log_var: self.log_var.reshape(shape),
         }
+    }
+}
+
+impl<const D: usize> Code for DiagonalGaussian<D> {
+    type Latent = Tensor<D>;
+
+    fn draw(&self) -> Tensor<D> {
+        self.rsample()
+    }
+    fn draw_with(&self, noise: Tensor<D>) -> Tensor<D> {
+        self.rsample_with(noise)
+    }
+    fn point(&self) -> Tensor<D> {
+        self.mean()
+    }
+    fn detach(latent: Tensor<D>) -> Tensor<D> {
+        latent.detach()
+    }
+    fn batch(latent: &Tensor<D>) -> (usize, Device) {
+        (latent.dims()[0], latent.device())
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
 };
 use burn::backend::{TensorMetadata, cubecl::dtype_to_storage_type};
 use burn::tensor::Shape;
-use burn_cubecl::{CubeBackend, ops::numeric::empty_device_dtype, tensor::CubeTensor};
+use burn_cubecl::{CubeBackend, ops::numeric::empty_device_contiguous_dtype, tensor::CubeTensor};
 use cubecl::{calculate_cube_count_elemwise, prelude::*};
 
 /// Units of a cube that sums rows.
@@ -263,9 +263,9 @@ fn exp_m1(x: f32) -> f32 {
     select(near, exp_series(x) + x, x.exp() - 1.0f32)
 }
 
-/// `ln(1 + e^x)`.
+/// `ln(1 + e^-|x|)`: what softplus has beyond `max(x, 0)`.
 #[cube]
-fn softplus(x: f32) -> f32 {
+fn softplus_tail(x: f32) -> f32 {
     let small = (-x.abs()).exp();
     let halve = small > comptime!(std::f32::consts::SQRT_2 - 1.0);
     let rest = select(halve, small * 0.5f32 - 0.5f32, small);
@@ -274,7 +274,7 @@ fn softplus(x: f32) -> f32 {
         comptime!(std::f32::consts::LN_2).runtime(),
         0.0f32.runtime(),
     );
-    select(x > 0.0f32, x, 0.0f32.runtime()) + (ln_series(rest) + offset)
+    ln_series(rest) + offset
 }
 
 /// `1 / (1 + e^-x)`.
@@ -339,10 +339,9 @@ struct GaussianKlBetween;
 impl Pointwise for GaussianKlBetween {
     fn apply(_gradient: f32, inputs: &Sequence<f32>) -> Sequence<f32> {
         let log_var_p = *inputs.index(3);
-        let distance = *inputs.index(0) - *inputs.index(2);
-        let distance = distance * distance * (-log_var_p).exp();
+        let distance = (*inputs.index(0) - *inputs.index(2)) * (log_var_p * -0.5f32).exp();
         let mut results = Sequence::<f32>::new();
-        results.push((exp_excess(*inputs.index(1) - log_var_p) + distance) * 0.5f32);
+        results.push((exp_excess(*inputs.index(1) - log_var_p) + distance * distance) * 0.5f32);
         results
     }
 }
@@ -354,13 +353,14 @@ impl Pointwise for GaussianKlBetweenGrad {
     fn apply(gradient: f32, inputs: &Sequence<f32>) -> Sequence<f32> {
         let log_var_p = *inputs.index(3);
         let excess = exp_m1(*inputs.index(1) - log_var_p);
-        let distance = *inputs.index(0) - *inputs.index(2);
-        let slope = distance * (-log_var_p).exp();
+        let precision = (log_var_p * -0.5f32).exp();
+        let distance = (*inputs.index(0) - *inputs.index(2)) * precision;
+        let slope = distance * precision;
         let mut results = Sequence::<f32>::new();
         results.push(gradient * slope);
         results.push(gradient * (excess * 0.5f32));
         results.push(gradient * -slope);
-        results.push(gradient * ((excess + distance * slope) * -0.5f32));
+        results.push(gradient * ((excess + distance * distance) * -0.5f32));
         results
     }
 }
@@ -372,7 +372,8 @@ impl Pointwise for BernoulliNll {
     fn apply(_gradient: f32, inputs: &Sequence<f32>) -> Sequence<f32> {
         let logit = *inputs.index(0);
         let mut results = Sequence::<f32>::new();
-        results.push(softplus(logit) - logit * *inputs.index(1));
+        let positive = select(logit > 0.0f32, logit, 0.0f32.runtime());
+        results.push((positive - logit * *inputs.index(1)) + softplus_tail(logit));
         results
     }
 }
@@ -394,8 +395,8 @@ struct GaussianNll;
 impl Pointwise for GaussianNll {
     fn apply(_gradient: f32, inputs: &Sequence<f32>) -> Sequence<f32> {
         let log_var = *inputs.index(2);
-        let distance = *inputs.index(1) - *inputs.index(0);
-        let squared = distance * distance * (-log_var).exp();
+        let distance = (*inputs.index(1) - *inputs.index(0)) * (log_var * -0.5f32).exp();
+        let squared = distance * distance;
         let mut results = Sequence::<f32>::new();
         results.push((squared + (log_var + comptime!(LN_2PI as f32))) * 0.5f32);
         results
@@ -407,11 +408,12 @@ struct GaussianNllGrad;
 #[cube]
 impl Pointwise for GaussianNllGrad {
     fn apply(gradient: f32, inputs: &Sequence<f32>) -> Sequence<f32> {
-        let distance = *inputs.index(0) - *inputs.index(1);
-        let slope = distance * (-*inputs.index(2)).exp();
+        let precision = (*inputs.index(2) * -0.5f32).exp();
+        let distance = (*inputs.index(0) - *inputs.index(1)) * precision;
+        let slope = distance * precision;
         let mut results = Sequence::<f32>::new();
         results.push(gradient * slope);
-        results.push(gradient * ((1.0f32 - distance * slope) * 0.5f32));
+        results.push(gradient * ((1.0f32 - distance * distance) * 0.5f32));
         results
     }
 }
@@ -524,8 +526,9 @@ fn fold<P: Pointwise, const IN: usize>(inputs: [CubeTensor; IN]) -> CubeTensor {
     output
 }
 
+/// Without gaps between rows (which CUDA's own layout of a matrix has): outputs are written by position.
 fn empty(like: &CubeTensor, shape: Shape) -> CubeTensor {
-    empty_device_dtype(like.client.clone(), like.device.clone(), shape, like.dtype)
+    empty_device_contiguous_dtype(like.client.clone(), like.device.clone(), shape, like.dtype)
 }
 
 /// 32-bit indices unless a tensor needs more.

@@ -57,7 +57,8 @@ use ops::Operations;
 ///
 /// # Panics
 ///
-/// If the shapes do not match, and as [every kernel](self) does.
+/// If the shapes do not match, and as [every kernel](self) does. (For an empty batch, noise that is broadcast
+/// to it has no gradient, not even zero.)
 ///
 /// ```
 /// use burn::prelude::*;
@@ -181,7 +182,8 @@ pub fn gaussian_kl_between<const D: usize>(
 /// Bernoulli negative log-likelihood of `target` in `[0, 1]` under `logits`, per sample:
 /// `sum(softplus(logits) - logits * target)`.
 ///
-/// Exact at large logits, and its gradient `sigmoid(logits) - target` is exact at 0 too.
+/// Exact at large logits (finite ones), also where the target agrees with them and next to nothing is left;
+/// and its gradient `sigmoid(logits) - target` is exact at 0 too.
 ///
 /// # Panics
 ///
@@ -226,7 +228,7 @@ pub fn gaussian_nll<const D: usize>(
         return reference::gaussian_nll(mean, target, log_var);
     }
     let shape = mean.shape();
-    if log_var.shape().num_elements() == 1 {
+    if log_var.shape().num_elements() == 1 && !is_half(&mean) {
         // One shared variance: what it scales is the squared error of each sample, so that its gradient
         // passes through [batch] numbers and not through a tensor of the mean's size.
         let log_var = log_var.reshape([1]);
@@ -252,6 +254,11 @@ pub fn gaussian_nll_fixed<const D: usize>(
     variance: f64,
 ) -> Tensor<1> {
     assert_match("gaussian_nll_fixed", ("mean", &mean), ("target", &target));
+    if is_half(&mean) {
+        // A sum of squares may overflow where the likelihood does not.
+        let log_var = Tensor::full([1; D], variance.ln(), (&mean.device(), mean.dtype()));
+        return gaussian_nll(mean, target, log_var);
+    }
     let constant = 0.5 * event_len(&mean.shape()) as f64 * (reference::LN_2PI + variance.ln());
     squared_error(mean, target)
         .mul_scalar(0.5 / variance)
@@ -315,13 +322,21 @@ fn broadcast_rows<const D: usize>(tensor: Tensor<D>, shape: &Shape) -> Tensor<2>
     }
     let [batch, event] = [shape[0], event_len(shape)];
     if batch == 0 {
-        // burn expands to no empty shape.
+        // burn expands to no empty shape, nor slices to one with a graph.
         return Tensor::empty([0, event], (&tensor.device(), tensor.dtype()));
     }
     if event_len(&tensor.shape()) == event {
         return rows(tensor).expand([batch, event]);
     }
     rows(tensor.expand::<D, _>(shape.clone()))
+}
+
+/// Whether a tensor keeps its numbers in 16 bits.
+fn is_half<const D: usize>(tensor: &Tensor<D>) -> bool {
+    matches!(
+        tensor.dtype(),
+        burn::tensor::DType::F16 | burn::tensor::DType::BF16
+    )
 }
 
 /// Elements of one event.

@@ -52,7 +52,7 @@ pub fn gaussian_kl_between<const D: usize>(
     let (mean_p, log_var_p) = (rows(mean_p), rows(log_var_p));
     let log_ratio = log_var_q - log_var_p.clone();
     let excess = log_ratio.clone().exp().sub(log_ratio).sub_scalar(1.0);
-    let distance = (mean_q - mean_p).square() * log_var_p.neg().exp();
+    let distance = ((mean_q - mean_p) * log_var_p.mul_scalar(-0.5).exp()).square();
     sum_event(excess + distance).mul_scalar(0.5)
 }
 
@@ -75,7 +75,7 @@ pub fn gaussian_nll<const D: usize>(
         1 => log_var.reshape([1, 1]),
         _ => broadcast_rows(log_var, &mean.shape()),
     };
-    let squared = (rows(target) - rows(mean)).square() * log_var.clone().neg().exp();
+    let squared = ((rows(target) - rows(mean)) * log_var.clone().mul_scalar(-0.5).exp()).square();
     sum_event(squared + log_var.add_scalar(LN_2PI)).mul_scalar(0.5)
 }
 

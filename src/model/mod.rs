@@ -4,12 +4,14 @@
 //! the feature `train` it also implements burn-train's `TrainStep` and `InferenceStep`, so that
 //! burn's `Learner` trains it as it is.
 
+mod aae;
 mod ali;
 mod autoencoder;
 mod denoising;
 mod gan;
 mod vae;
 
+pub use aae::{Aae, AaeConfig};
 pub use ali::Ali;
 pub use autoencoder::Autoencoder;
 pub use denoising::DenoisingAutoencoder;

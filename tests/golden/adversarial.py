@@ -114,6 +114,25 @@ def ali():
     return numbers(terms, sum(terms.values()), p)
 
 
+def aae():
+    p = Parameters(0.6)
+    encoder = perceptron(p, WIDTH, [LATENT, LATENT], F.relu)
+    decoder = perceptron(p, LATENT, [WIDTH], F.relu)
+    first = len(p.all)
+    critic = perceptron(p, LATENT, [1], leaky)
+    data, prior = wave(2001, 1.0, BATCH, WIDTH), wave(2002, 1.5, BATCH, LATENT)
+    mean, log_var = encoder(data)
+    code = mean + torch.exp(0.5 * log_var) * wave(2004, 1.5, BATCH, LATENT)
+    score = lambda net, z: net(z)[0].squeeze(1)
+    terms = {
+        "reconstruction": ((decoder(code)[0] - data) ** 2).sum(1),
+        "critic": sp(-score(critic, prior)) + sp(score(critic, code.detach())),
+        "encoder": sp(-score(frozen(critic, p, first), code)),
+    }
+    total = terms["reconstruction"] + 3.0 * terms["encoder"] + terms["critic"]
+    return numbers(terms, total, p)
+
+
 def denoising():
     p = Parameters(0.9)
     encoder = perceptron(p, WIDTH, [LATENT], F.relu)
@@ -129,5 +148,6 @@ if __name__ == "__main__":
     result = {f"gan-{name}": gan(name, 0.0) for name in OBJECTIVES}
     result["wgan-gp"] = gan("wasserstein", 10.0)
     result["ali"] = ali()
+    result["aae"] = aae()
     result["denoising"] = denoising()
     print(json.dumps({"torch": torch.__version__, **result}, indent=1))

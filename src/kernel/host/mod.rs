@@ -181,6 +181,12 @@ impl Tile {
 impl Tiling {
     fn new([rows, columns]: [usize; 2]) -> Self {
         assert!(columns > 0, "a kernel needs at least one column");
+        // Also keeps every index below from wrapping: an expanded tensor may be larger than any memory.
+        let elements = rows.checked_mul(columns);
+        assert!(
+            elements.is_some_and(|elements| elements <= isize::MAX as usize / 8),
+            "a kernel of {rows} x {columns} elements is beyond this machine's address space",
+        );
         Self {
             rows,
             columns,

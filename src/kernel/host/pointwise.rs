@@ -2,7 +2,7 @@
 
 use super::{
     Pointwise,
-    math::{exp, exp_excess, exp_m1, sigmoid, softplus},
+    math::{exp, exp_excess, exp_m1, sigmoid, softplus_tail},
 };
 use crate::kernel::reference::LN_2PI;
 
@@ -59,9 +59,8 @@ impl Pointwise<4, 1> for GaussianKlBetween {
     fn apply<const FMA: bool>(self, _: f32, inputs: [f32; 4]) -> [f32; 1] {
         let [mean_q, log_var_q, mean_p, log_var_p] = inputs;
         let log_ratio = log_var_q - log_var_p;
-        let distance = mean_q - mean_p;
-        let distance = distance * distance * exp::<FMA>(-log_var_p);
-        [0.5 * (exp_excess::<FMA>(log_ratio) + distance)]
+        let distance = (mean_q - mean_p) * exp::<FMA>(-0.5 * log_var_p);
+        [0.5 * (exp_excess::<FMA>(log_ratio) + distance * distance)]
     }
 }
 
@@ -74,13 +73,14 @@ impl Pointwise<4, 4> for GaussianKlBetweenGrad {
     fn apply<const FMA: bool>(self, gradient: f32, inputs: [f32; 4]) -> [f32; 4] {
         let [mean_q, log_var_q, mean_p, log_var_p] = inputs;
         let excess = exp_m1::<FMA>(log_var_q - log_var_p);
-        let distance = mean_q - mean_p;
-        let slope = distance * exp::<FMA>(-log_var_p);
+        let precision = exp::<FMA>(-0.5 * log_var_p);
+        let distance = (mean_q - mean_p) * precision;
+        let slope = distance * precision;
         [
             gradient * slope,
             gradient * (0.5 * excess),
             gradient * -slope,
-            gradient * (-0.5 * (excess + distance * slope)),
+            gradient * (-0.5 * (excess + distance * distance)),
         ]
     }
 }
@@ -92,7 +92,9 @@ pub(crate) struct BernoulliNll;
 impl Pointwise<2, 1> for BernoulliNll {
     #[inline(always)]
     fn apply<const FMA: bool>(self, _: f32, [logit, target]: [f32; 2]) -> [f32; 1] {
-        [softplus::<FMA>(logit) - logit * target]
+        // The large parts first, which cancel exactly where the target is sure.
+        let positive = if logit > 0.0 { logit } else { 0.0 };
+        [(positive - logit * target) + softplus_tail::<FMA>(logit)]
     }
 }
 
@@ -114,9 +116,8 @@ pub(crate) struct GaussianNll;
 impl Pointwise<3, 1> for GaussianNll {
     #[inline(always)]
     fn apply<const FMA: bool>(self, _: f32, [mean, target, log_var]: [f32; 3]) -> [f32; 1] {
-        let distance = target - mean;
-        let squared = distance * distance * exp::<FMA>(-log_var);
-        [0.5 * (squared + (log_var + LN_2PI as f32))]
+        let distance = (target - mean) * exp::<FMA>(-0.5 * log_var);
+        [0.5 * (distance * distance + (log_var + LN_2PI as f32))]
     }
 }
 
@@ -127,11 +128,12 @@ pub(crate) struct GaussianNllGrad;
 impl Pointwise<3, 2> for GaussianNllGrad {
     #[inline(always)]
     fn apply<const FMA: bool>(self, gradient: f32, [mean, target, log_var]: [f32; 3]) -> [f32; 2] {
-        let distance = mean - target;
-        let slope = distance * exp::<FMA>(-log_var);
+        let precision = exp::<FMA>(-0.5 * log_var);
+        let distance = (mean - target) * precision;
+        let slope = distance * precision;
         [
             gradient * slope,
-            gradient * (0.5 * (1.0 - distance * slope)),
+            gradient * (0.5 * (1.0 - distance * distance)),
         ]
     }
 }
