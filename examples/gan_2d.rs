@@ -159,7 +159,7 @@ fn train(config: &Config, device: &Device) -> Result<Tensor<2>> {
                 .sample(SHOWN, device)
         }
         Kind::Wgan => {
-            let clipping = WeightClipping::new(0.1)?;
+            let clipping = WeightClipping::new(0.1)?; // 0.01 in the paper, for deeper networks
             let gan = every_fifth.init(generator, critic, prior, Wasserstein, clipping)?;
             let game = Game::new(config, device, 1e-4, RmsPropConfig::new().init());
             game.play(gan, Gan::losses, Gan::advance)

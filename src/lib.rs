@@ -38,9 +38,9 @@
 //! | [`traits`] | all contracts, on one page: **start here to write a part of your own** |
 //! | [`distribution`] | [`DiagonalGaussian`](distribution::DiagonalGaussian), and [divergences](distribution::divergence) |
 //! | [`prior`] | [`StandardNormal`](prior::StandardNormal) |
-//! | [`nn`] | ready-made encoders and decoders: multi-layer perceptrons and convolutions |
-//! | [`loss`] | reconstruction losses, and [`Losses`](loss::Losses), what every model returns |
-//! | [`model`] | [`Autoencoder`](model::Autoencoder), [`Vae`](model::Vae) |
+//! | [`nn`] | ready-made encoders, decoders and critics: multi-layer perceptrons and convolutions; corruptions |
+//! | [`loss`] | reconstruction and adversarial losses, what keeps a critic smooth, and [`Losses`](loss::Losses), what every model returns |
+//! | [`model`] | [`Autoencoder`](model::Autoencoder), [`DenoisingAutoencoder`](model::DenoisingAutoencoder), [`Vae`](model::Vae), [`Aae`](model::Aae), [`Gan`](model::Gan), [`Ali`](model::Ali) |
 #![cfg_attr(
     feature = "train",
     doc = "| [`train`] | metrics, history and checkpoints for burn's `Learner` |"

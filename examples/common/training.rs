@@ -73,6 +73,9 @@ struct Settings<C> {
     data: DataIdentity,
 }
 
+/// What an epoch's terms amount to, in words.
+type Summary = dyn Fn(&BTreeMap<String, f64>) -> String + Send + Sync;
+
 /// One run of an example: its data, its device and its folder.
 pub struct Session<C> {
     pub data: Mnist,
@@ -83,7 +86,7 @@ pub struct Session<C> {
     training: TrainingArgs,
     epochs: usize,
     resume: bool,
-    summary: Arc<dyn Fn(&BTreeMap<String, f64>) -> String + Send + Sync>,
+    summary: Arc<Summary>,
 }
 
 impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
