@@ -104,10 +104,11 @@ fn run(args: Args) -> Result<()> {
     println!("device: {name}");
     let out = Out::check(args.out.as_deref(), "gan_2d", config, false)?;
 
+    // Before the training: a folder that cannot be written is known at once.
+    out.begin(config)?;
+
     device.seed(config.seed);
     let samples = train(config, &device)?;
-
-    out.begin(config)?;
     let samples = points(samples)?;
     let result = count(&samples);
     out.result(&result)?;
