@@ -105,10 +105,10 @@ impl<const D: usize> Code for DiagonalGaussian<D> {
         self.mean()
     }
     fn detach(latent: Tensor<D>) -> Tensor<D> {
-        latent.detach()
+        <Tensor<D> as Code>::detach(latent)
     }
     fn batch(latent: &Tensor<D>) -> (usize, Device) {
-        (latent.dims()[0], latent.device())
+        <Tensor<D> as Code>::batch(latent)
     }
 }
 

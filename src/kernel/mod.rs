@@ -43,7 +43,7 @@ mod philox;
 #[cfg_attr(not(any(feature = "gpu", feature = "host")), allow(unused))]
 mod series;
 
-use burn::backend::Dispatch;
+use burn::backend::{Dispatch, DispatchTensor};
 use burn::tensor::{Shape, Tensor};
 use ops::Operations;
 
@@ -85,7 +85,7 @@ pub fn reparameterize<const D: usize>(
     let shape = mean.shape();
     let noise = broadcast_rows(noise, &shape);
     let [mean, log_var, noise] = [rows(mean), rows(log_var), noise].map(Tensor::into_dispatch);
-    Tensor::<2>::from_dispatch(Dispatch::reparameterize(mean, log_var, noise)).reshape(shape)
+    from_rows(Dispatch::reparameterize(mean, log_var, noise), shape)
 }
 
 /// [`reparameterize`] with standard normal noise that is drawn where it is used: no tensor of it exists,
@@ -124,7 +124,7 @@ pub fn reparameterize_seeded<const D: usize>(
     }
     let shape = mean.shape();
     let [mean, log_var] = [mean, log_var].map(|tensor| rows(tensor).into_dispatch());
-    Tensor::<2>::from_dispatch(Dispatch::reparameterize_seeded(mean, log_var, seed)).reshape(shape)
+    from_rows(Dispatch::reparameterize_seeded(mean, log_var, seed), shape)
 }
 
 /// `KL(N(mean, exp(log_var)) || N(0, I))` per sample: `1/2 sum(mean^2 + e^log_var - 1 - log_var)`.
@@ -313,6 +313,14 @@ pub(crate) fn rows<const D: usize>(tensor: Tensor<D>) -> Tensor<2> {
     }
     let dims = tensor.dims();
     tensor.reshape([dims[0], dims[1..].iter().product()])
+}
+
+/// Rows back in the shape that they come from.
+fn from_rows<const D: usize>(rows: DispatchTensor, shape: Shape) -> Tensor<D> {
+    match D {
+        2 => Tensor::from_dispatch(rows),
+        _ => Tensor::<2>::from_dispatch(rows).reshape(shape),
+    }
 }
 
 /// `tensor` as rows of `shape`, broadcast to it without a copy where it repeats over the batch.
