@@ -9,12 +9,12 @@ mod common;
 use burn::optim::AdamConfig;
 use burn::prelude::*;
 use burn::tensor::activation::sigmoid;
-use burn_generative::Result;
 use burn_generative::loss::{Losses, SquaredError};
 use burn_generative::nn::{
     CorruptionKind, GaussianCorruption, MaskingCorruption, SaltAndPepperCorruption, initialize,
 };
 use burn_generative::prelude::*;
+use burn_generative::{Error, Result};
 use clap::{Parser, ValueEnum};
 use common::training::{RunArgs, Session, TrainingArgs};
 use serde::Serialize;
@@ -86,6 +86,11 @@ fn main() -> ExitCode {
 fn run(args: Args) -> Result<()> {
     let config = args.config;
     let corruption = config.corruption.init(config.level)?;
+    if config.level == 0.0 {
+        return Err(Error::Config(
+            "--level 0 corrupts nothing, so that there is nothing to repair".to_string(),
+        ));
+    }
     let summary = |terms: &BTreeMap<String, f64>| {
         let loss = terms.get(Losses::TOTAL).copied().unwrap_or(f64::NAN);
         format!("Bernoulli loss {loss:.2}")
@@ -104,7 +109,8 @@ fn run(args: Args) -> Result<()> {
     initialize(&model);
     let [train, test] = session.images(model.support())?;
     let optimizer = AdamConfig::new().with_epsilon(1e-8).init();
-    let (model, epochs) = session.train(model, optimizer, &[], [&train, &test])?;
+    let (model, epochs) =
+        session.train(model, optimizer, config.training.lr, &[], [&train, &test])?;
 
     session.device.seed(config.training.seed);
     let (mut noise, mut left) = (0.0, 0.0);
@@ -122,8 +128,8 @@ fn run(args: Args) -> Result<()> {
     if let Some(images) = shown {
         session.save_pairs(images, "denoised.png")?;
     }
-    session.save_curves(&[Losses::TOTAL], &epochs)?;
-    session.finish(model, &epochs)?;
+    session.save_curves(&[], &epochs)?;
+    session.finish(&model, &epochs)?;
     println!(
         "noise removed: {:.1}% of the squared error of the noisy images",
         100.0 * (1.0 - left / noise)

@@ -18,9 +18,10 @@ use burn_generative::loss::{
 use burn_generative::nn::{MlpCriticConfig, initialize};
 use burn_generative::plot;
 use burn_generative::prelude::*;
+use burn_generative::train::CriticWatch;
 use burn_generative::{Error, Result};
 use clap::{Parser, ValueEnum};
-use common::{Out, positive};
+use common::{Out, positive, rate};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -97,12 +98,11 @@ fn run(args: Args) -> Result<()> {
     let config = &args.config;
     positive("--steps", config.steps)?;
     positive("--batch-size", config.batch_size)?;
-    if config.lr.is_some_and(|lr| !(lr > 0.0 && lr.is_finite())) {
-        return Err(Error::Config("--lr must be a positive number".to_string()));
-    }
+    positive("--hidden", config.hidden)?;
+    config.lr.map(|lr| rate("--lr", lr)).transpose()?;
     let (device, name) = common::device(args.device.as_deref())?;
     println!("device: {name}");
-    let out = Out::check(args.out.as_deref(), "gan_2d", config, false)?;
+    let out = Out::check(args.out.as_deref(), "gan_2d", config, None)?;
 
     // Before the training: a folder that cannot be written is known at once.
     out.begin(config)?;
@@ -155,22 +155,28 @@ fn train(config: &Config, device: &Device) -> Result<Tensor<2>> {
         Kind::Gan => {
             let gan =
                 GanConfig::new().init(generator, critic, prior, NonSaturating, Unregularized)?;
-            let game = Game::new(config, device, 1e-3, adam(0.5, 0.999));
-            game.play(gan, Gan::losses, Gan::advance)
+            let game = Game::new(config, device, 1e-3, adam(0.5, 0.999), &NonSaturating);
+            game.play(gan, Gan::losses, Gan::advance)?
                 .sample(SHOWN, device)
         }
         Kind::Wgan => {
             let clipping = WeightClipping::new(0.1)?; // 0.01 in the paper, for deeper networks
             let gan = every_fifth.init(generator, critic, prior, Wasserstein, clipping)?;
-            let game = Game::new(config, device, 1e-4, RmsPropConfig::new().init());
-            game.play(gan, Gan::losses, Gan::advance)
+            let game = Game::new(
+                config,
+                device,
+                1e-4,
+                RmsPropConfig::new().with_momentum(0.0).init(),
+                &Wasserstein,
+            );
+            game.play(gan, Gan::losses, Gan::advance)?
                 .sample(SHOWN, device)
         }
         Kind::WganGp => {
             let penalty = GradientPenalty::new(0.1)?;
             let gan = every_fifth.init(generator, critic, prior, Wasserstein, penalty)?;
-            let game = Game::new(config, device, 1e-3, adam(0.5, 0.9));
-            game.play(gan, Gan::losses, Gan::advance)
+            let game = Game::new(config, device, 1e-3, adam(0.5, 0.9), &Wasserstein);
+            game.play(gan, Gan::losses, Gan::advance)?
                 .sample(SHOWN, device)
         }
         Kind::Ali => {
@@ -178,8 +184,9 @@ fn train(config: &Config, device: &Device) -> Result<Tensor<2>> {
             let encoder = encoder.init_gaussian::<2>(&training)?;
             let critic = critic_config.init_joint::<2>(LATENT, &training)?;
             let ali = Ali::new(encoder, generator, critic, prior, NonSaturating);
-            let game = Game::new(config, device, 1e-3, adam(0.5, 0.999));
-            game.play(ali, Ali::losses, |ali| ali).sample(SHOWN, device)
+            let game = Game::new(config, device, 1e-3, adam(0.5, 0.999), &NonSaturating);
+            game.play(ali, Ali::losses, |ali| ali)?
+                .sample(SHOWN, device)
         }
     };
     Ok(samples)
@@ -191,15 +198,23 @@ struct Game<'a> {
     device: &'a Device,
     rate: f64,
     optimizer: ModuleOptimizer,
+    watch: CriticWatch,
 }
 
 impl<'a> Game<'a> {
-    fn new(config: &'a Config, device: &'a Device, rate: f64, optimizer: ModuleOptimizer) -> Self {
+    fn new(
+        config: &'a Config,
+        device: &'a Device,
+        rate: f64,
+        optimizer: ModuleOptimizer,
+        objective: &impl AdversarialLoss,
+    ) -> Self {
         Self {
             config,
             device,
             rate: config.lr.unwrap_or(rate),
             optimizer,
+            watch: CriticWatch::new(objective, device),
         }
     }
 
@@ -208,11 +223,11 @@ impl<'a> Game<'a> {
         mut model: M,
         losses: impl Fn(&M, Tensor<2>) -> Losses,
         advance: impl Fn(M) -> M,
-    ) -> M {
+    ) -> Result<M> {
         initialize(&model);
         let device = self.device.clone().autodiff();
         let (steps, started) = (self.config.steps, Instant::now());
-        let mut shown = started;
+        let (mut shown, mut since) = (started, Vec::new());
         for step in 1..=steps {
             let real = data(self.config.batch_size, &device);
             let losses = losses(&model, real);
@@ -220,20 +235,36 @@ impl<'a> Game<'a> {
             // The rate falls in a straight line over the second half.
             let rate = self.rate * (2.0 * (1.0 - (step - 1) as f64 / steps as f64)).min(1.0);
             model = advance(self.optimizer.step(rate, model, gradients));
+            since.push(losses.without_graph());
             if shown.elapsed() > Duration::from_secs(5) || step == steps {
                 shown = Instant::now();
-                let terms: Vec<String> = losses
-                    .iter()
-                    .skip(1)
-                    .map(|(name, term)| {
-                        format!("{name} {:.3}", term.clone().mean().into_scalar::<f32>())
-                    })
-                    .collect();
+                let terms = self.means(step, std::mem::take(&mut since))?;
                 let seconds = started.elapsed().as_secs_f64();
-                println!("step {step}/{steps}: {}; {seconds:.0} s", terms.join(", "));
+                println!("step {step}/{steps}: {terms}; {seconds:.0} s");
             }
         }
-        model
+        Ok(model)
+    }
+
+    /// The terms since they were last shown, in words; an error if one is no number.
+    fn means(&self, step: usize, since: Vec<Losses>) -> Result<String> {
+        let names = since[0].iter().skip(1).map(|(name, _)| name);
+        let mut words = Vec::new();
+        for name in names {
+            let terms = since.iter().filter_map(|losses| losses.term(name));
+            let terms = terms.map(|term| term.mean()).collect();
+            let mean: f64 = Tensor::cat(terms, 0).mean().try_into_scalar()?;
+            if !mean.is_finite() {
+                return Err(Error::Training(format!(
+                    "the loss term '{name}' became {mean} before step {step}; a smaller --lr is the usual remedy"
+                )));
+            }
+            words.push(format!("{name} {mean:.3}"));
+            if let Some(warning) = self.watch.warning(mean).filter(|_| name == "critic") {
+                eprintln!("warning: step {step}: {warning}");
+            }
+        }
+        Ok(words.join(", "))
     }
 }
 

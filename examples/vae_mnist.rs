@@ -163,10 +163,16 @@ impl Run {
         let [train, test] = session.images(vae.support())?;
         let optimizer = AdamConfig::new().with_epsilon(1e-8).init();
         let terms = ["reconstruction", "kl"];
-        let (vae, epochs) = session.train(vae, optimizer, &terms, [&train, &test])?;
+        let (vae, epochs) = session.train(
+            vae,
+            optimizer,
+            self.config.training.lr,
+            &terms,
+            [&train, &test],
+        )?;
         self.draw(&vae, test)?;
-        session.save_curves(&[Losses::TOTAL, "reconstruction", "kl"], &epochs)?;
-        session.finish(vae, &epochs)
+        session.save_curves(&terms, &epochs)?;
+        session.finish(&vae, &epochs)
     }
 
     fn draw<E, D>(&self, vae: &ImageVae<E, D>, test: Tensor<4>) -> Result<()>
@@ -175,22 +181,14 @@ impl Run {
         D: Decoder<Latent = Tensor<2>, Output = Tensor<4>> + Module,
     {
         let session = &self.session;
-        let save = |picture, name| plot::save(&picture, session.out.path(name));
         let image = |output| vae.likelihood.mean(output);
 
-        let originals = test.clone().narrow(0, 0, 24.min(test.dims()[0]));
-        let reconstructed = image(vae.reconstruct(originals.clone()));
-        session.save_pairs([originals, reconstructed], "reconstructions.png")?;
+        session.save_reconstructions(&test, |images| image(vae.reconstruct(images)))?;
 
         session.device.seed(self.config.training.seed);
-        save(
-            plot::grid(image(vae.sample(144, &session.device)), 12, 2)?,
-            "samples.png",
-        )?;
+        session.save_grid(image(vae.sample(144, &session.device)), "samples.png")?;
 
-        let means = latent_means(vae, test)?;
-        let labels = session.data.test.labels();
-        save(latent_map(&means, labels)?, "latent.png")?;
+        session.save_latent_map(test, |images| vae.encode(images).mean())?;
 
         if self.config.latent_dim == 2 {
             // The first coordinate runs to the right, the second upwards.
@@ -201,10 +199,8 @@ impl Run {
                 .flat_map(|row| (0..side).flat_map(move |column| [at(column), at(row)]))
                 .collect();
             let walk = Tensor::from_data(TensorData::new(walk, [side * side, 2]), &session.device);
-            save(
-                plot::grid(image(vae.decode(walk)), side, 1)?,
-                "manifold.png",
-            )?;
+            let picture = plot::grid(image(vae.decode(walk)), side, 1)?;
+            plot::save(&picture, session.out.path("manifold.png"))?;
         }
         Ok(())
     }
@@ -223,42 +219,4 @@ fn sum(terms: &BTreeMap<String, f64>, beta: f64) -> String {
         term("reconstruction"),
         term("kl")
     )
-}
-
-/// The posterior mean of every image, in batches that any machine has room for.
-fn latent_means<E, D>(vae: &ImageVae<E, D>, images: Tensor<4>) -> Result<Vec<Vec<f64>>>
-where
-    E: Encoder<Input = Tensor<4>, Code = DiagonalGaussian>,
-    D: Decoder<Latent = Tensor<2>, Output = Tensor<4>>,
-{
-    let mut means = Vec::new();
-    for batch in images.split(1000, 0) {
-        let mean = vae.encode(batch).mean();
-        let width = mean.dims()[1];
-        let values: Vec<f64> = mean.try_into_data_as::<f64>()?.iter::<f64>().collect();
-        means.extend(values.chunks(width).map(<[f64]>::to_vec));
-    }
-    Ok(means)
-}
-
-fn latent_map(means: &[Vec<f64>], labels: &[u8]) -> Result<plot::RgbImage> {
-    if means.first().is_some_and(|mean| mean.len() == 2) {
-        let points: Vec<[f64; 2]> = means.iter().map(|mean| [mean[0], mean[1]]).collect();
-        return plot::scatter(
-            "Test images in the latent plane",
-            ["z1", "z2"],
-            &points,
-            labels,
-        );
-    }
-    let (points, share) = plot::principal_components(means);
-    let axis = |k: usize| {
-        format!(
-            "component {} ({:.0}% of the variance)",
-            k + 1,
-            100.0 * share[k]
-        )
-    };
-    let title = "Test images, first two principal components of the latent means";
-    plot::scatter(title, [&axis(0), &axis(1)], &points, labels)
 }

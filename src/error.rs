@@ -92,5 +92,25 @@ impl From<burn::tensor::TensorReadError> for Error {
     }
 }
 
+/// The value, if it is a positive number; `what` names it.
+pub(crate) fn check_positive(what: &str, value: f64) -> Result<f64> {
+    match value > 0.0 && value.is_finite() {
+        true => Ok(value),
+        false => Err(Error::Config(format!(
+            "{what} must be a positive number, not {value}"
+        ))),
+    }
+}
+
+/// The value, if it is finite and not negative; `what` names it.
+pub(crate) fn check_not_negative(what: &str, value: f64) -> Result<f64> {
+    match value >= 0.0 && value.is_finite() {
+        true => Ok(value),
+        false => Err(Error::Config(format!(
+            "{what} must be finite and not negative, not {value}"
+        ))),
+    }
+}
+
 /// A `Result` whose error is [`enum@Error`].
 pub type Result<T, E = Error> = core::result::Result<T, E>;

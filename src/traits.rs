@@ -14,8 +14,9 @@
 //! | encoder | [`Encoder`] | `encode` |
 //! | decoder, generator | [`Decoder`] | `decode` |
 //! | approximate posterior | [`Posterior`] | `rsample`, `rsample_with`, `mode`, `log_prob` |
-//! | code of an adversarial autoencoder | [`Code`] | `draw`, `draw_with`, `point`, `detach`, `batch` |
+//! | code of an adversarial autoencoder | [`Code`] | `draw`, `draw_with`, `point`, `detach`, `shape`, `device` |
 //! | prior | [`Prior`] | `sample`, `log_prob` |
+//! | prior with classes | [`LabeledPrior`] | `num_classes`, `sample_labeled` |
 //! | likelihood, reconstruction loss | [`ReconstructionLoss`] | `loss` |
 //! | corruption of a denoising model | [`Corruption`] | `noise`, `corrupt_with` |
 //! | critic, discriminator | [`Critic`], [`FeatureCritic`] | `score`, `features` |
@@ -27,7 +28,7 @@
 //! optimizers, records and devices find them.
 
 use crate::error::{Error, Result};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 
 /// Maps data to a code: a point, or a posterior over latents.
 ///
@@ -191,8 +192,11 @@ pub trait Code {
     /// A point without its graph.
     fn detach(latent: Self::Latent) -> Self::Latent;
 
-    /// How many samples a batch of points has, and where it is.
-    fn batch(latent: &Self::Latent) -> (usize, Device);
+    /// The shape of a batch of points, batch first.
+    fn shape(latent: &Self::Latent) -> Vec<usize>;
+
+    /// Where it is.
+    fn device(latent: &Self::Latent) -> Device;
 }
 
 impl<const D: usize> Code for Tensor<D> {
@@ -210,8 +214,11 @@ impl<const D: usize> Code for Tensor<D> {
     fn detach(latent: Tensor<D>) -> Tensor<D> {
         latent.detach()
     }
-    fn batch(latent: &Tensor<D>) -> (usize, Device) {
-        (latent.dims()[0], latent.device())
+    fn shape(latent: &Tensor<D>) -> Vec<usize> {
+        latent.dims().to_vec()
+    }
+    fn device(latent: &Tensor<D>) -> Device {
+        latent.device()
     }
 }
 
@@ -274,6 +281,19 @@ pub trait Prior {
     {
         posterior.log_prob(z.clone()) - self.log_prob(z)
     }
+}
+
+/// A prior that is cut into classes, of which one can be sampled alone: what a semi-supervised model matches
+/// labelled data to. [`GaussianMixture`](crate::prior::GaussianMixture) is one.
+pub trait LabeledPrior: Prior {
+    /// The number of classes, K.
+    fn num_classes(&self) -> usize;
+
+    /// A sample of the class of each label, `[batch]` in `0..K`; the label K stands for "unknown", and gets a
+    /// sample of the whole prior.
+    ///
+    /// Labels beyond K are the caller's to avoid: a check would read them back from the device each time.
+    fn sample_labeled(&self, labels: Tensor<1, Int>) -> Self::Latent;
 }
 
 /// How badly an output explains its target, in nats per sample where it is a likelihood.
@@ -559,4 +579,10 @@ pub trait AdversarialLoss {
 
     /// What the generator minimises, from the critic's logits on its samples; `[batch]`.
     fn generator(&self, fake: Tensor<1>) -> Tensor<1>;
+
+    /// What an encoder minimises whose pairs the critic takes for real (ALI): the generator's game with the
+    /// sign of the score turned. A loss whose labels are not mirror images of each other overrides it.
+    fn encoder(&self, real: Tensor<1>) -> Tensor<1> {
+        self.generator(real.neg())
+    }
 }

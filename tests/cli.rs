@@ -1,4 +1,4 @@
-//! The example as its user meets it: what a run leaves behind, what it prints, how it resumes, and
+//! The examples as their user meets them: what a run leaves behind, what it prints, how it resumes, and
 //! how everything that can be wrong is said in one line, with a non-zero exit and nothing lost.
 #![cfg(all(
     feature = "data",
@@ -16,12 +16,12 @@ use tempfile::TempDir;
 
 /// The example that a plain `cargo test` builds beside this test (`cargo test --test cli` does not:
 /// run `cargo build --examples` before it).
-fn binary() -> PathBuf {
+fn binary(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let target = test.parent().and_then(Path::parent).unwrap();
     let path = target
         .join("examples")
-        .join(format!("vae_mnist{}", std::env::consts::EXE_SUFFIX));
+        .join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
     assert!(
         path.exists(),
         "{} is missing: run `cargo build --examples`",
@@ -49,7 +49,12 @@ const SMALL: [&str; 9] = [
 ];
 
 fn command(out: &Path) -> Command {
-    let mut command = Command::new(binary());
+    command_of("vae_mnist", out)
+}
+
+/// An example, on flex and into `out`, whatever the environment says.
+fn command_of(name: &str, out: &Path) -> Command {
+    let mut command = Command::new(binary(name));
     command
         .env_remove("BURN_DEVICE")
         .env_remove("MNIST_DIR")
@@ -367,7 +372,7 @@ fn sizes_and_numbers_that_cannot_work_are_refused_before_anything_is_written() {
         ),
         (&["--out", "/proc/nowhere/run"], &["/proc/nowhere/run"]),
     ] {
-        let mut command = Command::new(binary());
+        let mut command = Command::new(binary("vae_mnist"));
         command
             .args(["--generated", "--limit", "50", "--out"])
             .arg(&out)
@@ -375,7 +380,7 @@ fn sizes_and_numbers_that_cannot_work_are_refused_before_anything_is_written() {
         assert_says(&command.output().unwrap(), parts);
         assert!(!out.exists(), "{flags:?} left a folder behind");
     }
-    let mut command = Command::new(binary());
+    let mut command = Command::new(binary("vae_mnist"));
     command
         .env("BURN_DEVICE", "abacus")
         .args(["--generated", "--out"])
@@ -573,7 +578,7 @@ fn a_loss_that_is_no_number_in_a_later_epoch_keeps_the_last_good_checkpoint() {
 fn without_a_folder_given_every_run_gets_its_own_and_the_last_is_resumed() {
     let folder = tempfile::tempdir().unwrap();
     let run = |flags: &[&str]| {
-        let mut command = Command::new(binary());
+        let mut command = Command::new(binary("vae_mnist"));
         command
             .current_dir(folder.path())
             .args(["--device", "flex"]);
@@ -639,7 +644,7 @@ fn without_mnist_and_network_it_trains_on_generated_digits() {
 #[test]
 fn a_device_without_hardware_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let mut command = Command::new(binary());
+    let mut command = Command::new(binary("vae_mnist"));
     for variable in [
         "VK_DRIVER_FILES",
         "VK_ICD_FILENAMES",
@@ -652,5 +657,228 @@ fn a_device_without_hardware_is_refused() {
     assert_says(
         &output,
         &["'wgpu' does not exist on this machine", "--device flex"],
+    );
+}
+
+/// An example of the family on a few generated digits.
+fn run_of(name: &str, out: &Path, flags: &[&str]) -> Output {
+    let few = ["--generated", "--limit", "100", "--epochs", "1"];
+    command_of(name, out)
+        .args(few)
+        .args(flags)
+        .output()
+        .unwrap()
+}
+
+/// Every example on images keeps the same promises: pictures, metrics of every term, weights, and a resume
+/// that equals a run without a stop.
+#[test]
+fn every_model_of_the_family_leaves_what_it_promises_and_resumes() {
+    type Words = &'static [&'static str];
+    let cases: [(&str, Words, Words, Words); 6] = [
+        (
+            "dae_mnist",
+            &["--hidden", "16"],
+            &["loss"],
+            &["denoised.png", "curves.png"],
+        ),
+        (
+            "aae_mnist",
+            &["--hidden", "16"],
+            &["loss", "reconstruction", "critic", "encoder"],
+            &[
+                "reconstructions.png",
+                "samples.png",
+                "latent.png",
+                "curves.png",
+            ],
+        ),
+        (
+            "aae_mnist",
+            &["--hidden", "16", "--prior", "mixture", "--labels", "50"],
+            &["loss", "reconstruction", "critic", "encoder"],
+            &["classes.png", "samples.png", "latent.png", "curves.png"],
+        ),
+        (
+            "vae_gan_mnist",
+            &["--filters", "4", "--balance"],
+            &["loss", "kl", "features", "decoder", "critic"],
+            &["reconstructions.png", "samples.png", "curves.png"],
+        ),
+        (
+            // An epoch has one step: the turn is kept from one run to the next.
+            "gan_mnist",
+            &["--filters", "4", "--critic-steps", "2"],
+            &["loss", "critic", "penalty", "generator"],
+            &["samples.png", "curves.png"],
+        ),
+        (
+            "ali_mnist",
+            &["--filters", "4"],
+            &["loss", "encoder", "decoder", "critic"],
+            &["reconstructions.png", "samples.png", "curves.png"],
+        ),
+    ];
+    for (name, flags, terms, pictures) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let [whole, parts] = ["whole", "parts"].map(|name| folder.path().join(name));
+        let two = [flags, &["--epochs", "2"]].concat();
+        stdout(&run_of(name, &whole, &two));
+        stdout(&run_of(name, &parts, flags));
+        let resumed = [&two[..], &["--resume"]].concat();
+        let printed = stdout(&run_of(name, &parts, &resumed));
+        assert!(
+            printed.contains("resuming after epoch 1"),
+            "{name}: {printed}"
+        );
+        assert_eq!(epochs(&parts), epochs(&whole), "{name}");
+
+        for split in ["train", "test"] {
+            let metrics = &epochs(&whole)[1][split];
+            for term in terms {
+                assert!(
+                    metrics[term].as_f64().unwrap().is_finite(),
+                    "{name}: {term}"
+                );
+            }
+            assert_eq!(metrics.as_object().unwrap().len(), terms.len(), "{name}");
+        }
+        for picture in pictures {
+            let (width, height) = image::image_dimensions(whole.join(picture)).unwrap();
+            assert!(
+                width > 300 && height > 60,
+                "{name}: {picture} is {width}x{height}"
+            );
+        }
+        for weights in ["model.bpk", "model.safetensors"] {
+            assert!(
+                whole.join(weights).metadata().unwrap().len() > 1000,
+                "{name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_objective_with_every_penalty_trains_and_every_prior_is_matched() {
+    let folder = tempfile::tempdir().unwrap();
+    for loss in [
+        "non-saturating",
+        "minimax",
+        "least-squares",
+        "hinge",
+        "wasserstein",
+    ] {
+        for penalty in ["none", "spectral", "gradient", "clip"] {
+            let out = folder.path().join(format!("{loss}-{penalty}"));
+            let flags = ["--loss", loss, "--penalty", penalty, "--filters", "4"];
+            stdout(&run_of("gan_mnist", &out, &flags));
+            let paid = epochs(&out)[0]["train"]["penalty"].as_f64().unwrap();
+            assert_eq!(paid > 0.0, penalty == "gradient", "{loss}, {penalty}");
+        }
+    }
+    for prior in ["mixture", "swiss-roll", "uniform"] {
+        let out = folder.path().join(prior);
+        stdout(&run_of(
+            "aae_mnist",
+            &out,
+            &["--hidden", "16", "--prior", prior],
+        ));
+    }
+}
+
+#[test]
+fn the_family_refuses_what_cannot_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let cases: [(&str, &[&str], &str); 9] = [
+        (
+            "gan_mnist",
+            &["--critic-steps", "0"],
+            "critic_steps must be at least 1",
+        ),
+        (
+            "gan_mnist",
+            &["--critic-lr", "0"],
+            "--critic-lr must be a positive number",
+        ),
+        ("gan_mnist", &["--loss", "chess"], "invalid value 'chess'"),
+        (
+            "vae_gan_mnist",
+            &["--gamma", "0"],
+            "gamma must be a positive number",
+        ),
+        (
+            "vae_gan_mnist",
+            &["--filters", "0"],
+            "number of filters must be at least 1",
+        ),
+        ("aae_mnist", &["--labels", "10"], "add --prior mixture"),
+        (
+            "aae_mnist",
+            &["--prior", "swiss-roll", "--latent-dim", "3"],
+            "--latent-dim 3 does not fit",
+        ),
+        (
+            "ali_mnist",
+            &["--latent-dim", "0"],
+            "latent_dim must be at least 1",
+        ),
+        ("dae_mnist", &["--level", "0"], "--level 0 corrupts nothing"),
+    ];
+    for (name, flags, says) in cases {
+        assert_says(&run_of(name, &out, flags), &[says]);
+        assert!(!out.exists(), "{name} {flags:?} wrote something");
+    }
+}
+
+/// A critic that wins is named, with what to do; a loss that is no number ends the run.
+#[test]
+fn a_game_that_is_lost_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |name: &str, flags: &[&str]| {
+        let out = folder.path().join(name);
+        let mut command = command_of("gan_2d", &out);
+        command
+            .args(["--model", "gan", "--hidden", "16"])
+            .args(flags);
+        command.output().unwrap()
+    };
+    let easy = run("easy", &["--steps", "20"]);
+    let text = stdout(&easy);
+    assert!(
+        text.lines().last().unwrap().contains(" of 25 modes"),
+        "{text}"
+    );
+    let metrics = json(&folder.path().join("easy/metrics.json"));
+    assert!(metrics["modes"].is_u64() && metrics["high_quality"].is_f64());
+    assert!(folder.path().join("easy/samples.png").exists());
+    // It cannot be resumed, and does not say that it can.
+    let again = refused(&run("easy", &["--steps", "20"]));
+    assert!(
+        again.contains("choose another --out") && !again.contains("--resume"),
+        "{again}"
+    );
+
+    let nowhere = run("nowhere", &["--hidden", "0"]);
+    assert_says(&nowhere, &["--hidden must be at least 1"]);
+    assert!(!folder.path().join("nowhere").exists());
+
+    let lost = run("lost", &["--steps", "50", "--lr", "1e30"]);
+    assert_says(&lost, &["the loss term", "a smaller --lr"]);
+
+    let out = folder.path().join("won");
+    let flags = ["--filters", "8", "--penalty", "none", "--epochs", "3"];
+    let rates = ["--lr", "1e-9", "--critic-lr", "1e-2", "--limit", "1000"];
+    let won = run_of("gan_mnist", &out, &[&flags[..], &rates].concat());
+    stdout(&won);
+    let warning = String::from_utf8_lossy(&won.stderr).into_owned();
+    assert!(
+        warning.contains("warning: epoch 3: the critic wins outright"),
+        "{warning}"
+    );
+    assert!(
+        warning.contains("lower the critic's learning rate"),
+        "{warning}"
     );
 }

@@ -10,6 +10,7 @@ use burn_generative::nn::{
     CorruptionKind, GaussianCorruption, MaskingCorruption, SaltAndPepperCorruption,
 };
 use burn_generative::prelude::*;
+use burn_generative::prior::{GaussianMixture, PriorKind, SwissRollConfig, Uniform};
 use common::{assert_all_close, assert_close, cpu, devices, noise, tensor, values};
 
 /// A loss is per sample: `[batch]`, and a batch costs what its samples cost alone. It is a sum over
@@ -148,6 +149,157 @@ fn standard_normal() {
         let maps = StandardNormal::<4>::with_event(&[2, 3, 3]);
         assert_eq!(maps.sample(5, &device).dims(), [5, 2, 3, 3]);
     }
+}
+
+/// A density over the plane integrates to 1, and says which share of the samples falls into a rectangle.
+fn prior_laws(what: &str, prior: &impl Prior<Latent = Tensor<2>>, device: &Device) {
+    const SIDE: usize = 120;
+    let (low, step) = (-6.0, 0.1);
+    let centre = |i: usize| low + (i as f64 + 0.5) * step;
+    let grid = tensor([SIDE * SIDE, 2], device, |i| match i % 2 {
+        0 => centre(i / 2 / SIDE),
+        _ => centre(i / 2 % SIDE),
+    });
+    let rows = |i: usize| prior.log_prob(grid.clone().narrow(0, i * SIDE, SIDE));
+    let mass: Vec<f64> = (0..SIDE)
+        .flat_map(|i| values(rows(i)))
+        .map(|log_density| log_density.exp() * step * step)
+        .collect();
+    assert_close(mass.iter().sum(), 1.0, 2e-3, &format!("integral of {what}"));
+
+    let n = 20_000;
+    let samples = values(prior.sample(n, device));
+    let inside = |x: f64, y: f64| (-0.5..2.0).contains(&x) && (-1.0..1.5).contains(&y);
+    let got = samples.chunks(2).filter(|z| inside(z[0], z[1])).count() as f64 / n as f64;
+    let of_cell = |(i, mass): (usize, &f64)| match inside(centre(i / SIDE), centre(i % SIDE)) {
+        true => *mass,
+        false => 0.0,
+    };
+    let want: f64 = mass.iter().enumerate().map(of_cell).sum();
+    assert!(want > 0.02 && want < 0.98, "{what}: {want} shows nothing");
+    let error = (want * (1.0 - want) / n as f64).sqrt();
+    assert!(
+        (got - want).abs() < 5.0 * error + 2e-3,
+        "{what}: {got} of the samples, {want} of the mass"
+    );
+}
+
+#[test]
+fn priors_over_the_plane() {
+    for (name, device) in devices() {
+        device.seed(9);
+        let law = |prior: &str| format!("{prior} on {name}");
+        let mixture = || GaussianMixture::ring(5, 2.0, 0.4, &device).unwrap();
+        let roll = SwissRollConfig::new().with_sigma(0.3).init().unwrap();
+        let uniform = || Uniform::new(2, -2.0, 3.0).unwrap();
+        prior_laws(&law("StandardNormal"), &StandardNormal::new(2), &device);
+        prior_laws(&law("GaussianMixture"), &mixture(), &device);
+        prior_laws(&law("SwissRoll"), &roll, &device);
+        prior_laws(&law("Uniform"), &uniform(), &device);
+        let uneven = GaussianMixture::new(
+            tensor([3], &device, |i| [0.0, 1.0, -1.0][i]),
+            tensor([3, 2], &device, noise(1, 2.0)),
+            tensor([3, 2], &device, noise(2, 1.0)),
+        );
+        prior_laws(&law("uneven mixture"), &uneven, &device);
+        for kind in [
+            PriorKind::StandardNormal(StandardNormal::new(2)),
+            PriorKind::GaussianMixture(mixture()),
+            PriorKind::SwissRoll(roll.clone()),
+            PriorKind::Uniform(uniform()),
+        ] {
+            let z = tensor([4, 2], &device, noise(3, 2.0));
+            let want = match &kind {
+                PriorKind::StandardNormal(prior) => prior.log_prob(z.clone()),
+                PriorKind::GaussianMixture(prior) => prior.log_prob(z.clone()),
+                PriorKind::SwissRoll(prior) => prior.log_prob(z.clone()),
+                PriorKind::Uniform(prior) => prior.log_prob(z.clone()),
+                _ => unreachable!("the four above"),
+            };
+            assert_eq!(values(kind.log_prob(z)), values(want), "{name}");
+            assert_eq!(kind.sample(7, &device).dims(), [7, 2], "{name}");
+        }
+    }
+}
+
+/// Far from every component the density underflows, and its logarithm does not.
+#[test]
+fn a_mixture_has_a_log_density_and_a_gradient_far_away() {
+    for (name, device) in devices() {
+        let device = device.autodiff();
+        let mixture = GaussianMixture::ring(3, 2.0, 0.5, &device).unwrap();
+        let z = Tensor::<2>::from_floats([[1000.0, 0.0]], &device).require_grad();
+        let log_prob = mixture.log_prob(z.clone());
+        // The nearest component alone: (2, 0).
+        let sigma = 0.5f64;
+        let constant = 3f64.ln() + (2.0 * std::f64::consts::PI * sigma * sigma).ln();
+        let want = -0.5 * (998.0 / sigma).powi(2) - constant;
+        assert_close(values(log_prob.clone())[0], want, 1e-5, name);
+        let gradient = values(z.grad(&log_prob.sum().backward()).unwrap());
+        assert_close(gradient[0], -998.0 / (sigma * sigma), 1e-4, name);
+    }
+}
+
+/// The samples of a label lie where its class does; those of "unknown" everywhere.
+#[test]
+fn labeled_priors() {
+    for (name, device) in devices() {
+        device.seed(2);
+        let labels = |n: usize, label: i32| {
+            Tensor::<1, Int>::from_data(TensorData::new(vec![label; n], [n]), &device)
+        };
+        let ring = GaussianMixture::ring(4, 3.0, 0.2, &device).unwrap();
+        assert_eq!(ring.num_classes(), 4);
+        let centres = [[3.0, 0.0], [0.0, 3.0], [-3.0, 0.0], [0.0, -3.0]];
+        let near = |z: &[f64], centre: &[f64; 2]| {
+            (z[0] - centre[0]).hypot(z[1] - centre[1]) < 1.2 // six sigma
+        };
+        for (label, centre) in centres.iter().enumerate() {
+            let z = values(ring.sample_labeled(labels(50, label as i32)));
+            assert!(z.chunks(2).all(|z| near(z, centre)), "{label} on {name}");
+        }
+        let n = 4000;
+        let z = values(ring.sample_labeled(labels(n, 4)));
+        for centre in &centres {
+            let share = z.chunks(2).filter(|z| near(z, centre)).count() as f64 / n as f64;
+            assert!((share - 0.25).abs() < 0.035, "{share} on {name}");
+        }
+
+        // A class of the roll is a piece of the spiral: its distance from the origin says which.
+        let roll = SwissRollConfig::new().with_sigma(0.02).init().unwrap();
+        assert_eq!(roll.num_classes(), 10);
+        for label in [0, 3, 9] {
+            let z = values(roll.sample_labeled(labels(50, label)));
+            let [from, to] = [label, label + 1].map(|k| 4.0 * (f64::from(k) / 10.0).sqrt());
+            let within = z.chunks(2).all(|z| {
+                let distance = z[0].hypot(z[1]);
+                distance > from - 0.15 && distance < to + 0.15
+            });
+            assert!(within, "{label} on {name}");
+        }
+        let z = values(roll.sample_labeled(labels(1000, 10)));
+        let far = z
+            .chunks(2)
+            .filter(|z| z[0].hypot(z[1]) > 8f64.sqrt())
+            .count();
+        assert!((400..600).contains(&far), "half of it: {far} on {name}");
+    }
+}
+
+#[test]
+fn priors_that_cannot_work_are_refused_by_name() {
+    let device = cpu();
+    let message = |result: Result<(), Error>| result.unwrap_err().to_string();
+    let ring =
+        |n, radius, sigma| message(GaussianMixture::ring(n, radius, sigma, &device).map(drop));
+    assert!(ring(0, 1.0, 1.0).contains("at least one component"));
+    assert!(ring(3, -1.0, 1.0).contains("positive radius"));
+    assert!(ring(3, 1.0, f64::NAN).contains("NaN"));
+    assert!(message(Uniform::new(2, 1.0, 1.0).map(drop)).contains("from 1 to 1 is empty"));
+    let roll = SwissRollConfig::new();
+    let refused = |config: SwissRollConfig| message(config.init().map(drop));
+    assert!(refused(roll.clone().with_classes(0)).contains("must be positive"));
+    assert!(refused(roll.with_sigma(1e-5)).contains("too small"));
 }
 
 /// A posterior without a closed form: the standard normal falls back to one sample of it.

@@ -11,14 +11,16 @@ use burn::train::{
     ExecutionStrategy, InferenceStep, Learner, LearnerModel, MultiDeviceOptim, SupervisedTraining,
     TrainStep, TrainingStrategy,
 };
-use burn_generative::data::TensorLoader;
+use burn_generative::data::{Items, TensorLoader};
 use burn_generative::loss::{
     GradientPenalty, Losses, NonSaturating, Unregularized, Wasserstein, WeightClipping,
 };
 use burn_generative::nn::{
-    GaussianCorruption, JointCritic, MlpCritic, MlpCriticConfig, MlpDecoder, MlpEncoder, initialize,
+    GaussianCorruption, JointCritic, MlpCritic, MlpCriticConfig, MlpDecoder, MlpEncoder, Squashed,
+    initialize,
 };
 use burn_generative::prelude::*;
+use burn_generative::prior::GaussianMixture;
 use burn_generative::train::{Guard, History, ProgressLines, TermMetric};
 use common::{cpu, noise, tensor, weights};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -33,29 +35,41 @@ fn alone() -> MutexGuard<'static, ()> {
 const SEED: u64 = 7;
 const RATE: f64 = 1e-3;
 
-/// Ten batches of eight rows of two.
-fn loader() -> TensorLoader<2> {
-    TensorLoader::new(tensor([80, 2], &cpu(), noise(1, 1.0)), 8)
-        .seed(SEED)
-        .shuffle()
+/// Eighty rows of two.
+fn rows() -> Tensor<2> {
+    tensor([80, 2], &cpu(), noise(1, 1.0))
+}
+
+/// Ten batches of eight.
+fn loader<B: Items>(items: &B) -> TensorLoader<B> {
+    TensorLoader::new(items.clone(), 8).seed(SEED).shuffle()
 }
 
 /// One epoch by burn's `Learner`.
-fn learn<M>(model: M, terms: &[&'static str], strategy: Option<TrainingStrategy<M>>) -> M
+fn learn<M, B>(
+    model: M,
+    items: &B,
+    terms: &[&'static str],
+    strategy: Option<TrainingStrategy<M>>,
+) -> M
 where
+    B: Items,
     M: LearnerModel,
-    M: TrainStep<Input = Tensor<2>, Output = Losses>,
-    M: InferenceStep<Input = Tensor<2>, Output = Losses>,
+    M: TrainStep<Input = B, Output = Losses>,
+    M: InferenceStep<Input = B, Output = Losses>,
 {
     let folder = tempfile::tempdir().unwrap();
     let (guard, history) = (Guard::new(), History::new(Vec::new()));
-    let mut training =
-        SupervisedTraining::new(folder.path(), Arc::new(loader()), Arc::new(loader()))
-            .with_metric_logger(history.clone())
-            .with_interrupter(guard.interrupter())
-            .with_application_logger(None)
-            .renderer(Box::new(ProgressLines::new(Duration::from_secs(60))))
-            .num_epochs(1);
+    let mut training = SupervisedTraining::new(
+        folder.path(),
+        Arc::new(loader(items)),
+        Arc::new(loader(items)),
+    )
+    .with_metric_logger(history.clone())
+    .with_interrupter(guard.interrupter())
+    .with_application_logger(None)
+    .renderer(Box::new(ProgressLines::new(Duration::from_secs(60))))
+    .num_epochs(1);
     for term in terms {
         training = training
             .metric_train_numeric(TermMetric::new(term, &guard))
@@ -78,13 +92,14 @@ where
 }
 
 /// The same epoch by hand; `advance` is what a model wants after a step.
-fn by_hand<M: Module>(
+fn by_hand<M: Module, B: Items>(
     mut model: M,
-    losses: impl Fn(&M, Tensor<2>) -> Losses,
+    items: &B,
+    losses: impl Fn(&M, B) -> Losses,
     advance: impl Fn(M) -> M,
 ) -> M {
     let mut optimizer = AdamConfig::new().init();
-    for batch in loader().iter() {
+    for batch in loader(items).iter() {
         let gradients = losses(&model, batch.unwrap()).mean().backward();
         let gradients = GradientsParams::from_grads(gradients, &model);
         model = advance(optimizer.step(RATE, model, gradients));
@@ -103,6 +118,22 @@ fn check<M>(
     M: TrainStep<Input = Tensor<2>, Output = Losses>,
     M: InferenceStep<Input = Tensor<2>, Output = Losses>,
 {
+    check_on(&rows(), init, terms, losses, advance);
+}
+
+/// As [`check`], on other items than rows.
+fn check_on<M, B>(
+    items: &B,
+    init: impl Fn(&Device) -> M,
+    terms: &[&'static str],
+    losses: impl Fn(&M, B) -> Losses,
+    advance: impl Fn(M) -> M,
+) where
+    B: Items,
+    M: LearnerModel,
+    M: TrainStep<Input = B, Output = Losses>,
+    M: InferenceStep<Input = B, Output = Losses>,
+{
     let _alone = alone();
     let fresh = || {
         let device = cpu().autodiff();
@@ -112,19 +143,26 @@ fn check<M>(
         model
     };
     let before = weights(&fresh());
-    let learned = weights(&learn(fresh(), terms, None));
+    let learned = weights(&learn(fresh(), items, terms, None));
     assert_ne!(before, learned);
-    assert_eq!(learned, weights(&by_hand(fresh(), losses, advance)));
+    assert_eq!(learned, weights(&by_hand(fresh(), items, losses, advance)));
 
     let device = || cpu().autodiff();
     let devices =
         ExecutionStrategy::MultiDevice(vec![device(), device()], MultiDeviceOptim::OptimMainDevice);
     let spread = weights(&learn(
         fresh(),
+        items,
         terms,
         Some(TrainingStrategy::Default(devices)),
     ));
-    assert_ne!(before, spread);
+    // All players learn: hardly a weight stays where it was.
+    let still = before.iter().zip(&spread).filter(|(a, b)| a == b).count();
+    assert!(
+        still * 2 < before.len(),
+        "{still} of {} stand still",
+        before.len()
+    );
     assert!(spread.iter().all(|weight| weight.is_finite()));
 }
 
@@ -262,6 +300,78 @@ fn ali() {
         },
         &["loss", "critic", "encoder", "decoder"],
         Ali::losses,
+        |model| model,
+    );
+}
+
+#[test]
+fn vae_gan() {
+    check(
+        |device| {
+            let encoder = MlpEncoderConfig::new(vec![2], 3).with_hidden(vec![9]);
+            VaeGanConfig::new()
+                .init(
+                    encoder.init_gaussian::<2>(device).unwrap(),
+                    Squashed::tanh(decoder(device)),
+                    critic(device),
+                    StandardNormal::new(3),
+                    NonSaturating,
+                )
+                .unwrap()
+        },
+        &["loss", "kl", "features", "decoder", "critic"],
+        VaeGan::losses,
+        |model| model,
+    );
+}
+
+/// The state of the power iteration is the same by both ways.
+#[test]
+fn gan_with_spectral_normalisation() {
+    check(
+        |device| {
+            let critic = MlpCriticConfig::new(vec![2])
+                .with_hidden(vec![9])
+                .with_spectral_norm(true);
+            GanConfig::new()
+                .init(
+                    decoder(device),
+                    critic.init::<2>(device).unwrap(),
+                    StandardNormal::new(3),
+                    NonSaturating,
+                    Unregularized,
+                )
+                .unwrap()
+        },
+        &["loss", "critic", "generator"],
+        Gan::losses,
+        Gan::advance,
+    );
+}
+
+#[test]
+fn semi_supervised_aae() {
+    let labels = (0..80).map(|i| i % 4).collect::<Vec<i32>>();
+    let labels = Tensor::<1, Int>::from_data(TensorData::new(labels, [80]), &cpu());
+    check_on(
+        &(rows(), labels),
+        |device| {
+            let encoder = MlpEncoderConfig::new(vec![2], 2).with_hidden(vec![9]);
+            let decoder = MlpDecoderConfig::new(2, vec![2]).with_hidden(vec![9]);
+            let critic = MlpCriticConfig::new(vec![2]).with_hidden(vec![9]);
+            AaeConfig::new()
+                .init_semi_supervised(
+                    encoder.init::<2>(device).unwrap(),
+                    decoder.init::<2>(device).unwrap(),
+                    critic.init_joint::<2>(4, device).unwrap(),
+                    GaussianMixture::ring(3, 4.0, 0.5, device).unwrap(),
+                    SquaredError,
+                    NonSaturating,
+                )
+                .unwrap()
+        },
+        &["loss", "reconstruction", "critic", "encoder"],
+        |model, (rows, labels)| model.losses(rows, labels),
         |model| model,
     );
 }

@@ -6,9 +6,11 @@ use burn::config::Config;
 use burn::module::Module;
 use burn::prelude::*;
 use burn::store::{ModuleSnapshot, SafetensorsStore};
-use burn_generative::loss::{LearnedGaussianNll, Likelihood};
-use burn_generative::nn::{ConvDecoder, ConvEncoder};
+use burn_generative::loss::{LearnedGaussianNll, Likelihood, NonSaturating};
+use burn_generative::model::Balance;
+use burn_generative::nn::{ConvCriticConfig, ConvDecoder, ConvEncoder, MlpCriticConfig, Squashed};
 use burn_generative::prelude::*;
+use burn_generative::prior::{GaussianMixture, SwissRollConfig};
 use common::{devices, noise, tensor, values};
 
 type ImageVae = Vae<ConvEncoder<GaussianHead>, ConvDecoder, StandardNormal, Likelihood>;
@@ -103,4 +105,79 @@ fn configs() {
         ConvEncoderConfig
     );
     same!(ConvDecoderConfig::new(2, [3, 9, 8]), ConvDecoderConfig);
+    same!(GanConfig::new().with_critic_steps(5), GanConfig);
+    same!(AaeConfig::new().with_adversarial_weight(3.0), AaeConfig);
+    same!(
+        VaeGanConfig::new().with_balance(Some(Balance::new().with_margin(0.3))),
+        VaeGanConfig
+    );
+    same!(
+        MlpCriticConfig::new(vec![3, 4]).with_feature_layer(Some(1)),
+        MlpCriticConfig
+    );
+    same!(
+        ConvCriticConfig::new([3, 9, 8]).with_spectral_norm(true),
+        ConvCriticConfig
+    );
+    same!(SwissRollConfig::new().with_turns(3.0), SwissRollConfig);
+}
+
+/// The state of a power iteration, statistics of a generator, a learned prior: all of it by name.
+#[test]
+fn an_adversarial_model() {
+    let init = |device: &Device| {
+        let critic = ConvCriticConfig::new([1, 8, 8])
+            .with_channels(vec![4, 6])
+            .with_spectral_norm(true);
+        let decoder = ConvDecoderConfig::new(2, [1, 8, 8])
+            .with_hidden(0)
+            .with_normalize_code(true);
+        VaeGanConfig::new()
+            .init(
+                ConvEncoderConfig::new([1, 8, 8], 2)
+                    .init_gaussian(device)
+                    .unwrap(),
+                Squashed::sigmoid(decoder.init(device).unwrap()),
+                critic.init(device).unwrap(),
+                GaussianMixture::ring(3, 2.0, 0.5, device).unwrap(),
+                NonSaturating,
+            )
+            .unwrap()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    for (name, device) in devices() {
+        let images = || tensor::<4>([4, 1, 8, 8], &device, |i| 0.5 + noise(1, 0.5)(i));
+        let latent = || tensor::<2>([4, 2], &device, noise(2, 1.0));
+        let trained = {
+            let model = init(&device.clone().autodiff());
+            for _step in 0..2 {
+                model.losses(images().autodiff());
+            }
+            model.valid()
+        };
+        let of = |model: &VaeGan<_, _, _, _, _>| {
+            let losses = model.losses_with(images(), latent(), latent());
+            losses
+                .iter()
+                .flat_map(|(_, term)| values(term.clone()))
+                .collect::<Vec<f64>>()
+        };
+        let want = of(&trained);
+        assert_ne!(of(&init(&device)), want, "{name}: a fresh model is another");
+
+        let path = folder.path().join(format!("{name}.bpk"));
+        trained.clone().save_file(&path).unwrap();
+        assert_eq!(
+            of(&init(&device).try_load_file(&path).unwrap()),
+            want,
+            "{name}"
+        );
+
+        let path = folder.path().join(format!("{name}.safetensors"));
+        let mut store = SafetensorsStore::from_file(&path);
+        trained.save_into(&mut store).unwrap();
+        let mut loaded = init(&device);
+        loaded.load_from(&mut store).unwrap();
+        assert_eq!(of(&loaded), want, "SafeTensors on {name}");
+    }
 }

@@ -58,7 +58,7 @@ fn images() -> Tensor<4> {
     digits::generate(100, 3).images(&cpu())
 }
 
-fn loader(first_epoch: usize) -> TensorLoader<4> {
+fn loader(first_epoch: usize) -> TensorLoader<Tensor<4>> {
     TensorLoader::new(images(), BATCH)
         .seed(SEED)
         .first_epoch(first_epoch)
@@ -192,7 +192,7 @@ fn a_loss_that_is_no_number_stops_and_keeps_the_last_good_checkpoint() {
         .expect("and says why");
     assert_eq!(
         reason,
-        "the loss term 'reconstruction' became NaN at training step 3"
+        "the loss term 'reconstruction' became NaN at training step 3; a smaller learning rate is the usual remedy"
     );
     assert!(
         epochs.is_empty(),
@@ -224,10 +224,28 @@ fn a_total_that_is_no_number_names_the_term_behind_it() {
         }
         assert_eq!(guard.reason(), None, "nothing is read back on a step");
         metric.compute().unwrap();
-        let want = format!("the loss term 'kl' became NaN at {split} step 8");
+        let want = format!(
+            "the loss term 'kl' became NaN at {split} step 8; a smaller learning rate is the usual remedy"
+        );
         assert_eq!(guard.reason(), Some(want));
         assert!(guard.interrupter().should_stop());
     }
+}
+
+#[test]
+fn a_term_that_the_model_has_not_ends_the_training_by_name() {
+    let guard = Guard::new();
+    let mut metric = TermMetric::new("kll", &guard);
+    let ones = || Tensor::<1>::ones([2], &cpu());
+    let losses = Losses::new(ones()).with_term("kl", ones());
+    let metadata = MetricMetadata {
+        progress: Progress::new(1, 1, None),
+        iteration: Some(1),
+        lr: None,
+    };
+    metric.update(&losses, &metadata).unwrap();
+    let want = "the model has no loss term 'kll'; it has loss, kl";
+    assert_eq!(guard.reason().as_deref(), Some(want));
 }
 
 #[test]
@@ -283,7 +301,7 @@ fn epochs_of_a_loader_depend_on_seed_and_number_alone() {
             .shuffle()
             .first_epoch(epoch)
     };
-    let order = |loader: &TensorLoader<2>| -> Vec<f64> {
+    let order = |loader: &TensorLoader<Tensor<2>>| -> Vec<f64> {
         loader
             .iter()
             .flat_map(|batch| values(batch.unwrap()))

@@ -184,6 +184,16 @@ pub fn positive(flag: &str, value: usize) -> Result<()> {
     }
 }
 
+/// A learning rate, or an error that names its flag.
+pub fn rate(flag: &str, value: f64) -> Result<f64> {
+    match value > 0.0 && value.is_finite() {
+        true => Ok(value),
+        false => Err(Error::Config(format!(
+            "{flag} must be a positive number, not {value}"
+        ))),
+    }
+}
+
 /// A run's folder: its configuration, metrics, checkpoints, weights and pictures.
 #[derive(Clone)]
 pub struct Out {
@@ -208,13 +218,14 @@ impl Out {
     /// that is in a folder is ever removed.
     ///
     /// Without a folder given, a new run takes the first of `out/NAME`, `out/NAME-2`, ... that is not
-    /// there, and `resume` the last that is.
+    /// there, and `resume` the last that is. `resume` is `None` for an example whose runs cannot be resumed.
     pub fn check<C: Serialize>(
         folder: Option<&Path>,
         name: &str,
         config: &C,
-        resume: bool,
+        resume: Option<bool>,
     ) -> Result<Self> {
+        let (resumable, resume) = (resume.is_some(), resume == Some(true));
         let out = match folder {
             Some(folder) => Self::at(folder),
             None => Self::numbered(name, resume),
@@ -228,9 +239,12 @@ impl Out {
                  was started with",
                 difference(&theirs, &to_json(config))
             )),
-            (Some(_), false) => refuse(format!(
+            (Some(_), false) if resumable => refuse(format!(
                 "{shown} already holds a run; continue it with --resume, or choose another --out"
             )),
+            (Some(_), false) => {
+                refuse(format!("{shown} already holds a run; choose another --out"))
+            }
             (None, true) => refuse(format!(
                 "there is no run to resume in {shown}: it holds no {CONFIG}"
             )),

@@ -1,17 +1,21 @@
 //! What the examples on images share: their flags, and a run of burn's `Learner` in a folder, from the data to
 //! the weights, that can be stopped and resumed.
 
-use super::{DataArgs, DataIdentity, Out, positive};
+use super::{DataArgs, DataIdentity, Out, positive, rate};
+use burn::module::ParamGroup;
 use burn::optim::ModuleOptimizer;
+use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::prelude::*;
 use burn::store::{ModuleSnapshot, SafetensorsStore};
 use burn::train::checkpoint::KeepLastNCheckpoints;
 use burn::train::{InferenceStep, Learner, LearnerModel, SupervisedTraining, TrainStep};
-use burn_generative::data::{TensorLoader, mnist::Mnist};
+use burn_generative::data::{Items, TensorLoader, mnist::Mnist};
 use burn_generative::loss::Losses;
 use burn_generative::plot::{self, Series};
-use burn_generative::train::{Checkpoints, Epoch, Guard, History, ProgressLines, TermMetric};
-use burn_generative::traits::Support;
+use burn_generative::train::{
+    Checkpoints, CriticWatch, Epoch, Guard, History, ProgressLines, TermMetric,
+};
+use burn_generative::traits::{AdversarialLoss, Support};
 use burn_generative::{Error, Result};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -81,12 +85,15 @@ pub struct Session<C> {
     pub data: Mnist,
     pub device: Device,
     pub out: Out,
+    /// What the terms are measured in, as it is printed.
+    unit: &'static str,
     device_name: String,
     settings: Settings<C>,
     training: TrainingArgs,
     epochs: usize,
     resume: bool,
     summary: Arc<Summary>,
+    watch: Option<CriticWatch>,
 }
 
 impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
@@ -101,12 +108,7 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
     ) -> Result<Self> {
         positive("--epochs", args.epochs)?;
         positive("--batch-size", training.batch_size)?;
-        if !(training.lr > 0.0 && training.lr.is_finite()) {
-            return Err(Error::Config(format!(
-                "--lr must be a positive number, not {}",
-                training.lr
-            )));
-        }
+        rate("--lr", training.lr)?;
         let (device, device_name) = super::device(args.device.as_deref())?;
         let data = args.data.load(training.limit)?;
         println!("device: {device_name}");
@@ -114,18 +116,20 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
             config: config.clone(),
             data: DataIdentity::of(&data),
         };
-        let out = Out::check(args.out.as_deref(), name, &settings, args.resume)?;
+        let out = Out::check(args.out.as_deref(), name, &settings, Some(args.resume))?;
         device.clone().autodiff().seed(training.seed);
         Ok(Self {
             data,
             device,
             out,
+            unit: " nats/image",
             device_name,
             settings,
             training: training.clone(),
             epochs: args.epochs,
             resume: args.resume,
             summary: Arc::new(summary),
+            watch: None,
         })
     }
 
@@ -138,19 +142,38 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
         Ok([train, test])
     }
 
+    /// The seed of the run.
+    pub fn seed(&self) -> u64 {
+        self.training.seed
+    }
+
+    /// Warns when the critic of a model with this objective wins outright. Its scores have no unit.
+    pub fn watch_critic(&mut self, objective: &impl AdversarialLoss) {
+        self.unit = "";
+        self.watch = Some(CriticWatch::new(objective, &self.device));
+    }
+
+    /// The learning rates of a model whose critic has one of its own.
+    pub fn rates(&self, critic_lr: f64) -> Result<ModuleLrScheduler> {
+        let critic_lr = rate("--critic-lr", critic_lr)?;
+        Ok(ModuleLrScheduler::new(self.training.lr).with_group(critics(), critic_lr))
+    }
+
     /// Trains a model (its parameters drawn already) with burn's own `Learner`, or what is left of its
     /// training, and gives it back with the history of its epochs.
-    pub fn train<M>(
+    pub fn train<M, B>(
         &self,
         model: M,
         optimizer: ModuleOptimizer,
+        rates: impl Into<ModuleLrScheduler>,
         terms: &[&'static str],
-        [train, test]: [&Tensor<4>; 2],
+        [train, test]: [&B; 2],
     ) -> Result<(M, Vec<Epoch>)>
     where
+        B: Items,
         M: LearnerModel,
-        M: TrainStep<Input = Tensor<4>, Output = Losses>,
-        M: InferenceStep<Input = Tensor<4>, Output = Losses>,
+        M: TrainStep<Input = B, Output = Losses>,
+        M: InferenceStep<Input = B, Output = Losses>,
     {
         // Nothing is written before everything is known to work.
         let checkpoints = Checkpoints::new(self.out.path("checkpoint"));
@@ -164,15 +187,20 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
         let history = History::new(finished);
         let model = match done < self.epochs {
             true => {
-                let data = [train, test];
-                self.fit(model, optimizer, terms, data, &checkpoints, done, &history)?
+                let (data, learner) = ([train, test], Learner::new(model, optimizer, rates));
+                self.fit(learner, terms, data, &checkpoints, done, &history)?
             }
             false => {
                 println!("the run has finished its {done} epochs; drawing its pictures");
                 checkpoints.load_model(done, model)?.valid()
             }
         };
-        Ok((model, history.epochs()))
+        let epochs = history.epochs();
+        // Said again where the dashboard has covered it.
+        if std::io::stdout().is_terminal() {
+            epochs.iter().for_each(|epoch| warn(self.watch, epoch));
+        }
+        Ok((model, epochs))
     }
 
     /// The epochs to resume after: the last that has both its metrics and its checkpoint. (A run may be
@@ -191,30 +219,26 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
     }
 
     /// Trains the epochs after `done`.
-    #[allow(clippy::too_many_arguments)] // one caller, right above
-    fn fit<M>(
+    fn fit<M, B>(
         &self,
-        model: M,
-        optimizer: ModuleOptimizer,
+        learner: Learner<M>,
         terms: &[&'static str],
-        [train, test]: [&Tensor<4>; 2],
+        [train, test]: [&B; 2],
         checkpoints: &Checkpoints,
         done: usize,
         history: &History,
     ) -> Result<M>
     where
+        B: Items,
         M: LearnerModel,
-        M: TrainStep<Input = Tensor<4>, Output = Losses>,
-        M: InferenceStep<Input = Tensor<4>, Output = Losses>,
+        M: TrainStep<Input = B, Output = Losses>,
+        M: InferenceStep<Input = B, Output = Losses>,
     {
         let TrainingArgs {
-            batch_size,
-            seed,
-            lr,
-            ..
+            batch_size, seed, ..
         } = self.training;
-        let loader = |images: &Tensor<4>| {
-            TensorLoader::new(images.clone(), batch_size)
+        let loader = |items: &B| {
+            TensorLoader::new(items.clone(), batch_size)
                 .seed(seed)
                 .first_epoch(done + 1)
         };
@@ -244,7 +268,7 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
             training = training.renderer(Box::new(ProgressLines::new(Duration::from_secs(10))));
         }
 
-        let result = training.launch(Learner::new(model, optimizer, lr));
+        let result = training.launch(learner);
         drop(result.renderer);
         let finished = checkpoints.epochs().last().copied().unwrap_or(0);
         if finished == self.epochs {
@@ -270,7 +294,7 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
     fn recorder(&self, history: &History, guard: Guard, dashboard: bool) -> History {
         let (settings, out) = (self.settings.clone(), self.out.clone());
         let (origin, device) = (self.data.origin.clone(), self.device_name.clone());
-        let (total, summary) = (self.epochs, self.summary.clone());
+        let (total, summary, watch) = (self.epochs, self.summary.clone(), self.watch);
         history.clone().on_epoch(move |epochs| {
             if let Err(error) = out.metrics(&settings, &origin, &device, epochs) {
                 guard.stop(&error.to_string());
@@ -283,6 +307,7 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
                     summary(&epoch.test),
                     epoch.seconds
                 );
+                warn(watch, epoch);
             }
         })
     }
@@ -298,6 +323,44 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
         });
         let picture = plot::grid(Tensor::cat(rows.collect(), 0), columns.min(shown), 2)?;
         plot::save(&picture, self.out.path(name))
+    }
+
+    /// The test images as points of the latent plane (of its two principal components, where the latent has
+    /// more), coloured by label: `latent.png`. Encodes in batches that any machine has room for.
+    pub fn save_latent_map(
+        &self,
+        images: Tensor<4>,
+        encode: impl Fn(Tensor<4>) -> Tensor<2>,
+    ) -> Result<()> {
+        let mut codes = Vec::new();
+        for batch in images.split(1000, 0) {
+            let code = encode(batch);
+            let width = code.dims()[1];
+            let values: Vec<f64> = code.try_into_data_as::<f64>()?.iter::<f64>().collect();
+            codes.extend(values.chunks(width).map(<[f64]>::to_vec));
+        }
+        let picture = latent_map(&codes, self.data.test.labels())?;
+        plot::save(&picture, self.out.path("latent.png"))
+    }
+
+    /// The first test images above what a model makes of them, `reconstructions.png`.
+    pub fn save_reconstructions(
+        &self,
+        test: &Tensor<4>,
+        reconstruct: impl Fn(Tensor<4>) -> Tensor<4>,
+    ) -> Result<()> {
+        let originals = test.clone().narrow(0, 0, 24.min(test.dims()[0]));
+        let made = reconstruct(originals.clone());
+        self.save_pairs([originals, made], "reconstructions.png")
+    }
+
+    /// A grid of the first 144 of these images, twelve in a row.
+    pub fn save_grid(&self, images: Tensor<4>, name: &str) -> Result<()> {
+        let shown = 144.min(images.dims()[0]);
+        plot::save(
+            &plot::grid(images.narrow(0, 0, shown), 12, 2)?,
+            self.out.path(name),
+        )
     }
 
     /// The curves of the total and of the terms, `curves.png`.
@@ -317,14 +380,20 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
             };
             let train = series("train", values(name, |epoch| &epoch.train), false, 0);
             let test = series("test", values(name, |epoch| &epoch.test), true, 1);
-            (format!("{name} (nats per image)"), vec![train, test])
+            {
+                let unit = match self.unit {
+                    "" => String::new(),
+                    unit => format!(" ({})", unit.trim()),
+                };
+                (format!("{name}{unit}"), vec![train, test])
+            }
         };
-        let panels: Vec<_> = terms.iter().map(panel).collect();
+        let panels: Vec<_> = [Losses::TOTAL].iter().chain(terms).map(panel).collect();
         plot::save(&plot::curves(&panels)?, self.out.path("curves.png"))
     }
 
     /// Writes the weights, in burn's own format and in SafeTensors, and says what the last epoch came to.
-    pub fn finish<M: Module>(&self, model: M, epochs: &[Epoch]) -> Result<()> {
+    pub fn finish<M: Module>(&self, model: &M, epochs: &[Epoch]) -> Result<()> {
         let path = self.out.path("model.safetensors");
         let mut store = SafetensorsStore::from_file(&path).overwrite(true);
         model
@@ -332,6 +401,7 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
             .map_err(|error| Error::record(&path, error.to_string()))?;
         let path = self.out.path("model.bpk");
         model
+            .clone()
             .save_file(&path)
             .map_err(|error| Error::record(&path, error.to_string()))?;
         let Some(last) = epochs.last() else {
@@ -341,7 +411,73 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
             "wrote pictures, metrics and weights to {}",
             self.out.folder().display()
         );
-        println!("test: {} nats/image", (self.summary)(&last.test));
+        println!("test: {}{}", (self.summary)(&last.test), self.unit);
         Ok(())
     }
+}
+
+fn warn(watch: Option<CriticWatch>, epoch: &Epoch) {
+    let loss = epoch.train.get("critic").copied();
+    let warning = watch
+        .zip(loss)
+        .and_then(|(watch, loss)| watch.warning(loss));
+    if let Some(warning) = warning {
+        eprintln!("warning: epoch {}: {warning}", epoch.epoch);
+    }
+}
+
+/// These terms of an epoch, in words.
+pub fn named<const K: usize>(terms: &BTreeMap<String, f64>, names: [&str; K]) -> String {
+    let term = |name: &str| terms.get(name).copied().unwrap_or(f64::NAN);
+    names
+        .map(|name| format!("{name} {:.3}", term(name)))
+        .join(", ")
+}
+
+/// The parameters of the critic.
+pub fn critics() -> ParamGroup {
+    ParamGroup::from_regex("^critic\\.").expect("a valid pattern")
+}
+
+/// Says how sharp samples are beside the data.
+pub fn print_sharpness(samples: Tensor<4>, data: Tensor<4>) -> Result<()> {
+    println!(
+        "gradient energy an image: samples {:.1}, data {:.1}",
+        gradient_energy(samples)?,
+        gradient_energy(data)?,
+    );
+    Ok(())
+}
+
+/// How sharp images are: the sum of squared differences of neighbouring pixels, an image.
+fn gradient_energy(images: Tensor<4>) -> Result<f64> {
+    let [n, _, height, width] = images.dims();
+    let difference = |axis: usize, side: usize| {
+        let side = side - 1;
+        images.clone().narrow(axis, 1, side) - images.clone().narrow(axis, 0, side)
+    };
+    let energy = difference(2, height).square().sum() + difference(3, width).square().sum();
+    Ok(energy.try_into_scalar::<f64>()? / n as f64)
+}
+
+fn latent_map(means: &[Vec<f64>], labels: &[u8]) -> Result<plot::RgbImage> {
+    if means.first().is_some_and(|mean| mean.len() == 2) {
+        let points: Vec<[f64; 2]> = means.iter().map(|mean| [mean[0], mean[1]]).collect();
+        return plot::scatter(
+            "Test images in the latent plane",
+            ["z1", "z2"],
+            &points,
+            labels,
+        );
+    }
+    let (points, share) = plot::principal_components(means);
+    let axis = |k: usize| {
+        format!(
+            "component {} ({:.0}% of the variance)",
+            k + 1,
+            100.0 * share[k]
+        )
+    };
+    let title = "Test images, first two principal components of the latent means";
+    plot::scatter(title, [&axis(0), &axis(1)], &points, labels)
 }

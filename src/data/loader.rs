@@ -3,10 +3,101 @@ use burn::data::dataset::DatasetError;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::{Rng, seq::SliceRandom};
 use rand_pcg::Pcg64;
+use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A data loader for burn's `Learner` over one tensor that stays on the training device: no batch is
+/// Items side by side along axis 0: a tensor, or a pair of them (images and labels) of as many items each.
+pub trait Items: Clone + Debug + Send + Sync + Sized + 'static {
+    /// How many there are.
+    fn len(&self) -> usize;
+
+    /// Whether there is none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Where they are.
+    fn device(&self) -> Device;
+
+    /// The items at these indices.
+    fn select(&self, indices: Tensor<1, Int>) -> Self;
+
+    /// `length` items from `start` on.
+    fn narrow(&self, start: usize, length: usize) -> Self;
+
+    /// The same on a device; on an autodiff device they are part of it, as layers ask their input whether
+    /// they are trained.
+    fn to_device(&self, device: &Device) -> Self;
+}
+
+impl<const D: usize> Items for Tensor<D> {
+    fn len(&self) -> usize {
+        self.dims()[0]
+    }
+    fn device(&self) -> Device {
+        self.device()
+    }
+    fn select(&self, indices: Tensor<1, Int>) -> Self {
+        self.clone().select(0, indices)
+    }
+    fn narrow(&self, start: usize, length: usize) -> Self {
+        self.clone().narrow(0, start, length)
+    }
+    fn to_device(&self, device: &Device) -> Self {
+        let moved = self.clone().to_device(device);
+        match device.is_autodiff() {
+            true => moved.autodiff(),
+            false => moved.without_autodiff(),
+        }
+    }
+}
+
+impl<const D: usize> Items for Tensor<D, Int> {
+    fn len(&self) -> usize {
+        self.dims()[0]
+    }
+    fn device(&self) -> Device {
+        self.device()
+    }
+    fn select(&self, indices: Tensor<1, Int>) -> Self {
+        self.clone().select(0, indices)
+    }
+    fn narrow(&self, start: usize, length: usize) -> Self {
+        self.clone().narrow(0, start, length)
+    }
+    fn to_device(&self, device: &Device) -> Self {
+        self.clone().to_device(device)
+    }
+}
+
+/// # Panics
+///
+/// `len`, and with it a [`TensorLoader`], if one has more items than the other.
+impl<A: Items, B: Items> Items for (A, B) {
+    fn len(&self) -> usize {
+        let (first, second) = (self.0.len(), self.1.len());
+        assert!(
+            first == second,
+            "Items: a pair of {first} and {second} items; both must be as many"
+        );
+        first
+    }
+    fn device(&self) -> Device {
+        self.0.device()
+    }
+    fn select(&self, indices: Tensor<1, Int>) -> Self {
+        (self.0.select(indices.clone()), self.1.select(indices))
+    }
+    fn narrow(&self, start: usize, length: usize) -> Self {
+        (self.0.narrow(start, length), self.1.narrow(start, length))
+    }
+    fn to_device(&self, device: &Device) -> Self {
+        (self.0.to_device(device), self.1.to_device(device))
+    }
+}
+
+/// A data loader for burn's `Learner` over [`Items`] that stay on the training device: no batch is
 /// built on the host, and no epoch copies the data.
 ///
 /// Its epochs are reproducible one by one. Epoch `k` depends on the seed and on `k` alone: the loader
@@ -26,25 +117,26 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// assert_eq!(sizes, [4, 4, 2]);
 /// ```
 #[derive(Debug)]
-pub struct TensorLoader<const D: usize> {
-    data: Tensor<D>,
+pub struct TensorLoader<T> {
+    data: T,
     batch_size: usize,
     seed: u64,
     shuffle: bool,
     epoch: AtomicUsize,
 }
 
-impl<const D: usize> TensorLoader<D> {
+impl<T: Items> TensorLoader<T> {
     /// Batches of `data`, `[items, ...]`, in order; the last may be smaller.
     ///
     /// # Panics
     ///
-    /// If `batch_size` is 0.
-    pub fn new(data: Tensor<D>, batch_size: usize) -> Self {
+    /// If `batch_size` is 0, or `data` is a pair of tensors of different lengths.
+    pub fn new(data: T, batch_size: usize) -> Self {
         assert!(
             batch_size > 0,
             "TensorLoader: batch_size must be at least 1"
         );
+        data.len(); // which refuses a pair that does not match
         Self {
             data,
             batch_size,
@@ -72,7 +164,7 @@ impl<const D: usize> TensorLoader<D> {
         self
     }
 
-    fn with_data(&self, data: Tensor<D>) -> Arc<dyn DataLoader<Tensor<D>>> {
+    fn with_data(&self, data: T) -> Arc<dyn DataLoader<T>> {
         Arc::new(Self {
             data,
             epoch: AtomicUsize::new(self.epoch.load(Ordering::Relaxed)),
@@ -87,8 +179,8 @@ impl<const D: usize> TensorLoader<D> {
     }
 }
 
-impl<const D: usize> DataLoader<Tensor<D>> for TensorLoader<D> {
-    fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<Tensor<D>> + 'a> {
+impl<T: Items> DataLoader<T> for TensorLoader<T> {
+    fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<T> + 'a> {
         let epoch = self.epoch.fetch_add(1, Ordering::Relaxed);
         let mut generator = self.generator(epoch);
         let device = self.data.device();
@@ -108,32 +200,26 @@ impl<const D: usize> DataLoader<Tensor<D>> for TensorLoader<D> {
     }
 
     fn num_items(&self) -> usize {
-        self.data.dims()[0]
+        self.data.len()
     }
 
-    fn to_device(&self, device: &Device) -> Arc<dyn DataLoader<Tensor<D>>> {
-        let data = self.data.clone().to_device(device);
-        // On an autodiff device the batches are part of it, as layers ask their input whether they
-        // are trained.
-        self.with_data(match device.is_autodiff() {
-            true => data.autodiff(),
-            false => data.without_autodiff(),
-        })
+    fn to_device(&self, device: &Device) -> Arc<dyn DataLoader<T>> {
+        self.with_data(self.data.to_device(device))
     }
 
-    fn slice(&self, start: usize, end: usize) -> Arc<dyn DataLoader<Tensor<D>>> {
-        self.with_data(self.data.clone().narrow(0, start, end - start))
+    fn slice(&self, start: usize, end: usize) -> Arc<dyn DataLoader<T>> {
+        self.with_data(self.data.narrow(start, end - start))
     }
 }
 
-struct Batches<'a, const D: usize> {
-    loader: &'a TensorLoader<D>,
+struct Batches<'a, T> {
+    loader: &'a TensorLoader<T>,
     order: Option<Tensor<1, Int>>,
     next: usize,
 }
 
-impl<const D: usize> Iterator for Batches<'_, D> {
-    type Item = Result<Tensor<D>, DatasetError>;
+impl<T: Items> Iterator for Batches<'_, T> {
+    type Item = Result<T, DatasetError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let (start, total) = (self.next, self.loader.num_items());
@@ -142,15 +228,15 @@ impl<const D: usize> Iterator for Batches<'_, D> {
         }
         let length = self.loader.batch_size.min(total - start);
         self.next += length;
-        let data = self.loader.data.clone();
+        let data = &self.loader.data;
         Some(Ok(match &self.order {
-            Some(order) => data.select(0, order.clone().narrow(0, start, length)),
-            None => data.narrow(0, start, length),
+            Some(order) => data.select(order.clone().narrow(0, start, length)),
+            None => data.narrow(start, length),
         }))
     }
 }
 
-impl<const D: usize> DataLoaderIterator<Tensor<D>> for Batches<'_, D> {
+impl<T: Items> DataLoaderIterator<T> for Batches<'_, T> {
     fn progress(&self) -> Progress {
         let unit = Some("items".to_string());
         Progress::new(self.next, self.loader.num_items(), unit)

@@ -8,7 +8,7 @@ mod images;
 mod loader;
 
 pub use images::LabeledImages;
-pub use loader::TensorLoader;
+pub use loader::{Items, TensorLoader};
 
 use rand::SeedableRng;
 use rand_pcg::Pcg64;

@@ -107,8 +107,11 @@ impl<const D: usize> Code for DiagonalGaussian<D> {
     fn detach(latent: Tensor<D>) -> Tensor<D> {
         <Tensor<D> as Code>::detach(latent)
     }
-    fn batch(latent: &Tensor<D>) -> (usize, Device) {
-        <Tensor<D> as Code>::batch(latent)
+    fn shape(latent: &Tensor<D>) -> Vec<usize> {
+        <Tensor<D> as Code>::shape(latent)
+    }
+    fn device(latent: &Tensor<D>) -> Device {
+        latent.device()
     }
 }
 

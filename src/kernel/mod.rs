@@ -315,6 +315,13 @@ pub(crate) fn rows<const D: usize>(tensor: Tensor<D>) -> Tensor<2> {
     tensor.reshape([dims[0], dims[1..].iter().product()])
 }
 
+/// The same tensor, laid out anew: what burn's Fusion needs of a convolution's output that has one channel, as
+/// docs/architecture.md says.
+pub(crate) fn laid_out<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
+    let dims = tensor.dims();
+    rows(tensor).reshape(dims)
+}
+
 /// Rows back in the shape that they come from.
 fn from_rows<const D: usize>(rows: DispatchTensor, shape: Shape) -> Tensor<D> {
     match D {

@@ -59,6 +59,9 @@ impl AdversarialLoss for LeastSquares {
     fn generator(&self, fake: Tensor<1>) -> Tensor<1> {
         self.real(fake)
     }
+    fn encoder(&self, real: Tensor<1>) -> Tensor<1> {
+        self.fake(real)
+    }
 }
 
 /// `max(0, 1 - D(x))` and `max(0, 1 + D(G(z)))`; the generator raises the score.
@@ -80,7 +83,9 @@ impl AdversarialLoss for Hinge {
 }
 
 /// The difference of the scores: the Wasserstein-1 distance, if the critic is 1-Lipschitz. It is kept so by
-/// a [`GradientPenalty`](super::GradientPenalty) or by [`WeightClipping`](super::WeightClipping).
+/// a [`GradientPenalty`](super::GradientPenalty) or by [`WeightClipping`](super::WeightClipping), which a
+/// [`Gan`](crate::model::Gan) takes, or by spectral normalisation of the critic, which every model may have; without any of
+/// them its scores grow without bound.
 ///
 /// [Arjovsky et al. 2017](https://arxiv.org/abs/1701.07875).
 #[derive(Module, Debug, Default)]
@@ -135,6 +140,9 @@ impl AdversarialLoss for Adversarial {
     }
     fn generator(&self, fake: Tensor<1>) -> Tensor<1> {
         self.chosen().generator(fake)
+    }
+    fn encoder(&self, real: Tensor<1>) -> Tensor<1> {
+        self.chosen().encoder(real)
     }
 }
 

@@ -10,5 +10,5 @@ pub use reconstruction::{
     BernoulliNll, ContinuousBernoulliNll, GaussianNll, HeteroscedasticGaussianNll, L1Loss,
     LearnedGaussianNll, Likelihood, SquaredError,
 };
-pub use regularizer::{GradientPenalty, Unregularized, WeightClipping};
+pub use regularizer::{GradientPenalty, Regularizer, Unregularized, WeightClipping};
 pub use terms::Losses;

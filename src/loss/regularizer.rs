@@ -1,8 +1,8 @@
-use crate::error::{Error, Result};
+use crate::error::{Result, check_not_negative, check_positive};
 use crate::kernel::sum_event;
 use crate::traits::{CriticRegularizer, InputGradient};
 use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::{Distribution, Tensor};
+use burn::tensor::{DType, Distribution, Tensor};
 
 /// Nothing that keeps a critic smooth.
 #[derive(Module, Debug, Default)]
@@ -29,14 +29,10 @@ impl GradientPenalty {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] if it is negative or not finite.
+    /// [`Error::Config`](crate::Error::Config) if it is negative or not finite.
     pub fn new(weight: f64) -> Result<Self> {
-        match weight >= 0.0 && weight.is_finite() {
-            true => Ok(Self { weight }),
-            false => Err(Error::Config(format!(
-                "GradientPenalty: weight must be finite and not negative, not {weight}"
-            ))),
-        }
+        let weight = check_not_negative("GradientPenalty: weight", weight)?;
+        Ok(Self { weight })
     }
 }
 
@@ -60,8 +56,18 @@ where
     ) -> Option<Tensor<1>> {
         let between = mix.clone() * real + mix.neg().add_scalar(1.0) * fake;
         let (_, gradient) = critic.score_and_input_gradient(between);
+        // In f16 the squares would leave its range on both sides.
+        let (dtype, single) = (gradient.dtype(), DType::F32);
+        let gradient = match dtype {
+            DType::F16 | DType::BF16 => gradient.cast(single),
+            _ => gradient,
+        };
         let norm = sum_event(gradient.square()).add_scalar(1e-12).sqrt();
-        Some(norm.sub_scalar(1.0).square().mul_scalar(self.weight))
+        let penalty = norm.sub_scalar(1.0).square().mul_scalar(self.weight);
+        Some(match dtype {
+            DType::F16 | DType::BF16 => penalty.cast(dtype),
+            _ => penalty,
+        })
     }
 }
 
@@ -79,14 +85,10 @@ impl WeightClipping {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] if it is not a positive number.
+    /// [`Error::Config`](crate::Error::Config) if it is not a positive number.
     pub fn new(bound: f64) -> Result<Self> {
-        match bound > 0.0 && bound.is_finite() {
-            true => Ok(Self { bound }),
-            false => Err(Error::Config(format!(
-                "WeightClipping: bound must be a positive number, not {bound}"
-            ))),
-        }
+        let bound = check_positive("WeightClipping: bound", bound)?;
+        Ok(Self { bound })
     }
 }
 
@@ -95,17 +97,61 @@ impl<C: Module, Data> CriticRegularizer<C, Data> for WeightClipping {
         struct Clip(f64);
         impl ModuleMapper for Clip {
             fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-                param.map(|weights| {
-                    let tracked = weights.is_require_grad();
-                    let clipped = weights.clamp(-self.0, self.0).detach();
-                    if tracked {
-                        clipped.require_grad()
-                    } else {
-                        clipped
-                    }
+                param.map(|weights| match weights.is_require_grad() {
+                    true => weights.clamp(-self.0, self.0).detach().require_grad(),
+                    // Running statistics and the like are no weights.
+                    false => weights,
                 })
             }
         }
         critic.map(&mut Clip(self.bound))
+    }
+}
+
+/// The regularizers of a critic, for an application that chooses at run time.
+#[derive(Module, Debug)]
+#[non_exhaustive]
+pub enum Regularizer {
+    /// [`Unregularized`].
+    Unregularized(Unregularized),
+    /// [`GradientPenalty`].
+    GradientPenalty(GradientPenalty),
+    /// [`WeightClipping`].
+    WeightClipping(WeightClipping),
+}
+
+impl Regularizer {
+    fn chosen<C, const D: usize>(&self) -> &dyn CriticRegularizer<C, Tensor<D>>
+    where
+        C: InputGradient<Input = Tensor<D>> + Module,
+    {
+        match self {
+            Self::Unregularized(regularizer) => regularizer,
+            Self::GradientPenalty(regularizer) => regularizer,
+            Self::WeightClipping(regularizer) => regularizer,
+        }
+    }
+}
+
+impl<C, const D: usize> CriticRegularizer<C, Tensor<D>> for Regularizer
+where
+    C: InputGradient<Input = Tensor<D>> + Module,
+{
+    fn penalty(&self, critic: &C, real: Tensor<D>, fake: Tensor<D>) -> Option<Tensor<1>> {
+        self.chosen().penalty(critic, real, fake)
+    }
+
+    fn penalty_with(
+        &self,
+        critic: &C,
+        real: Tensor<D>,
+        fake: Tensor<D>,
+        mix: Tensor<D>,
+    ) -> Option<Tensor<1>> {
+        self.chosen().penalty_with(critic, real, fake, mix)
+    }
+
+    fn constrain(&self, critic: C) -> C {
+        self.chosen().constrain(critic)
     }
 }

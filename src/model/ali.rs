@@ -1,3 +1,4 @@
+use super::assert_fits;
 use crate::loss::{Losses, NonSaturating};
 use crate::nn::frozen_copy;
 use crate::prior::StandardNormal;
@@ -8,15 +9,19 @@ use burn::tensor::{Device, Tensor};
 /// Adversarially learned inference: an encoder and a decoder that a critic of pairs cannot tell apart. It
 /// sees data with its code as real, and what is made of noise with that noise as fake.
 ///
-/// | term | encoder | decoder | critic |
-/// |---|---|---|---|
-/// | `critic` | - | - | trains |
-/// | `encoder` | trains | - | - |
-/// | `decoder` | - | trains | - |
+/// | term | encoder | decoder | critic | prior |
+/// |---|---|---|---|---|
+/// | `critic` | - | - | trains | - |
+/// | `encoder` | trains | - | - | - |
+/// | `decoder` | - | trains | - | - |
 ///
 /// The total is their sum, whose terms touch disjoint parameters. Both labels flip: the decoder minimises
-/// the generator's objective on its pairs, and the encoder the critic's objective for fakes on its own
-/// (`sp(D(x, enc(x)))` with [`NonSaturating`]). With only the first the encoder would never learn.
+/// the generator's objective on its pairs, and the encoder the same with the sign of the score turned
+/// ([`AdversarialLoss::encoder`]; `sp(D(x, enc(x)))` with [`NonSaturating`]). With only the first the encoder
+/// would never learn.
+///
+/// Rather than a [`VaeGan`](super::VaeGan), where no reconstruction loss is to be chosen; codes then agree with the
+/// data in kind more than in detail. Rather than a [`Gan`](super::Gan), where data is to be encoded too.
 ///
 /// [Dumoulin et al. 2017](https://arxiv.org/abs/1606.00704);
 /// [Donahue et al. 2017](https://arxiv.org/abs/1605.09782) (BiGAN).
@@ -73,12 +78,17 @@ where
     E: Encoder<Input = Tensor<N>, Code: Posterior<Latent = Tensor<K>>>,
     D: Decoder<Latent = Tensor<K>, Output = Tensor<N>>,
     C: Critic<Input = (Tensor<N>, Tensor<K>)> + Module,
-    P: Prior<Latent = Tensor<K>>,
+    P: Prior<Latent = Tensor<K>> + Module,
     A: AdversarialLoss,
 {
     /// The terms `critic`, `encoder` and `decoder`, per sample, and their sum.
+    ///
+    /// # Panics
+    ///
+    /// If the prior's samples have not the shape of the codes.
     pub fn losses(&self, data: Tensor<N>) -> Losses {
-        let latent = self.prior.sample(data.dims()[0], &data.device());
+        // Frozen, not only detached: what nobody ever trains would keep the graphs of all its samples.
+        let latent = frozen_copy(&self.prior).sample(data.dims()[0], &data.device());
         let code = self.encoder.encode(data.clone()).rsample();
         self.losses_of(data, code, latent)
     }
@@ -91,13 +101,15 @@ where
     }
 
     fn losses_of(&self, data: Tensor<N>, code: Tensor<K>, latent: Tensor<K>) -> Losses {
+        assert_fits("Ali", &code.dims(), &latent.dims());
+        let latent = latent.detach(); // a prior that could learn would play along
         let made = self.decoder.decode(latent.clone());
         let critic = self.objective.critic(
             self.critic.score((data.clone(), code.clone().detach())),
             self.critic.score((made.clone().detach(), latent.clone())),
         );
         let judge = frozen_copy(&self.critic);
-        let encoder = self.objective.fake(judge.score((data, code)));
+        let encoder = self.objective.encoder(judge.score((data, code)));
         let decoder = self.objective.generator(judge.score((made, latent)));
         Losses::new(critic.clone() + encoder.clone() + decoder.clone())
             .with_term("critic", critic)
@@ -124,15 +136,14 @@ where
     pub fn sample(&self, n: usize, device: &Device) -> Tensor<N>
     where
         D: Module,
-        P: Module,
     {
-        let latent = self.prior.valid().sample(n, &device.clone().inner());
-        self.decoder.valid().decode(latent)
+        super::sample(&self.prior, &self.decoder, n, device)
     }
 }
 
 #[cfg(feature = "train")]
 mod steps {
+    use super::super::backward;
     use super::*;
     use burn::train::{InferenceStep, TrainOutput, TrainStep};
 
@@ -142,16 +153,14 @@ mod steps {
         E: Encoder<Input = Tensor<N>, Code: Posterior<Latent = Tensor<K>>>,
         D: Decoder<Latent = Tensor<K>, Output = Tensor<N>>,
         C: Critic<Input = (Tensor<N>, Tensor<K>)> + Module,
-        P: Prior<Latent = Tensor<K>>,
+        P: Prior<Latent = Tensor<K>> + Module,
         A: AdversarialLoss,
     {
         type Input = Tensor<N>;
         type Output = Losses;
 
         fn step(&self, input: Tensor<N>) -> TrainOutput<Losses> {
-            let losses = self.losses(input);
-            let gradients = losses.mean().backward();
-            TrainOutput::new(self, gradients, losses.without_graph())
+            backward(self, self.losses(input))
         }
     }
 
@@ -160,7 +169,7 @@ mod steps {
         E: Encoder<Input = Tensor<N>, Code: Posterior<Latent = Tensor<K>>>,
         D: Decoder<Latent = Tensor<K>, Output = Tensor<N>>,
         C: Critic<Input = (Tensor<N>, Tensor<K>)> + Module,
-        P: Prior<Latent = Tensor<K>>,
+        P: Prior<Latent = Tensor<K>> + Module,
         A: AdversarialLoss,
     {
         type Input = Tensor<N>;

@@ -83,6 +83,7 @@ where
 
 #[cfg(feature = "train")]
 mod steps {
+    use super::super::backward;
     use super::*;
     use burn::train::{InferenceStep, TrainOutput, TrainStep};
 
@@ -97,9 +98,7 @@ mod steps {
         type Output = Losses;
 
         fn step(&self, input: E::Input) -> TrainOutput<Losses> {
-            let losses = self.losses(input);
-            let gradients = losses.mean().backward();
-            TrainOutput::new(self, gradients, losses.without_graph())
+            backward(self, self.losses(input))
         }
     }
 

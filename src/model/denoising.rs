@@ -1,5 +1,5 @@
 use crate::loss::{Losses, SquaredError};
-use crate::nn::GaussianCorruption;
+use crate::nn::{GaussianCorruption, is_trained};
 use crate::traits::{Corruption, Decoder, Encoder, ReconstructionLoss, Support};
 use burn::module::Module;
 
@@ -12,6 +12,9 @@ use burn::module::Module;
 /// The corruption is drawn anew at every step. On a device without autodiff (in evaluation) the input is
 /// corrupted too, since removing noise is what the model is for; [`corrupt_at_evaluation`](Self::corrupt_at_evaluation)
 /// turns that off. [`reconstruct`](Self::reconstruct) never corrupts: it takes what is noisy already.
+///
+/// Rather than an [`Autoencoder`](super::Autoencoder), where inputs will be noisy or incomplete, or where codes are wanted
+/// that do not hang on single pixels.
 ///
 /// [Vincent et al. 2008](https://doi.org/10.1145/1390156.1390294),
 /// [2010](https://www.jmlr.org/papers/v11/vincent10a.html).
@@ -78,8 +81,7 @@ where
     where
         Self: Module,
     {
-        let training = self.devices().iter().any(|device| device.is_autodiff());
-        match training || self.corrupt_at_evaluation {
+        match is_trained(self) || self.corrupt_at_evaluation {
             true => self.losses_of(self.corrupt(clean.clone()), clean),
             false => self.losses_of(clean.clone(), clean),
         }
@@ -125,6 +127,7 @@ where
 
 #[cfg(feature = "train")]
 mod steps {
+    use super::super::backward;
     use super::*;
     use burn::train::{InferenceStep, TrainOutput, TrainStep};
 
@@ -140,9 +143,7 @@ mod steps {
         type Output = Losses;
 
         fn step(&self, input: E::Input) -> TrainOutput<Losses> {
-            let losses = self.losses(input);
-            let gradients = losses.mean().backward();
-            TrainOutput::new(self, gradients, losses.without_graph())
+            backward(self, self.losses(input))
         }
     }
 

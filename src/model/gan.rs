@@ -1,10 +1,10 @@
 use crate::error::{Error, Result};
 use crate::loss::{Losses, NonSaturating, Unregularized};
-use crate::nn::frozen_copy;
+use crate::nn::{frozen_copy, is_trained};
 use crate::prior::StandardNormal;
 use crate::traits::{AdversarialLoss, Critic, CriticRegularizer, Decoder, Prior};
 use burn::config::Config;
-use burn::module::Module;
+use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
 /// Configuration of a [`Gan`].
@@ -21,7 +21,7 @@ impl GanConfig {
     /// # Errors
     ///
     /// [`Error::Config`] if `critic_steps` is 0.
-    pub fn init<G, C, P, A, R>(
+    pub fn init<G, C: Module, P, A, R>(
         &self,
         generator: G,
         critic: C,
@@ -32,6 +32,8 @@ impl GanConfig {
         if self.critic_steps == 0 {
             return Err(Error::Config("Gan: critic_steps must be at least 1".into()));
         }
+        let device = critic.devices().into_iter().next().unwrap_or_default();
+        let taken = Tensor::zeros([1], &device);
         Ok(Gan {
             generator,
             critic,
@@ -39,7 +41,8 @@ impl GanConfig {
             objective,
             regularizer,
             critic_steps: self.critic_steps,
-            taken: 0,
+            taken: Param::from_tensor(taken).set_require_grad(false),
+            known: None,
         })
     }
 }
@@ -47,11 +50,11 @@ impl GanConfig {
 /// A generative adversarial network: a generator that makes data from noise, and a critic that learns to tell
 /// it from real data.
 ///
-/// | term | generator | critic |
-/// |---|---|---|
-/// | `critic` | - | trains |
-/// | `penalty` | - | trains |
-/// | `generator` | trains | - |
+/// | term | generator | critic | prior |
+/// |---|---|---|---|
+/// | `critic` | - | trains | - |
+/// | `penalty` | - | trains | - |
+/// | `generator` | trains | - | trains, if it can learn |
 ///
 /// The total is their sum. Its terms touch disjoint parameters: the critic sees the fakes detached, and the
 /// generator a frozen copy of the critic. The [`AdversarialLoss`] and the [`CriticRegularizer`] make it the
@@ -64,9 +67,17 @@ impl GanConfig {
 /// | [WGAN](https://arxiv.org/abs/1701.07875) | [`Wasserstein`](crate::loss::Wasserstein) | [`WeightClipping`](crate::loss::WeightClipping) 0.01 | 5 |
 /// | [WGAN-GP](https://arxiv.org/abs/1704.00028) | [`Wasserstein`](crate::loss::Wasserstein) | [`GradientPenalty`](crate::loss::GradientPenalty) 10 | 5 |
 ///
+/// Both players step at once: the generator is judged by the critic as it was before that step, on the same
+/// noise. (The papers take turns, with fresh noise for each; the last of `critic_steps` is shared here.)
+///
 /// With `critic_steps > 1` the generator trains at every `critic_steps`-th step only, and has no gradient at
 /// the others, so that an optimizer leaves it alone. burn's `Learner` counts by itself; a loop of your own
-/// calls [`advance`](Self::advance) after each step. The count is not part of a checkpoint.
+/// calls [`advance`](Self::advance) after each step. The count is part of a record. In evaluation the total
+/// is always that of all terms.
+///
+/// Rather than a [`Vae`](super::Vae), where samples are to be sharp and nothing need be encoded or have a likelihood.
+/// Images want [`ConvCritic`](crate::nn::ConvCritic) with spectral normalisation or the penalty, and a generator with
+/// `normalize_code` and [`Squashed`](crate::nn::Squashed).
 ///
 /// ```
 /// use burn::optim::{AdamConfig, GradientsParams};
@@ -107,41 +118,81 @@ pub struct Gan<G, C, P = StandardNormal, A = NonSaturating, R = Unregularized> {
     /// What keeps the critic smooth.
     pub regularizer: R,
     critic_steps: usize,
-    taken: usize,
+    /// The steps since the generator's last, for a record: a parameter without a gradient, as in `nn::Warmup`.
+    taken: Param<Tensor<1>>,
+    /// The same, where it has been read or counted: no step waits for the device.
+    #[module(skip)]
+    known: Option<usize>,
 }
 
 impl<G, C, P, A, R, const D: usize> Gan<G, C, P, A, R>
 where
-    P: Prior,
-    G: Decoder<Latent = P::Latent, Output = Tensor<D>>,
+    P: Prior + Module,
+    G: Decoder<Latent = P::Latent, Output = Tensor<D>> + Module,
     C: Critic<Input = Tensor<D>> + Module,
     A: AdversarialLoss,
     R: CriticRegularizer<C, Tensor<D>>,
 {
     /// The terms `critic`, `penalty` and `generator`, per sample, and the total: their sum, without the
     /// generator's where it is not its turn.
+    ///
+    /// # Panics
+    ///
+    /// If the generator's data has another shape than the real.
     pub fn losses(&self, real: Tensor<D>) -> Losses {
-        let latent = self.prior.sample(real.dims()[0], &real.device());
-        let fake = self.generator.decode(latent);
+        let trains = self.generator_trains();
+        let (n, device) = (real.dims()[0], real.device());
+        let latent = match trains {
+            true => self.prior.sample(n, &device),
+            false => frozen_copy(&self.prior).sample(n, &device),
+        };
+        let fake = self.make(latent, &real, trains);
         let penalty = self
             .regularizer
             .penalty(&self.critic, real.clone(), fake.clone().detach());
-        self.losses_of(real, fake, penalty)
+        self.losses_of(real, fake, penalty, trains)
     }
 
     /// The deterministic twin of [`losses`](Self::losses): with these latents, and `mix` for the penalty
     /// (`[batch, 1, ...]`, in `[0, 1]`).
     pub fn losses_with(&self, real: Tensor<D>, latent: P::Latent, mix: Tensor<D>) -> Losses {
-        let fake = self.generator.decode(latent);
+        let trains = self.generator_trains();
+        let fake = self.make(latent, &real, trains);
         let penalty =
             self.regularizer
                 .penalty_with(&self.critic, real.clone(), fake.clone().detach(), mix);
-        self.losses_of(real, fake, penalty)
+        self.losses_of(real, fake, penalty, trains)
     }
 
-    fn losses_of(&self, real: Tensor<D>, fake: Tensor<D>, penalty: Option<Tensor<1>>) -> Losses {
+    /// Whether the generator's term counts: in training only at its turn.
+    fn generator_trains(&self) -> bool {
+        self.is_generators_turn() || !is_trained(&self.critic)
+    }
+
+    fn make(&self, latent: P::Latent, real: &Tensor<D>, trains: bool) -> Tensor<D> {
+        // Out of turn it leaves no graph behind that nobody would go back through.
+        let fake = match trains {
+            true => self.generator.decode(latent),
+            false => frozen_copy(&self.generator).decode(latent),
+        };
+        assert!(
+            fake.dims() == real.dims(),
+            "Gan: the generator makes {:?}, but the real data is {:?}",
+            fake.dims(),
+            real.dims(),
+        );
+        fake
+    }
+
+    fn losses_of(
+        &self,
+        real: Tensor<D>,
+        fake: Tensor<D>,
+        penalty: Option<Tensor<1>>,
+        trains: bool,
+    ) -> Losses {
         let fake_score = self.critic.score(fake.clone().detach());
-        let generator = match self.is_generators_turn() {
+        let generator = match trains {
             true => self
                 .objective
                 .generator(frozen_copy(&self.critic).score(fake)),
@@ -151,7 +202,7 @@ where
         let critic = self.objective.critic(self.critic.score(real), fake_score);
         let penalty = penalty.unwrap_or_else(|| critic.zeros_like());
         let mut total = critic.clone() + penalty.clone();
-        if self.is_generators_turn() {
+        if trains {
             total = total + generator.clone();
         }
         Losses::new(total)
@@ -161,19 +212,16 @@ where
     }
 
     /// What the generator makes of `n` samples of the prior, without gradients and as in evaluation.
-    pub fn sample(&self, n: usize, device: &Device) -> Tensor<D>
-    where
-        G: Module,
-        P: Module,
-    {
-        let latent = self.prior.valid().sample(n, &device.clone().inner());
-        self.generator.valid().decode(latent)
+    pub fn sample(&self, n: usize, device: &Device) -> Tensor<D> {
+        super::sample(&self.prior, &self.generator, n, device)
     }
 
     /// Counts one training step, and holds the critic to what its regularizer allows. After every step of an
     /// optimizer: burn's `Learner` does it by itself.
     pub fn advance(mut self) -> Self {
-        self.taken += 1;
+        let taken = (self.taken() + 1) % self.critic_steps;
+        self.known = Some(taken);
+        self.taken = self.taken.map(|old| old.full_like(taken as f64));
         self.critic = self.regularizer.constrain(self.critic);
         self
     }
@@ -182,12 +230,19 @@ where
 impl<G, C, P, A, R> Gan<G, C, P, A, R> {
     /// Whether the step that comes next trains the generator too.
     pub fn is_generators_turn(&self) -> bool {
-        (self.taken + 1).is_multiple_of(self.critic_steps)
+        self.critic_steps == 1 || self.taken() + 1 == self.critic_steps
+    }
+
+    /// The steps since the generator's last. After a record was loaded, they are read from the device, once.
+    fn taken(&self) -> usize {
+        self.known
+            .unwrap_or_else(|| self.taken.val().into_scalar::<f32>() as usize)
     }
 }
 
 #[cfg(feature = "train")]
 mod steps {
+    use super::super::backward;
     use super::*;
     use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
     use burn::optim::{GradientsParams, ModuleOptimizer, MultiGradientsParams};
@@ -196,8 +251,8 @@ mod steps {
     impl<G, C, P, A, R, const D: usize> TrainStep for Gan<G, C, P, A, R>
     where
         Self: Module,
-        P: Prior,
-        G: Decoder<Latent = P::Latent, Output = Tensor<D>>,
+        P: Prior + Module,
+        G: Decoder<Latent = P::Latent, Output = Tensor<D>> + Module,
         C: Critic<Input = Tensor<D>> + Module,
         A: AdversarialLoss,
         R: CriticRegularizer<C, Tensor<D>>,
@@ -206,9 +261,7 @@ mod steps {
         type Output = Losses;
 
         fn step(&self, input: Tensor<D>) -> TrainOutput<Losses> {
-            let losses = self.losses(input);
-            let gradients = losses.mean().backward();
-            TrainOutput::new(self, gradients, losses.without_graph())
+            backward(self, self.losses(input))
         }
 
         fn optimize(
@@ -232,8 +285,8 @@ mod steps {
 
     impl<G, C, P, A, R, const D: usize> InferenceStep for Gan<G, C, P, A, R>
     where
-        P: Prior,
-        G: Decoder<Latent = P::Latent, Output = Tensor<D>>,
+        P: Prior + Module,
+        G: Decoder<Latent = P::Latent, Output = Tensor<D>> + Module,
         C: Critic<Input = Tensor<D>> + Module,
         A: AdversarialLoss,
         R: CriticRegularizer<C, Tensor<D>>,

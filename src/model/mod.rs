@@ -3,6 +3,30 @@
 //! Every model has `losses`, which returns each named term per sample and knows no optimizer; with
 //! the feature `train` it also implements burn-train's `TrainStep` and `InferenceStep`, so that
 //! burn's `Learner` trains it as it is.
+//!
+//! | to | take |
+//! |---|---|
+//! | compress, find features | [`Autoencoder`] |
+//! | repair noisy or incomplete data | [`DenoisingAutoencoder`] |
+//! | generate and encode, with a likelihood | [`Vae`] |
+//! | shape the codes as any prior, or by labels | [`Aae`], [`SemiSupervisedAae`] |
+//! | generate and encode, sharp to the eye | [`VaeGan`] |
+//! | generate, sharp to the eye | [`Gan`] |
+//! | encode what a GAN generates, without a reconstruction loss | [`Ali`] |
+//!
+//! A model with several players is one module and takes one backward pass. For a learning rate or an optimizer
+//! of its own a player is a parameter group:
+//!
+//! ```
+//! use burn::module::ParamGroup;
+//! use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
+//! use burn::optim::{AdamConfig, ModuleOptimizer};
+//!
+//! let critics = || ParamGroup::from_regex("^critic\\.").expect("a valid pattern");
+//! let adam = |beta_1| AdamConfig::new().with_beta_1(beta_1);
+//! let optimizer: ModuleOptimizer = adam(0.5).init().with_group(critics(), adam(0.0).build(), None);
+//! let rates = ModuleLrScheduler::new(1e-4).with_group(critics(), 4e-4); // for burn's `Learner`
+//! ```
 
 mod aae;
 mod ali;
@@ -10,10 +34,44 @@ mod autoencoder;
 mod denoising;
 mod gan;
 mod vae;
+mod vae_gan;
 
-pub use aae::{Aae, AaeConfig};
+use crate::traits::{Decoder, Prior};
+use burn::module::Module;
+use burn::tensor::Device;
+#[cfg(feature = "train")]
+use {crate::loss::Losses, burn::train::TrainOutput};
+
+pub use aae::{Aae, AaeConfig, SemiSupervisedAae};
 pub use ali::Ali;
 pub use autoencoder::Autoencoder;
 pub use denoising::DenoisingAutoencoder;
 pub use gan::{Gan, GanConfig};
 pub use vae::{Vae, VaeConfig};
+pub use vae_gan::{Balance, VaeGan, VaeGanConfig};
+
+/// What a decoder makes of `n` samples of a prior, without gradients and as in evaluation.
+fn sample<P, D>(prior: &P, decoder: &D, n: usize, device: &Device) -> D::Output
+where
+    P: Prior + Module,
+    D: Decoder<Latent = P::Latent> + Module,
+{
+    let latent = prior.valid().sample(n, &device.clone().inner());
+    decoder.valid().decode(latent)
+}
+
+/// A training step of every model: one backward pass through the total.
+#[cfg(feature = "train")]
+fn backward<M: Module>(model: &M, losses: Losses) -> TrainOutput<Losses> {
+    let gradients = losses.mean().backward();
+    TrainOutput::new(model, gradients, losses.without_graph())
+}
+
+/// Refuses a prior whose samples are not shaped as codes are: before a network does, in words of its own.
+fn assert_fits(model: &str, codes: &[usize], samples: &[usize]) {
+    assert!(
+        codes == samples,
+        "{model}: the encoder's codes have shape {codes:?}, but the prior's samples {samples:?}; give both the \
+         same number of latent coordinates"
+    );
+}

@@ -73,6 +73,9 @@ impl VaeConfig {
 /// With `beta = 1` the total is the negative evidence lower bound, an upper bound of `-log p(x)` in
 /// nats per sample. [Kingma & Welling 2014](https://arxiv.org/abs/1312.6114).
 ///
+/// Rather than a [`Gan`](super::Gan), where data is to be encoded, compared by a likelihood, or covered in full; rather than an
+/// [`Autoencoder`](super::Autoencoder), where new data is to be drawn.
+///
 /// ```
 /// use burn::optim::{AdamConfig, GradientsParams};
 /// use burn::prelude::*;
@@ -183,8 +186,7 @@ where
         D: Module,
         P: Module,
     {
-        let latent = self.prior.valid().sample(n, &device.clone().inner());
-        self.decoder.valid().decode(latent)
+        super::sample(&self.prior, &self.decoder, n, device)
     }
 
     /// The values that its likelihood explains.
@@ -212,6 +214,7 @@ fn floor_mean(kl: Tensor<1>, floor: f64) -> Tensor<1> {
 
 #[cfg(feature = "train")]
 mod steps {
+    use super::super::backward;
     use super::*;
     use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
     use burn::optim::{GradientsParams, ModuleOptimizer, MultiGradientsParams};
@@ -229,9 +232,7 @@ mod steps {
         type Output = Losses;
 
         fn step(&self, input: E::Input) -> TrainOutput<Losses> {
-            let losses = self.losses(input);
-            let gradients = losses.mean().backward();
-            TrainOutput::new(self, gradients, losses.without_graph())
+            backward(self, self.losses(input))
         }
 
         fn optimize(

@@ -1,5 +1,6 @@
 use super::{GaussianHead, Head, check_layers, check_width, event_size};
 use crate::error::{Error, Result};
+use crate::kernel::laid_out;
 use crate::traits::{Decoder, Encoder};
 use burn::config::Config;
 use burn::module::Module;
@@ -11,9 +12,9 @@ use burn::tensor::{Device, Tensor};
 
 /// Every convolution here is 3x3 with stride 2 and padding 1: a side of `n` pixels becomes
 /// `ceil(n / 2)`, for any `n`.
-const KERNEL: [usize; 2] = [3, 3];
-const STRIDE: [usize; 2] = [2, 2];
-const PADDING: [usize; 2] = [1, 1];
+pub(super) const KERNEL: [usize; 2] = [3, 3];
+pub(super) const STRIDE: [usize; 2] = [2, 2];
+pub(super) const PADDING: [usize; 2] = [1, 1];
 
 /// Configuration of a [`ConvEncoder`].
 ///
@@ -91,14 +92,6 @@ impl ConvEncoderConfig {
         let dense = [plan.code_size(), self.hidden, self.latent_dim];
         check_layers("ConvEncoder", &dense)?;
 
-        let conv = |io: [usize; 2]| {
-            Conv2dConfig::new(io, KERNEL)
-                .with_stride(STRIDE)
-                .with_padding(PaddingConfig2d::Explicit(
-                    PADDING[0], PADDING[1], PADDING[0], PADDING[1],
-                ))
-                .init(device)
-        };
         let norm = |&features: &usize| {
             let config = self.normalization.clone();
             config.with_num_features(features).init(device)
@@ -107,7 +100,7 @@ impl ConvEncoderConfig {
             convs: plan
                 .channels
                 .windows(2)
-                .map(|io| conv([io[0], io[1]]))
+                .map(|io| halving(io[0], io[1], device))
                 .collect(),
             norms: self.channels.iter().map(norm).collect(),
             activation: self.activation.init(device),
@@ -144,6 +137,23 @@ impl<H: Head> Encoder for ConvEncoder<H> {
     }
 }
 
+/// A convolution that halves height and width.
+pub(super) fn halving(inputs: usize, outputs: usize, device: &Device) -> Conv2d {
+    let [vertical, horizontal] = PADDING;
+    Conv2dConfig::new([inputs, outputs], KERNEL)
+        .with_stride(STRIDE)
+        .with_padding(PaddingConfig2d::Explicit(
+            vertical, horizontal, vertical, horizontal,
+        ))
+        .init(device)
+}
+
+/// How many pixels a transposed convolution adds, so that a side of `ceil(n / 2)` becomes `n` again:
+/// (m - 1) * 2 - 2 + 3 + extra is 2m - 1 + extra.
+pub(super) fn extra(side: usize) -> usize {
+    1 - side % 2
+}
+
 /// Configuration of a [`ConvDecoder`]: the mirror image of [`ConvEncoderConfig`].
 ///
 /// ```
@@ -164,7 +174,8 @@ pub struct ConvDecoderConfig {
     /// The filters at each size, from the image to the code, as in the encoder that it mirrors.
     #[config(default = "vec![8, 16]")]
     pub channels: Vec<usize>,
-    /// The width of the dense layer before the transposed convolutions.
+    /// The width of the dense layer before the one that makes the first map; 0 for none, as a GAN's generator
+    /// has it.
     #[config(default = "20")]
     pub hidden: usize,
     /// The activation after every layer but the last.
@@ -174,6 +185,10 @@ pub struct ConvDecoderConfig {
     /// filled in.
     #[config(default = "NormalizationConfig::Batch(BatchNormConfig::new(0))")]
     pub normalization: NormalizationConfig,
+    /// Whether the first map, which the dense layers make, is normalised too. The generator of
+    /// [DCGAN](https://arxiv.org/abs/1511.06434) needs it: without it all its samples come out the same.
+    #[config(default = "false")]
+    pub normalize_code: bool,
 }
 
 impl ConvDecoderConfig {
@@ -186,12 +201,14 @@ impl ConvDecoderConfig {
     pub fn init(&self, device: &Device) -> Result<ConvDecoder> {
         let plan = Plan::new("ConvDecoder", self.shape, &self.channels)?;
         check_width("ConvDecoder", "latent_dim", self.latent_dim)?;
-        check_width("ConvDecoder", "hidden", self.hidden)?;
-        let dense = [self.latent_dim, self.hidden, plan.code_size()];
+        let hidden = (self.hidden > 0).then_some(self.hidden);
+        let dense: Vec<usize> = [self.latent_dim]
+            .into_iter()
+            .chain(hidden)
+            .chain([plan.code_size()])
+            .collect();
         check_layers("ConvDecoder", &dense)?;
 
-        // (n - 1) * 2 - 2 + 3 + out is 2n - 1 + out: the extra pixel makes up for an even side.
-        let extra = |side: usize| 1 - side % 2;
         let conv = |level: usize| {
             let [height, width] = plan.sides[level];
             ConvTranspose2dConfig::new([plan.channels[level + 1], plan.channels[level]], KERNEL)
@@ -206,10 +223,11 @@ impl ConvDecoderConfig {
         };
         let levels = self.channels.len();
         Ok(ConvDecoder {
-            dense: [
-                LinearConfig::new(self.latent_dim, self.hidden).init(device),
-                LinearConfig::new(self.hidden, plan.code_size()).init(device),
-            ],
+            dense: dense
+                .windows(2)
+                .map(|io| LinearConfig::new(io[0], io[1]).init(device))
+                .collect(),
+            code_norm: self.normalize_code.then(|| norm(levels)),
             convs: (0..levels).rev().map(conv).collect(),
             norms: (1..levels).rev().map(norm).collect(),
             activation: self.activation.init(device),
@@ -218,13 +236,14 @@ impl ConvDecoderConfig {
     }
 }
 
-/// Two dense layers and strided transposed convolutions, from latents to images.
+/// Dense layers and strided transposed convolutions, from latents to images.
 ///
 /// Shapes: `[batch, latent_dim]` to `[batch, channels, height, width]`. Built by
 /// [`ConvDecoderConfig`].
 #[derive(Module, Debug)]
 pub struct ConvDecoder {
-    dense: [Linear; 2],
+    dense: Vec<Linear>,
+    code_norm: Option<Normalization>,
     convs: Vec<ConvTranspose2d>,
     norms: Vec<Normalization>,
     activation: Activation,
@@ -239,29 +258,34 @@ impl Decoder for ConvDecoder {
     fn decode(&self, latent: Tensor<2>) -> Tensor<4> {
         let [channels, height, width] = self.code_shape;
         let batch = latent.dims()[0];
-        let dense = |x, layer: &Linear| self.activation.forward(layer.forward(x));
-        let code = self.dense.iter().fold(latent, dense);
-        let mut x = code.reshape([batch, channels, height, width]);
+        let mut dense = self.dense.iter();
+        let last = dense.next_back().expect("the one that makes the map");
+        let x = dense.fold(latent, |x, layer| self.activation.forward(layer.forward(x)));
+        let mut x = last.forward(x).reshape([batch, channels, height, width]);
+        if let Some(norm) = &self.code_norm {
+            x = norm.forward(x);
+        }
+        x = self.activation.forward(x);
         for (level, conv) in self.convs.iter().enumerate() {
             x = conv.forward(x);
             if let Some(norm) = self.norms.get(level) {
                 x = self.activation.forward(norm.forward(x));
             }
         }
-        x
+        laid_out(x)
     }
 }
 
 /// The sizes at every level, from the image (level 0) to the smallest map.
-struct Plan {
+pub(super) struct Plan {
     /// `channels[level]`; one more than there are convolutions.
-    channels: Vec<usize>,
+    pub(super) channels: Vec<usize>,
     /// `sides[level]`: height and width.
     sides: Vec<[usize; 2]>,
 }
 
 impl Plan {
-    fn new(part: &str, shape: [usize; 3], filters: &[usize]) -> Result<Self> {
+    pub(super) fn new(part: &str, shape: [usize; 3], filters: &[usize]) -> Result<Self> {
         event_size(part, &shape)?;
         if filters.is_empty() {
             return Err(Error::Config(format!(
@@ -292,13 +316,13 @@ impl Plan {
         Ok(plan)
     }
 
-    fn code_shape(&self) -> [usize; 3] {
+    pub(super) fn code_shape(&self) -> [usize; 3] {
         let level = self.sides.len() - 1;
         let [height, width] = self.sides[level];
         [self.channels[level], height, width]
     }
 
-    fn code_size(&self) -> usize {
+    pub(super) fn code_size(&self) -> usize {
         self.code_shape().iter().product()
     }
 }

@@ -1,4 +1,4 @@
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, check_not_negative};
 use crate::traits::Corruption;
 use burn::module::Module;
 use burn::tensor::{Distribution, Tensor};
@@ -19,12 +19,8 @@ impl GaussianCorruption {
     ///
     /// [`Error::Config`] if it is negative or not finite.
     pub fn new(std: f64) -> Result<Self> {
-        match std >= 0.0 && std.is_finite() {
-            true => Ok(Self { std }),
-            false => Err(Error::Config(format!(
-                "GaussianCorruption: std must be finite and not negative, not {std}"
-            ))),
-        }
+        let std = check_not_negative("GaussianCorruption: std", std)?;
+        Ok(Self { std })
     }
 }
 

@@ -9,6 +9,9 @@ use burn::module::Module;
 /// the cell that both share, and the original stops training without a word. Here every parameter is
 /// drawn first.
 ///
+/// Only the gradients stop. A layer with running statistics (batch normalisation) works on as in training, and
+/// moves the statistics that it shares with the original; burn's `freeze` stops those as well.
+///
 /// ```
 /// use burn::nn::LinearConfig;
 /// use burn::prelude::*;

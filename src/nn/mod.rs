@@ -8,29 +8,42 @@
 //! | [`ConvEncoder`] | images, any channels and size | as [`MlpEncoder`] |
 //! | [`ConvDecoder`] | images, any channels and size | logits or means |
 //! | [`MlpCritic`] | any shape | a logit |
+//! | [`ConvCritic`] | images, any channels and size | a logit |
 //! | [`JointCritic`] | any shape, and a latent | a logit |
+//! | [`ConvJointCritic`] | images, and a latent | a logit |
+//!
+//! [`Squashed`] puts a sigmoid or a tanh behind a decoder whose output a critic is to see.
 //!
 //! And what a denoising model does to its input: [`GaussianCorruption`], [`MaskingCorruption`],
 //! [`SaltAndPepperCorruption`].
 
 mod conv;
+mod conv_critic;
 mod corruption;
 mod critic;
 mod frozen;
+mod gradient;
 mod head;
 mod initialize;
 mod mlp;
+mod spectral;
+mod squashed;
+mod trained;
 mod warmup;
 
 pub use conv::{ConvDecoder, ConvDecoderConfig, ConvEncoder, ConvEncoderConfig};
+pub use conv_critic::{ConvCritic, ConvCriticConfig, ConvJointCritic};
 pub use corruption::{
     CorruptionKind, GaussianCorruption, MaskingCorruption, SaltAndPepperCorruption,
 };
 pub use critic::{JointCritic, MlpCritic, MlpCriticConfig};
 pub use frozen::frozen_copy;
+pub use gradient::scale_gradient;
 pub use head::{GaussianHead, Head};
 pub use initialize::initialize;
 pub use mlp::{MlpDecoder, MlpDecoderConfig, MlpEncoder, MlpEncoderConfig};
+pub use squashed::Squashed;
+pub(crate) use trained::is_trained;
 pub use warmup::Warmup;
 
 use crate::error::{Error, Result};

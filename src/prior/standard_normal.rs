@@ -49,6 +49,22 @@ impl<const D: usize> StandardNormal<D> {
     }
 }
 
+impl<const D: usize> StandardNormal<D> {
+    /// Refuses latents of another shape: a closed-form KL would not notice.
+    fn check(&self, z: &Tensor<D>) {
+        let dims = z.dims();
+        assert!(
+            dims[1..] == self.event,
+            "StandardNormal: it is over events of shape {:?}, but the latents have {:?}",
+            self.event,
+            &dims[1..],
+        );
+    }
+}
+
+/// # Panics
+///
+/// `log_prob` and `kl`, if the latents have another shape than the prior's events.
 impl<const D: usize> Prior for StandardNormal<D> {
     type Latent = Tensor<D>;
 
@@ -58,6 +74,7 @@ impl<const D: usize> Prior for StandardNormal<D> {
     }
 
     fn log_prob(&self, z: Tensor<D>) -> Tensor<1> {
+        self.check(&z);
         let zeros = z.zeros_like();
         kernel::gaussian_nll_fixed(z, zeros, 1.0).neg()
     }
@@ -66,6 +83,7 @@ impl<const D: usize> Prior for StandardNormal<D> {
     where
         Q: Posterior<Latent = Tensor<D>>,
     {
+        self.check(&z);
         posterior
             .kl_to_standard_normal()
             .unwrap_or_else(|| posterior.log_prob(z.clone()) - self.log_prob(z))

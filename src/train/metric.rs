@@ -82,12 +82,17 @@ impl TermMetric {
         if pending.is_empty() {
             return Ok(());
         }
-        let means = pending.iter().map(|step| step.mean.clone()).collect();
+        // Several devices may have taken part.
+        let device = pending[0].mean.device();
+        let means = pending
+            .iter()
+            .map(|step| step.mean.clone().to_device(&device))
+            .collect();
         let means = Tensor::cat(means, 0).try_into_data_as::<f64>()?;
         for (mean, step) in means.iter::<f64>().zip(&pending) {
             if !mean.is_finite() && self.guard.reason().is_none() {
                 self.guard.stop(&format!(
-                    "the loss term '{}' became {mean} at {} step {}",
+                    "the loss term '{}' became {mean} at {} step {}; a smaller learning rate is the usual remedy",
                     step.culprit(self.term)?,
                     step.split,
                     step.step
@@ -121,8 +126,8 @@ impl Metric for TermMetric {
         losses: &Losses,
         metadata: &MetricMetadata,
     ) -> Result<SerializedEntry, TensorReadError> {
-        if let Some(term) = losses.term(self.term) {
-            self.pending.push(Pending {
+        match losses.term(self.term) {
+            Some(term) => self.pending.push(Pending {
                 mean: term.mean(),
                 losses: losses.clone(),
                 step: metadata.iteration.unwrap_or(0),
@@ -131,7 +136,15 @@ impl Metric for TermMetric {
                     Some(_) => "training",
                     None => "test",
                 },
-            });
+            }),
+            None => {
+                let names: Vec<_> = losses.iter().map(|(name, _)| name).collect();
+                self.guard.stop(&format!(
+                    "the model has no loss term '{}'; it has {}",
+                    self.term,
+                    names.join(", ")
+                ));
+            }
         }
         self.last = None;
         if self.read_at.elapsed() >= REFRESH {

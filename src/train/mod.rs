@@ -52,9 +52,11 @@ mod guard;
 mod history;
 mod metric;
 mod progress;
+mod watch;
 
 pub use checkpoint::Checkpoints;
 pub use guard::Guard;
 pub use history::{Epoch, History};
 pub use metric::TermMetric;
 pub use progress::ProgressLines;
+pub use watch::CriticWatch;

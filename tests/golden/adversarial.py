@@ -1,4 +1,4 @@
-"""Golden numbers for tests/golden.rs: GAN, WGAN-GP, ALI and the denoising autoencoder in PyTorch.
+"""Golden numbers for tests/golden.rs: the adversarial models and the denoising autoencoder in PyTorch.
 
     pip install torch && python tests/golden/adversarial.py > tests/golden/adversarial.json
 
@@ -6,6 +6,7 @@ As vae.py: fixed weights, data and noise, in f64. The gradient penalty is PyTorc
 """
 
 import json
+import math
 
 import torch
 from torch.nn import functional as F
@@ -133,6 +134,92 @@ def aae():
     return numbers(terms, total, p)
 
 
+def images_against_a_convolutional_critic(spectral):
+    """WGAN-GP on images of 1x12x10, by double backward through the convolutions."""
+    p = Parameters(0.3)
+    generator = perceptron(p, LATENT, [120], F.relu)
+    first = len(p.all)
+    c1, b1, c2, b2 = [p(*shape) for shape in [(4, 1, 3, 3), (4,), (6, 4, 3, 3), (6,)]]
+    if spectral:
+        p(9), p(36)  # the state of the power iteration
+    w, b = p(6 * 3 * 3, 1), p(1)
+    normal = lambda w: w / torch.linalg.matrix_norm(w.flatten(1), 2) if spectral else w
+
+    def score(x):
+        x = leaky(F.conv2d(x, normal(c1), b1, stride=2, padding=1))
+        x = leaky(F.conv2d(x, normal(c2), b2, stride=2, padding=1))
+        return (x.flatten(1) @ normal(w) + b).squeeze(1)
+
+    real = wave(2006, 1.0, BATCH, 1, 12, 10)
+    fake = generator(wave(2002, 1.5, BATCH, LATENT))[0].reshape(BATCH, 1, 12, 10)
+    mix = 0.5 + wave(2003, 0.5, BATCH, 1, 1, 1)
+    terms = {"generator": -frozen(score, p, first)(fake)}
+    fake = fake.detach()
+    terms["critic"] = score(fake) - score(real)
+    between = (mix * real + (1 - mix) * fake).requires_grad_()
+    [slope] = torch.autograd.grad(score(between).sum(), between, create_graph=True)
+    norm = torch.sqrt((slope**2).sum((1, 2, 3)) + 1e-12)
+    terms["penalty"] = 10.0 * (norm - 1) ** 2
+    return numbers(terms, sum(terms.values()), p)
+
+
+def semi_supervised_aae():
+    p = Parameters(0.6)
+    classes = 2
+    encoder = perceptron(p, WIDTH, [LATENT], F.relu)
+    decoder = perceptron(p, LATENT, [WIDTH], F.relu)
+    first = len(p.all)
+    critic = perceptron(p, LATENT + classes + 1, [1], leaky)
+    data, prior = wave(2001, 1.0, BATCH, WIDTH), wave(2002, 1.5, BATCH, LATENT)
+    labels = F.one_hot(torch.tensor([0, 1, 2, 2, 1, 0]), classes + 1).double()
+    [code] = encoder(data)
+    score = lambda net, z: net(torch.cat([z, labels], 1))[0].squeeze(1)
+    terms = {
+        "reconstruction": ((decoder(code)[0] - data) ** 2).sum(1),
+        "critic": sp(-score(critic, prior)) + sp(score(critic, code.detach())),
+        "encoder": sp(-score(frozen(critic, p, first), code)),
+    }
+    total = terms["reconstruction"] + 3.0 * terms["encoder"] + terms["critic"]
+    return numbers(terms, total, p)
+
+
+def vae_gan():
+    """Algorithm 1 as it stands: three losses, and a backward pass for each player through everything."""
+    gamma = 0.3
+    p = Parameters(0.6)
+    encoder = perceptron(p, WIDTH, [LATENT, LATENT], F.relu)
+    of_encoder = len(p.all)
+    decoder = perceptron(p, LATENT, [WIDTH], F.relu)
+    of_decoder = len(p.all)
+    hidden, last, head = p.linear(WIDTH, 7), p.linear(7, 5), p.linear(5, 1)
+    features = lambda x: leaky(hidden(x))
+    score = lambda x: head(leaky(last(features(x)))).squeeze(1)
+
+    data, latent = wave(2001, 1.0, BATCH, WIDTH), wave(2002, 1.5, BATCH, LATENT)
+    mean, log_var = encoder(data)
+    code = mean + torch.exp(0.5 * log_var) * wave(2004, 1.5, BATCH, LATENT)
+    made = [torch.sigmoid(decoder(z)[0]) for z in (code, latent)]
+    distance = ((features(made[0]) - features(data)) ** 2).sum(1)
+    terms = {
+        "kl": -0.5 * (1 + log_var - mean**2 - log_var.exp()).sum(1),
+        "features": 0.5 * (distance + 7 * math.log(2 * math.pi)),
+        "decoder": sum(sp(-score(fake)) for fake in made),
+        "critic": sp(-score(data)) + sum(sp(score(fake)) for fake in made),
+    }
+    players = [
+        (terms["kl"] + terms["features"], p.all[:of_encoder]),
+        (gamma * terms["features"] + terms["decoder"], p.all[of_encoder:of_decoder]),
+        (terms["critic"], p.all[of_decoder:]),
+    ]
+    slopes = [
+        slope
+        for loss, own in players
+        for slope in torch.autograd.grad(loss.mean(), own, retain_graph=True)
+    ]
+    result = {name: term.tolist() for name, term in terms.items()}
+    return {**result, "gradients": [[s.sum().item(), s.norm().item()] for s in slopes]}
+
+
 def denoising():
     p = Parameters(0.9)
     encoder = perceptron(p, WIDTH, [LATENT], F.relu)
@@ -149,5 +236,9 @@ if __name__ == "__main__":
     result["wgan-gp"] = gan("wasserstein", 10.0)
     result["ali"] = ali()
     result["aae"] = aae()
+    result["semi-supervised-aae"] = semi_supervised_aae()
+    result["vae-gan"] = vae_gan()
+    result["wgan-gp-conv"] = images_against_a_convolutional_critic(spectral=False)
+    result["wgan-gp-conv-spectral"] = images_against_a_convolutional_critic(spectral=True)
     result["denoising"] = denoising()
     print(json.dumps({"torch": torch.__version__, **result}, indent=1))

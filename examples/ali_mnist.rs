@@ -1,0 +1,107 @@
+//! Trains ALI (BiGAN) on MNIST: an encoder and a generator that meet in a critic of pairs, without any
+//! reconstruction loss.
+//!
+//!     cargo run --example ali_mnist
+//!     cargo run --example ali_mnist -- --latent-dim 8
+//!     cargo run --example ali_mnist -- --help
+
+mod common;
+
+use burn::optim::AdamConfig;
+use burn_generative::Result;
+use burn_generative::loss::NonSaturating;
+use burn_generative::nn::{ConvCriticConfig, Squashed, initialize};
+use burn_generative::prelude::*;
+use clap::Parser;
+use common::training::{RunArgs, Session, TrainingArgs, named, print_sharpness};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+/// Train ALI on MNIST.
+///
+/// Leaves pictures (reconstructions, samples, loss curves), metrics, checkpoints and weights in a folder, and
+/// prints last how sharp its samples are.
+#[derive(Parser, Debug)]
+#[command(version, args_override_self = true)]
+#[command(mut_arg("lr", |lr| lr.default_value("5e-4")))]
+struct Args {
+    #[command(flatten)]
+    config: Config,
+
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+/// What defines a run: two runs with the same values are the same run.
+#[derive(clap::Args, Clone, Debug, Serialize)]
+struct Config {
+    /// Number of latent coordinates.
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    latent_dim: usize,
+
+    /// Filters of the larger convolutions; the smaller have half as many.
+    #[arg(long, default_value_t = 32, value_name = "N")]
+    filters: usize,
+
+    /// Learning rate of the critic.
+    #[arg(long, default_value_t = 5e-4, value_name = "X")]
+    critic_lr: f64,
+
+    #[command(flatten)]
+    #[serde(flatten)]
+    training: TrainingArgs,
+}
+
+const TERMS: [&str; 3] = ["encoder", "decoder", "critic"];
+
+fn main() -> ExitCode {
+    common::report(run(Args::parse()))
+}
+
+fn run(args: Args) -> Result<()> {
+    let config = args.config;
+    let summary = |terms: &BTreeMap<String, f64>| named(terms, TERMS);
+    let mut session = Session::open("ali_mnist", &args.run, &config.training, &config, summary)?;
+    let rates = session.rates(config.critic_lr)?;
+    let shape = session.data.train.shape();
+    let device = session.device.clone().autodiff();
+    let channels = vec![config.filters.div_ceil(2), config.filters];
+    let encoder = ConvEncoderConfig::new(shape, config.latent_dim)
+        .with_channels(channels.clone())
+        .with_hidden(128);
+    let decoder = ConvDecoderConfig::new(config.latent_dim, shape)
+        .with_channels(channels.clone())
+        .with_hidden(0)
+        .with_normalize_code(true);
+    let critic = ConvCriticConfig::new(shape)
+        .with_channels(channels)
+        .with_spectral_norm(true);
+    let ali = Ali::new(
+        encoder.init_gaussian(&device)?,
+        Squashed::sigmoid(decoder.init(&device)?),
+        critic.init_joint(config.latent_dim, 256, &device)?,
+        StandardNormal::new(config.latent_dim),
+        NonSaturating,
+    );
+    initialize(&ali);
+    session.watch_critic(&ali.objective);
+    let [train, test] = session.images(Support::UnitInterval)?;
+    let adam = AdamConfig::new().with_beta_1(0.5).with_epsilon(1e-8);
+    let (ali, epochs) = session.train(ali, adam.init(), rates, &TERMS, [&train, &test])?;
+
+    session.save_reconstructions(&test, |images| ali.reconstruct(images))?;
+    session.device.seed(config.training.seed);
+    let samples = ali.sample(1000, &session.device);
+    session.save_grid(samples.clone(), "samples.png")?;
+    session.save_curves(&TERMS, &epochs)?;
+    let mut error = 0.0;
+    for images in test.clone().split(1000, 0) {
+        let cost = SquaredError.loss(ali.reconstruct(images.clone()), images);
+        error += cost.sum().try_into_scalar::<f64>()?;
+    }
+    let error = error / test.dims()[0] as f64;
+    session.finish(&ali, &epochs)?;
+    println!("squared error of test reconstructions: {error:.2} an image");
+    print_sharpness(samples, test)
+}

@@ -1,0 +1,69 @@
+use crate::error::{Error, Result};
+use crate::traits::Prior;
+use burn::module::Module;
+use burn::tensor::{Device, Distribution, Tensor};
+
+/// The uniform distribution over a box, every coordinate in `[low, high)`.
+///
+/// Outside the box its log-density is minus infinity, so a VAE, whose posteriors reach everywhere, cannot be
+/// trained with it; adversarial models can.
+///
+/// ```
+/// use burn::prelude::*;
+/// use burn_generative::prelude::*;
+/// use burn_generative::prior::Uniform;
+///
+/// let device = Device::default();
+/// let z = Uniform::new(3, -1.0, 1.0)?.sample(5, &device);
+/// assert_eq!(z.dims(), [5, 3]);
+/// # Ok::<(), burn_generative::Error>(())
+/// ```
+#[derive(Module, Debug)]
+pub struct Uniform {
+    latent_dim: usize,
+    low: f64,
+    high: f64,
+}
+
+impl Uniform {
+    /// The uniform distribution over `[low, high)` in each of `latent_dim` coordinates.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] if the interval is empty or infinite.
+    pub fn new(latent_dim: usize, low: f64, high: f64) -> Result<Self> {
+        match low < high && (high - low).is_finite() {
+            true => Ok(Self {
+                latent_dim,
+                low,
+                high,
+            }),
+            false => Err(Error::Config(format!(
+                "Uniform: the interval from {low} to {high} is empty or infinite"
+            ))),
+        }
+    }
+}
+
+impl Prior for Uniform {
+    type Latent = Tensor<2>;
+
+    fn sample(&self, n: usize, device: &Device) -> Tensor<2> {
+        let interval = Distribution::Uniform(self.low, self.high);
+        Tensor::random([n, self.latent_dim], interval, device)
+    }
+
+    fn log_prob(&self, z: Tensor<2>) -> Tensor<1> {
+        let [batch, latent] = z.dims();
+        assert!(
+            latent == self.latent_dim,
+            "Uniform: it is over {} coordinates, but the latents have {latent}",
+            self.latent_dim,
+        );
+        let inside = -(latent as f64) * (self.high - self.low).ln();
+        let below = z.clone().lower_elem(self.low);
+        let outside = below.bool_or(z.clone().greater_equal_elem(self.high));
+        let outside = outside.any_dim(1).squeeze_dim(1);
+        Tensor::full([batch], inside, &z.device()).mask_fill(outside, f64::NEG_INFINITY)
+    }
+}

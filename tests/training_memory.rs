@@ -1,0 +1,130 @@
+//! Training leaves nothing behind: whatever takes part in a step and is not trained by it (a prior, a player
+//! that sits out) keeps no graph of it.
+
+#![cfg(feature = "flex")]
+
+mod common;
+mod counting;
+
+use burn::optim::{AdamConfig, GradientsParams};
+use burn::prelude::*;
+use burn_generative::loss::{Losses, NonSaturating, Unregularized};
+use burn_generative::model::Balance;
+use burn_generative::nn::MlpCriticConfig;
+use burn_generative::prelude::*;
+use burn_generative::prior::GaussianMixture;
+use counting::NOW;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Bytes more after 120 steps than after 20.
+fn growth<M: Module>(
+    mut model: M,
+    losses: impl Fn(&M) -> Losses,
+    advance: impl Fn(M) -> M,
+) -> isize {
+    let mut optimizer = AdamConfig::new().init();
+    let mut after = [0; 2];
+    for (bytes, steps) in after.iter_mut().zip([20, 100]) {
+        for _step in 0..steps {
+            let gradients = losses(&model).mean().backward();
+            let gradients = GradientsParams::from_grads(gradients, &model);
+            model = advance(optimizer.step(1e-3, model, gradients));
+        }
+        *bytes = NOW.load(Relaxed) as isize;
+    }
+    after[1] - after[0]
+}
+
+/// One test, since others in the same process would be counted too.
+#[test]
+fn a_step_leaves_nothing_behind() {
+    let device = Device::flex().autodiff();
+    let hidden = || vec![32];
+    let encoder = || MlpEncoderConfig::new(vec![6], 2).with_hidden(hidden());
+    let decoder = || {
+        let config = MlpDecoderConfig::new(2, vec![6]).with_hidden(hidden());
+        config.init::<2>(&device).unwrap()
+    };
+    let critic = |width: usize| MlpCriticConfig::new(vec![width]).with_hidden(hidden());
+    let mixture = || GaussianMixture::ring(3, 2.0, 0.5, &device).unwrap();
+    let rows = || common::tensor::<2>([64, 6], &device, common::noise(1, 1.0));
+
+    let aae = AaeConfig::new()
+        .init(
+            encoder().init::<2>(&device).unwrap(),
+            decoder(),
+            critic(2).init::<2>(&device).unwrap(),
+            mixture(),
+            SquaredError,
+            NonSaturating,
+        )
+        .unwrap();
+    let semi_supervised = AaeConfig::new()
+        .init_semi_supervised(
+            encoder().init::<2>(&device).unwrap(),
+            decoder(),
+            critic(2).init_joint::<2>(4, &device).unwrap(),
+            mixture(),
+            SquaredError,
+            NonSaturating,
+        )
+        .unwrap();
+    let labels = || Tensor::<1, Int>::zeros([64], &device);
+    let ali = Ali::new(
+        encoder().init_gaussian::<2>(&device).unwrap(),
+        decoder(),
+        critic(6).init_joint::<2>(2, &device).unwrap(),
+        mixture(),
+        NonSaturating,
+    );
+    let gan = GanConfig::new()
+        .with_critic_steps(1000)
+        .init(
+            decoder(),
+            critic(6).init::<2>(&device).unwrap(),
+            mixture(),
+            NonSaturating,
+            Unregularized,
+        )
+        .unwrap();
+    // With an equilibrium of 0 the decoder always sits out, with one of 5 the critic.
+    let vae_gan = |equilibrium| {
+        let balance = Balance::new()
+            .with_equilibrium(equilibrium)
+            .with_margin(0.1);
+        VaeGanConfig::new()
+            .with_balance(Some(balance))
+            .init(
+                encoder().init_gaussian::<2>(&device).unwrap(),
+                decoder(),
+                critic(6).init::<2>(&device).unwrap(),
+                mixture(),
+                NonSaturating,
+            )
+            .unwrap()
+    };
+    let rows_of = [
+        ("aae", growth(aae, |m| m.losses(rows()), |m| m)),
+        (
+            "semi-supervised aae",
+            growth(semi_supervised, |m| m.losses(rows(), labels()), |m| m),
+        ),
+        ("ali", growth(ali, |m| m.losses(rows()), |m| m)),
+        ("gan", growth(gan, |m| m.losses(rows()), Gan::advance)),
+        (
+            "vae-gan, decoder out",
+            growth(vae_gan(0.0), |m| m.losses(rows()), |m| m),
+        ),
+        (
+            "vae-gan, critic out",
+            growth(vae_gan(5.0), |m| m.losses(rows()), |m| m),
+        ),
+    ];
+    for (name, bytes) in rows_of {
+        println!("{name}: {bytes} bytes in 100 steps");
+    }
+    // One activation of one step is 8 kB.
+    for (name, bytes) in rows_of {
+        assert!(bytes < 64_000, "{name} keeps {bytes} bytes of 100 steps");
+    }
+}
