@@ -1,5 +1,5 @@
 """The same work in PyTorch, on the CPU: `pip install torch`, then
-`python benches/pytorch_twin.py [a kernel's name | vae_epoch] ...`.
+`python benches/pytorch_twin.py [a kernel's name] ...`.
 
 Times are medians; compare them with the medians of `cargo bench --profile dev`, run on the same
 machine at the same time of day.
@@ -84,51 +84,7 @@ def kernel(name):
         print(f"{name:24}{f'{shape[0]}x{shape[1]}':>14}{times[0]:11.1f}{times[1]:12.1f}{times[2]:11.1f}{times[3]:12.1f}", flush=True)
 
 
-class Vae(nn.Module):
-    """The VAE of the PyTorch examples."""
-
-    def __init__(self):
-        super().__init__()
-        self.fc1, self.fc21, self.fc22 = (
-            nn.Linear(784, 400),
-            nn.Linear(400, 20),
-            nn.Linear(400, 20),
-        )
-        self.fc3, self.fc4 = nn.Linear(20, 400), nn.Linear(400, 784)
-
-    def forward(self, x):
-        h = F.relu(self.fc1(x))
-        mean, log_var = self.fc21(h), self.fc22(h)
-        z = mean + torch.exp(0.5 * log_var) * torch.randn_like(log_var)
-        return self.fc4(F.relu(self.fc3(z))), mean, log_var
-
-
-def vae_epoch():
-    torch.manual_seed(1)
-    # Pixels like those of digits: most are black. What they show does not change the time.
-    images = torch.rand(60_000, 784) * (torch.rand(60_000, 784) < 0.2)
-    model = Vae()
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-
-    def epoch():
-        order = torch.randperm(60_000)
-        total = torch.zeros(())
-        for start in range(0, 60_000, 128):
-            batch = images[order[start : start + 128]]
-            optimizer.zero_grad()
-            logits, mean, log_var = model(batch)
-            bce = F.binary_cross_entropy_with_logits(logits, batch, reduction="sum")
-            kl = -0.5 * torch.sum(1 + log_var - mean.pow(2) - log_var.exp())
-            loss = bce + kl
-            (loss / len(batch)).backward()
-            optimizer.step()
-            total += loss.detach()
-        return total.item()
-
-    print(f"vae_epoch: {median(epoch, 5):.3f} s")
-
-
 if __name__ == "__main__":
     print(f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads")
-    for name in sys.argv[1:] or [*KERNELS, "vae_epoch"]:
-        vae_epoch() if name == "vae_epoch" else kernel(name)
+    for name in sys.argv[1:] or KERNELS:
+        kernel(name)

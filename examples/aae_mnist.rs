@@ -7,14 +7,13 @@
 
 mod common;
 
-use burn::optim::AdamConfig;
 use burn::prelude::*;
 use burn::tensor::activation::sigmoid;
 use burn_generative::loss::{NonSaturating, SquaredError};
 use burn_generative::nn::{MlpCriticConfig, initialize};
 use burn_generative::prelude::*;
 use burn_generative::prior::{GaussianMixture, PriorKind, SwissRollConfig, Uniform};
-use burn_generative::train::Epoch;
+use burn_generative::train::{Epoch, FusedAdamConfig};
 use burn_generative::{Error, Result};
 use clap::{Parser, ValueEnum};
 use common::training::{RunArgs, Session, TrainingArgs, critics, named};
@@ -135,10 +134,10 @@ fn run(args: Args) -> Result<()> {
     session.watch_critic(&NonSaturating);
 
     // The critic has no momentum: what it was asked yesterday is no longer asked.
-    let adam = |beta_1| AdamConfig::new().with_beta_1(beta_1).with_epsilon(1e-8);
+    let adam = |beta_1| FusedAdamConfig::new().with_beta_1(beta_1);
     let optimizer = adam(0.9)
-        .init()
-        .with_group(critics(), adam(0.0).build(), None);
+        .init()?
+        .with_group(critics(), adam(0.0).build()?, None);
     let [train, test] = session.images(Support::UnitInterval)?;
     let rate = config.training.lr;
     match config.labels {

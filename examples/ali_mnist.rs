@@ -7,11 +7,11 @@
 
 mod common;
 
-use burn::optim::AdamConfig;
 use burn_generative::Result;
 use burn_generative::loss::NonSaturating;
 use burn_generative::nn::{ConvCriticConfig, Squashed, initialize};
 use burn_generative::prelude::*;
+use burn_generative::train::FusedAdamConfig;
 use clap::Parser;
 use common::training::{RunArgs, Session, TrainingArgs, named, print_sharpness};
 use serde::Serialize;
@@ -87,8 +87,8 @@ fn run(args: Args) -> Result<()> {
     initialize(&ali);
     session.watch_critic(&ali.objective);
     let [train, test] = session.images(Support::UnitInterval)?;
-    let adam = AdamConfig::new().with_beta_1(0.5).with_epsilon(1e-8);
-    let (ali, epochs) = session.train(ali, adam.init(), rates, &TERMS, [&train, &test])?;
+    let adam = FusedAdamConfig::new().with_beta_1(0.5);
+    let (ali, epochs) = session.train(ali, adam.init()?, rates, &TERMS, [&train, &test])?;
 
     session.save_reconstructions(&test, |images| ali.reconstruct(images))?;
     session.device.seed(config.training.seed);

@@ -6,7 +6,6 @@
 
 mod common;
 
-use burn::optim::AdamConfig;
 use burn::prelude::*;
 use burn::tensor::activation::sigmoid;
 use burn_generative::loss::{Losses, SquaredError};
@@ -14,6 +13,7 @@ use burn_generative::nn::{
     CorruptionKind, GaussianCorruption, MaskingCorruption, SaltAndPepperCorruption, initialize,
 };
 use burn_generative::prelude::*;
+use burn_generative::train::FusedAdamConfig;
 use burn_generative::{Error, Result};
 use clap::{Parser, ValueEnum};
 use common::training::{RunArgs, Session, TrainingArgs};
@@ -108,7 +108,7 @@ fn run(args: Args) -> Result<()> {
     );
     initialize(&model);
     let [train, test] = session.images(model.support())?;
-    let optimizer = AdamConfig::new().with_epsilon(1e-8).init();
+    let optimizer = FusedAdamConfig::new().init()?;
     let (model, epochs) =
         session.train(model, optimizer, config.training.lr, &[], [&train, &test])?;
 

@@ -9,7 +9,7 @@
 
 mod common;
 
-use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer, RmsPropConfig};
+use burn::optim::{GradientsParams, ModuleOptimizer, RmsPropConfig};
 use burn::prelude::*;
 use burn::tensor::Distribution;
 use burn_generative::loss::{
@@ -18,7 +18,7 @@ use burn_generative::loss::{
 use burn_generative::nn::{MlpCriticConfig, initialize};
 use burn_generative::plot;
 use burn_generative::prelude::*;
-use burn_generative::train::CriticWatch;
+use burn_generative::train::{CriticWatch, FusedAdamConfig};
 use burn_generative::{Error, Result};
 use clap::{Parser, ValueEnum};
 use common::{Out, positive, rate};
@@ -147,15 +147,15 @@ fn train(config: &Config, device: &Device) -> Result<Tensor<2>> {
     let prior = StandardNormal::new(LATENT);
     let every_fifth = GanConfig::new().with_critic_steps(5);
     let adam = |beta_1, beta_2| {
-        let config = AdamConfig::new().with_beta_1(beta_1).with_beta_2(beta_2);
-        config.with_epsilon(1e-8).init()
+        let config = FusedAdamConfig::new().with_beta_1(beta_1);
+        config.with_beta_2(beta_2).init()
     };
 
     let samples = match config.model {
         Kind::Gan => {
             let gan =
                 GanConfig::new().init(generator, critic, prior, NonSaturating, Unregularized)?;
-            let game = Game::new(config, device, 1e-3, adam(0.5, 0.999), &NonSaturating);
+            let game = Game::new(config, device, 1e-3, adam(0.5, 0.999)?, &NonSaturating);
             game.play(gan, Gan::losses, Gan::advance)?
                 .sample(SHOWN, device)
         }
@@ -175,7 +175,7 @@ fn train(config: &Config, device: &Device) -> Result<Tensor<2>> {
         Kind::WganGp => {
             let penalty = GradientPenalty::new(0.1)?;
             let gan = every_fifth.init(generator, critic, prior, Wasserstein, penalty)?;
-            let game = Game::new(config, device, 1e-3, adam(0.5, 0.9), &Wasserstein);
+            let game = Game::new(config, device, 1e-3, adam(0.5, 0.9)?, &Wasserstein);
             game.play(gan, Gan::losses, Gan::advance)?
                 .sample(SHOWN, device)
         }
@@ -184,7 +184,7 @@ fn train(config: &Config, device: &Device) -> Result<Tensor<2>> {
             let encoder = encoder.init_gaussian::<2>(&training)?;
             let critic = critic_config.init_joint::<2>(LATENT, &training)?;
             let ali = Ali::new(encoder, generator, critic, prior, NonSaturating);
-            let game = Game::new(config, device, 1e-3, adam(0.5, 0.999), &NonSaturating);
+            let game = Game::new(config, device, 1e-3, adam(0.5, 0.999)?, &NonSaturating);
             game.play(ali, Ali::losses, |ali| ali)?
                 .sample(SHOWN, device)
         }

@@ -6,7 +6,6 @@
 
 mod common;
 
-use burn::optim::AdamConfig;
 use burn_generative::Result;
 use burn_generative::loss::{
     Adversarial, GradientPenalty, Hinge, LeastSquares, Minimax, NonSaturating, Regularizer,
@@ -14,6 +13,7 @@ use burn_generative::loss::{
 };
 use burn_generative::nn::{ConvCriticConfig, Squashed, initialize};
 use burn_generative::prelude::*;
+use burn_generative::train::FusedAdamConfig;
 use clap::{Parser, ValueEnum};
 use common::training::{RunArgs, Session, TrainingArgs, named, print_sharpness};
 use serde::Serialize;
@@ -144,8 +144,8 @@ fn run(args: Args) -> Result<()> {
     initialize(&gan);
     session.watch_critic(&gan.objective);
     let [images, test] = session.images(Support::UnitInterval)?;
-    let adam = AdamConfig::new().with_beta_1(0.5).with_epsilon(1e-8);
-    let (gan, epochs) = session.train(gan, adam.init(), rates, &TERMS, [&images, &test])?;
+    let adam = FusedAdamConfig::new().with_beta_1(0.5);
+    let (gan, epochs) = session.train(gan, adam.init()?, rates, &TERMS, [&images, &test])?;
 
     session.device.seed(config.training.seed);
     let samples = gan.sample(1000, &session.device);

@@ -6,12 +6,12 @@
 
 mod common;
 
-use burn::optim::AdamConfig;
 use burn_generative::Result;
 use burn_generative::loss::NonSaturating;
 use burn_generative::model::Balance;
 use burn_generative::nn::{ConvCriticConfig, Squashed, initialize};
 use burn_generative::prelude::*;
+use burn_generative::train::FusedAdamConfig;
 use clap::Parser;
 use common::training::{RunArgs, Session, TrainingArgs, named, print_sharpness};
 use serde::Serialize;
@@ -102,8 +102,8 @@ fn run(args: Args) -> Result<()> {
     initialize(&vae_gan);
     session.watch_critic(&vae_gan.objective);
     let [train, test] = session.images(Support::UnitInterval)?;
-    let adam = AdamConfig::new().with_beta_1(0.5).with_epsilon(1e-8);
-    let (vae_gan, epochs) = session.train(vae_gan, adam.init(), rates, &TERMS, [&train, &test])?;
+    let adam = FusedAdamConfig::new().with_beta_1(0.5);
+    let (vae_gan, epochs) = session.train(vae_gan, adam.init()?, rates, &TERMS, [&train, &test])?;
 
     session.save_reconstructions(&test, |images| vae_gan.reconstruct(images))?;
     session.device.seed(config.training.seed);

@@ -8,7 +8,6 @@
 
 mod common;
 
-use burn::optim::AdamConfig;
 use burn::prelude::*;
 use burn_generative::Result;
 use burn_generative::loss::{
@@ -17,6 +16,7 @@ use burn_generative::loss::{
 use burn_generative::nn::initialize;
 use burn_generative::plot;
 use burn_generative::prelude::*;
+use burn_generative::train::FusedAdamConfig;
 use clap::{Parser, ValueEnum};
 use common::training::{RunArgs, Session, TrainingArgs};
 use serde::Serialize;
@@ -161,7 +161,7 @@ impl Run {
             )?;
         initialize(&vae);
         let [train, test] = session.images(vae.support())?;
-        let optimizer = AdamConfig::new().with_epsilon(1e-8).init();
+        let optimizer = FusedAdamConfig::new().init()?;
         let terms = ["reconstruction", "kl"];
         let (vae, epochs) = session.train(
             vae,

@@ -64,7 +64,6 @@
 //! | `data` | yes | the module `data` |
 //! | `plot` | yes | the module `plot` |
 //! | `ndarray`, `wgpu`, `webgpu`, `vulkan`, `metal`, `cuda`, `rocm`, `cpu`, `tch` | no | that backend of burn |
-//! | `x86-v4` | no | AVX-512 matrix kernels on `flex` |
 //!
 //! With `default-features = false` the building blocks remain, and no backend: for an application
 //! that picks its own.

@@ -7,123 +7,13 @@
     feature = "train"
 ))]
 
-use serde_json::Value;
+mod runs;
+
+use runs::*;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
-use std::time::{Duration, Instant};
 use tempfile::TempDir;
-
-/// The example that a plain `cargo test` builds beside this test (`cargo test --test cli` does not:
-/// run `cargo build --examples` before it).
-fn binary(name: &str) -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let target = test.parent().and_then(Path::parent).unwrap();
-    let path = target
-        .join("examples")
-        .join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
-    assert!(
-        path.exists(),
-        "{} is missing: run `cargo build --examples`",
-        path.display()
-    );
-    path
-}
-
-/// Runs the example on a few generated digits, into `out`. A flag that is given again counts as given
-/// last.
-fn run(out: &Path, flags: &[&str]) -> Output {
-    command(out).args(SMALL).args(flags).output().unwrap()
-}
-
-const SMALL: [&str; 9] = [
-    "--generated",
-    "--limit",
-    "200",
-    "--hidden",
-    "32",
-    "--latent-dim",
-    "4",
-    "--epochs",
-    "2",
-];
-
-fn command(out: &Path) -> Command {
-    command_of("vae_mnist", out)
-}
-
-/// An example, on flex and into `out`, whatever the environment says.
-fn command_of(name: &str, out: &Path) -> Command {
-    let mut command = Command::new(binary(name));
-    command
-        .env_remove("BURN_DEVICE")
-        .env_remove("MNIST_DIR")
-        .env_remove("RUST_BACKTRACE");
-    command.args(["--device", "flex", "--out"]).arg(out);
-    command
-}
-
-fn stdout(output: &Output) -> String {
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(
-        output.status.success(),
-        "{text}\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    text
-}
-
-/// The error line of a run that must fail: one line, exit status 1 (2 from clap), no panic.
-#[track_caller]
-fn refused(output: &Output) -> String {
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(
-        matches!(output.status.code(), Some(1 | 2)),
-        "status {:?}: {text}",
-        output.status
-    );
-    assert!(text.starts_with("error: "), "{text}");
-    assert!(!text.contains("panicked"), "{text}");
-    text
-}
-
-#[track_caller]
-fn assert_says(output: &Output, parts: &[&str]) {
-    let text = refused(output);
-    for part in parts {
-        assert!(text.contains(part), "'{part}' is not in: {text}");
-    }
-}
-
-fn json(path: &Path) -> Value {
-    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
-}
-
-/// Epochs without their times, which differ from run to run.
-fn epochs(out: &Path) -> Vec<Value> {
-    let mut epochs = json(&out.join("metrics.json"))["epochs"]
-        .as_array()
-        .unwrap()
-        .clone();
-    for epoch in &mut epochs {
-        assert!(epoch["seconds"].as_f64().unwrap() > 0.0);
-        epoch.as_object_mut().unwrap().remove("seconds");
-    }
-    epochs
-}
-
-fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-    let mut all: Vec<_> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .flat_map(|path| match path.is_dir() {
-            true => files(&path),
-            false => vec![(path.clone(), fs::read(&path).unwrap())],
-        })
-        .collect();
-    all.sort();
-    all
-}
 
 #[test]
 fn a_run_leaves_what_it_promises_and_runs_the_same_twice() {
@@ -244,38 +134,6 @@ fn a_run_resumes_after_its_last_finished_epoch() {
 }
 
 #[test]
-fn a_run_that_is_killed_resumes() {
-    let folder = tempfile::tempdir().unwrap();
-    let [whole, killed] = ["whole", "killed"].map(|name| folder.path().join(name));
-    stdout(&run(&whole, &["--epochs", "6"]));
-
-    let mut child = command(&killed)
-        .args(SMALL)
-        .args(["--epochs", "1000000"])
-        .spawn()
-        .unwrap();
-    let deadline = Instant::now() + Duration::from_secs(120);
-    while !killed.join("metrics.json").exists() || epochs(&killed).len() < 3 {
-        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
-        assert!(Instant::now() < deadline, "no third epoch in two minutes");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    let reached = epochs(&killed).len();
-    assert!(reached >= 3);
-
-    // It may have come past six epochs before it was killed; it then goes on from where it is.
-    let target = 6.max(reached);
-    let printed = stdout(&run(
-        &killed,
-        &["--epochs", &target.to_string(), "--resume"],
-    ));
-    assert!(printed.contains("resuming after epoch"), "{printed}");
-    assert_eq!(epochs(&killed)[..6], epochs(&whole)[..]);
-}
-
-#[test]
 fn a_resume_that_cannot_work_is_refused_and_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
@@ -320,6 +178,7 @@ fn a_resume_that_cannot_work_is_refused_and_loses_nothing() {
     let printed = stdout(&run(&out, &["--resume", "--epochs", "2"]));
     assert!(printed.contains("resuming after epoch 1"), "{printed}");
 
+    // A run of several epochs whose checkpoints are gone is not begun again over what it left.
     fs::remove_dir_all(out.join("checkpoint")).unwrap();
     assert_says(
         &run(&out, &["--resume"]),

@@ -8,6 +8,7 @@ use burn::data::dataloader::{DataLoader, Progress};
 use burn::module::Module;
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::prelude::*;
+use burn::store::ModuleRecord;
 use burn::train::checkpoint::KeepLastNCheckpoints;
 use burn::train::metric::{Metric, MetricMetadata};
 use burn::train::{Learner, LearningResult, SupervisedTraining};
@@ -16,6 +17,8 @@ use burn_generative::nn::{MlpDecoder, MlpEncoder, initialize};
 use burn_generative::prelude::*;
 use burn_generative::train::{Checkpoints, Epoch, Guard, History, ProgressLines, TermMetric};
 use common::{cpu, values, weights};
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -84,7 +87,7 @@ fn learn(
         .with_application_logger(None)
         .renderer(Box::new(ProgressLines::new(Duration::from_secs(60))))
         .num_epochs(epochs);
-    training = Checkpoints::new(folder).register(training);
+    training = Checkpoints::new(folder).register(training, &guard);
     if done > 0 {
         training = training.checkpoint(done);
     }
@@ -287,6 +290,82 @@ fn a_broken_checkpoint_is_named() {
     // A file that is missing makes the checkpoint incomplete: the one before counts.
     std::fs::remove_file(folder.path().join("scheduler-2.bpk")).unwrap();
     assert_eq!(checkpoints.epochs(), [1]);
+}
+
+/// Every part of every file, at random: whatever is flipped, cut or put there, nothing but the whole and true
+/// file is read.
+#[test]
+fn a_checkpoint_changed_anywhere_is_refused() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    learn(model(), both(1), folder.path(), 0, 2);
+    let checkpoints = Checkpoints::new(folder.path());
+    let model = model();
+    let files = ["model-2.bpk", "optim-2.bpk", "scheduler-2.bpk"];
+    let mut generator = Pcg64::seed_from_u64(7);
+    for round in 0..200 {
+        let file = files[round % files.len()];
+        let path = folder.path().join(file);
+        let whole = std::fs::read(&path).unwrap();
+        let mut broken = whole.clone();
+        // The start and the end of a file, where all but the numbers stands, as often as the rest.
+        let place = match round % 4 {
+            0 => generator.random_range(0..whole.len().min(2000)),
+            1 => whole.len() - 1 - generator.random_range(0..whole.len().min(200)),
+            _ => generator.random_range(0..whole.len()),
+        };
+        let change = match generator.random_range(0..4) {
+            0 => {
+                broken[place] ^= 1 << generator.random_range(0..8);
+                "a bit"
+            }
+            1 => {
+                broken[place..].fill(0);
+                "zeros from"
+            }
+            2 => {
+                broken.truncate(place);
+                "a cut"
+            }
+            _ => {
+                broken.insert(place, 0x55);
+                "a byte more"
+            }
+        };
+        std::fs::write(&path, &broken).unwrap();
+        let verdict = checkpoints.verify(2, &model);
+        assert_eq!(
+            verdict.is_ok(),
+            broken == whole,
+            "{change} at {place} of {file}"
+        );
+        if let Err(error) = verdict {
+            assert!(error.to_string().contains(file), "{error}");
+        }
+        std::fs::write(&path, &whole).unwrap();
+        checkpoints.verify(2, &model).unwrap();
+    }
+
+    // Whole and true, but of another epoch.
+    let [one, two] = [1, 2].map(|epoch| folder.path().join(format!("model-{epoch}.bpk")));
+    std::fs::copy(&one, &two).unwrap();
+    let error = checkpoints.verify(2, &model).unwrap_err().to_string();
+    assert!(error.contains("belongs elsewhere"), "{error}");
+
+    // burn's own reader takes the file as it is.
+    ModuleRecord::load(&one).unwrap();
+}
+
+/// What a killed process leaves half written is swept away by the next, and nothing else is.
+#[test]
+fn what_was_left_half_written_is_removed() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let [left, other] = ["model-3.bpk.17-0.tmp", "notes.tmp"].map(|name| folder.path().join(name));
+    std::fs::write(&left, "half").unwrap();
+    std::fs::write(&other, "mine").unwrap();
+    learn(model(), both(1), folder.path(), 0, 1);
+    assert!(!left.exists() && other.exists());
 }
 
 #[test]

@@ -6,11 +6,12 @@ pub mod training;
 
 use burn::prelude::*;
 use burn_generative::data::mnist::{Mnist, Origin};
-use burn_generative::train::Epoch;
+use burn_generative::train::{Epoch, Guard};
 use burn_generative::{Error, Result};
 use serde::{Serialize, de::DeserializeOwned};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The allocator matters for large temporaries on the CPU; a binary chooses it, a library must not.
 #[global_allocator]
@@ -22,8 +23,30 @@ pub fn report(result: Result<()>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
-            ExitCode::FAILURE
+            match INTERRUPTED.load(Ordering::Relaxed) {
+                true => ExitCode::from(130), // as a shell reports a SIGINT
+                false => ExitCode::FAILURE,
+            }
         }
+    }
+}
+
+/// Whether Ctrl-C was pressed.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Lets Ctrl-C end the training after its batch, and a second one the process.
+pub fn stop_on_ctrl_c(guard: &Guard) {
+    let guard = guard.clone();
+    let handler = move || {
+        if INTERRUPTED.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+        eprintln!("stopping after this batch; press Ctrl-C again to stop at once");
+        guard.stop("by Ctrl-C");
+    };
+    // Where the system has no such signal, the process just ends, and resumes from its last checkpoint.
+    if let Err(error) = ctrlc::set_handler(handler) {
+        log::debug!("Ctrl-C is not handled: {error}");
     }
 }
 
@@ -270,9 +293,13 @@ impl Out {
         numbered(if resume { taken.max(1) } else { taken + 1 })
     }
 
+    /// Not counting what a process that was killed left half written.
     fn holds_something(&self) -> bool {
+        let unfinished = |name: &std::ffi::OsStr| name.to_string_lossy().ends_with(".unfinished");
         match std::fs::read_dir(&self.folder) {
-            Ok(mut entries) => entries.next().is_some(),
+            Ok(mut entries) => {
+                entries.any(|entry| !entry.is_ok_and(|entry| unfinished(&entry.file_name())))
+            }
             Err(error) => error.kind() != std::io::ErrorKind::NotFound,
         }
     }

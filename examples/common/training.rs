@@ -209,6 +209,11 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
         let mut epochs = self.out.epochs()?;
         let saved = checkpoints.epochs();
         let Some(&epoch) = saved.iter().rfind(|&&epoch| epoch <= epochs.len()) else {
+            // It was stopped before its first checkpoint was whole.
+            if epochs.len() < 2 {
+                println!("the run has no checkpoint yet; beginning it again");
+                return Ok(Vec::new());
+            }
             let reason = "holds no checkpoint to resume from; start anew in another --out";
             return Err(Error::record(self.out.path("checkpoint"), reason));
         };
@@ -244,6 +249,7 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
         };
         let guard = Guard::new();
         let dashboard = std::io::stdout().is_terminal();
+        super::stop_on_ctrl_c(&guard);
 
         let mut training = SupervisedTraining::new(
             self.out.path(""),
@@ -260,7 +266,7 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
                 .metric_train_numeric(TermMetric::new(term, &guard))
                 .metric_valid_numeric(TermMetric::new(term, &guard));
         }
-        training = checkpoints.register(training);
+        training = checkpoints.register(training, &guard);
         if done > 0 {
             training = training.checkpoint(done);
         }
@@ -277,12 +283,14 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
         let reason = match (guard.reason(), result.error) {
             (Some(reason), _) => reason,
             (None, Some(error)) => error.to_string(),
-            (None, None) => "by request; continue with --resume".to_string(),
+            (None, None) => "by request".to_string(),
         };
         let out = self.out.folder().display();
         let kept = match finished {
-            0 => "no epoch was finished".to_string(),
-            epoch => format!("{out} keeps the checkpoint of epoch {epoch}"),
+            0 => format!("no epoch was finished; {out} can be continued with --resume"),
+            epoch => {
+                format!("{out} keeps the checkpoint of epoch {epoch}; continue with --resume")
+            }
         };
         let epoch = finished + 1;
         Err(Error::Training(format!(

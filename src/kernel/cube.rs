@@ -5,7 +5,8 @@
 //! broadcast argument is not copied, and compute in `f32` whatever the tensors keep.
 
 use super::{
-    ops::{Gradients, Operations},
+    adam::AdamStep,
+    ops::{Gradients, Operations, Updates},
     philox,
     reference::LN_2PI,
     series,
@@ -282,6 +283,40 @@ fn softplus_tail(x: f32) -> f32 {
 fn sigmoid(x: f32) -> f32 {
     let small = (-x.abs()).exp();
     select(x >= 0.0f32, 1.0f32.runtime(), small) / (small + 1.0f32)
+}
+
+/// [`AdamStep`], one unit for an element.
+#[cube(launch_unchecked, address_type = "dynamic")]
+fn adam_kernel<F: Float>(
+    inputs: &Sequence<OwnedTensor<F>>,
+    outputs: &mut Sequence<OwnedTensor<F>>,
+    rows: usize,
+    columns: usize,
+    beta_1: f32,
+    beta_2: f32,
+    rate: f32,
+    epsilon: f32,
+    l2: f32,
+    keep: f32,
+    #[define(F)] _dtype: ElemType,
+) {
+    if ABSOLUTE_POS >= rows * columns {
+        terminate!();
+    }
+    let numbers = read::<F>(
+        inputs,
+        ABSOLUTE_POS / columns,
+        ABSOLUTE_POS % columns,
+        4usize,
+    );
+    let parameter = *numbers.index(0);
+    let gradient = *numbers.index(1) + l2 * parameter;
+    let moment_1 = beta_1 * *numbers.index(2) + (1.0f32 - beta_1) * gradient;
+    let moment_2 = beta_2 * *numbers.index(3) + (1.0f32 - beta_2) * (gradient * gradient);
+    let delta = rate * moment_1 / (moment_2.sqrt() + epsilon);
+    outputs.index_mut(0)[ABSOLUTE_POS] = F::cast_from(keep * parameter - delta);
+    outputs.index_mut(1)[ABSOLUTE_POS] = F::cast_from(moment_1);
+    outputs.index_mut(2)[ABSOLUTE_POS] = F::cast_from(moment_2);
 }
 
 // The operations. The formulas: docs/maths.md.
@@ -658,5 +693,54 @@ impl Gradients for CubeBackend {
     ) -> CubeTensor {
         let [mean] = map::<SquaredErrorGrad, 2, 1>(Some(gradient), [mean, target]);
         mean
+    }
+}
+
+impl Updates for CubeBackend {
+    fn adam_step(
+        parameter: CubeTensor,
+        gradient: CubeTensor,
+        moment_1: CubeTensor,
+        moment_2: CubeTensor,
+        step: AdamStep,
+    ) -> (CubeTensor, CubeTensor, CubeTensor) {
+        let (client, dtype) = (parameter.client.clone(), parameter.dtype);
+        let [rows, columns]: [usize; 2] = parameter.shape().dims();
+        let outputs: [CubeTensor; 3] =
+            std::array::from_fn(|_| empty(&parameter, [rows, columns].into()));
+        let elements = rows * columns;
+        if elements > 0 {
+            let inputs = [parameter, gradient, moment_1, moment_2];
+            let address = address_type(inputs.iter().chain(&outputs));
+            let cube_dim = CubeDim::new(&client, elements);
+            let cube_count = calculate_cube_count_elemwise(&client, elements, cube_dim);
+            // SAFETY: a unit past the last element ends at once, and the strides are the tensors' own.
+            unsafe {
+                adam_kernel::launch_unchecked(
+                    &client,
+                    cube_count,
+                    cube_dim,
+                    address,
+                    inputs
+                        .into_iter()
+                        .map(CubeTensor::into_tensor_arg)
+                        .collect(),
+                    outputs
+                        .iter()
+                        .map(|output| output.clone().into_tensor_arg())
+                        .collect(),
+                    rows,
+                    columns,
+                    step.beta_1,
+                    step.beta_2,
+                    step.rate,
+                    step.epsilon,
+                    step.l2,
+                    step.keep,
+                    dtype_to_storage_type(dtype),
+                );
+            }
+        }
+        outputs.into()
     }
 }

@@ -7,6 +7,7 @@ use super::host::{
 use burn::backend::{Flex, TensorMetadata};
 use burn::tensor::{DType, TensorData, bf16, f16};
 use burn_flex::FlexTensor;
+use std::borrow::Cow;
 
 /// Runs `$body` with `$E` as the type that numbers of `$dtype` are kept in.
 macro_rules! with_storage {
@@ -57,6 +58,17 @@ impl HostBackend for Flex {
             host::map(op, shape, gradient, sources)
                 .map(|numbers| FlexTensor::from_data(TensorData::new(numbers, shape)))
         })
+    }
+
+    fn numbers(tensor: &FlexTensor) -> Cow<'_, [f32]> {
+        match tensor.layout().contiguous_offsets() {
+            Some((start, end)) => Cow::Borrowed(&tensor.storage()[start..end]),
+            None => Cow::Owned(tensor.to_contiguous().storage().to_vec()),
+        }
+    }
+
+    fn from_numbers(numbers: Vec<f32>, shape: [usize; 2]) -> FlexTensor {
+        FlexTensor::from_data(TensorData::new(numbers, shape))
     }
 }
 

@@ -26,6 +26,7 @@
 
 pub mod reference;
 
+pub(crate) mod adam;
 mod autodiff;
 #[cfg(feature = "gpu")]
 mod cube;
@@ -39,6 +40,8 @@ mod ndarray;
 #[allow(deprecated)]
 #[cfg_attr(not(any(feature = "gpu", feature = "host")), allow(unused))] // without any backend
 mod ops;
+#[cfg(feature = "host")]
+pub(crate) mod patches;
 mod philox;
 #[cfg_attr(not(any(feature = "gpu", feature = "host")), allow(unused))]
 mod series;

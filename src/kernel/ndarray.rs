@@ -41,6 +41,22 @@ impl HostBackend for NdArray {
         host::map(op, shape, gradient.as_ref().map(Array::source), sources)
             .map(|numbers| NdArrayTensor::from_data(TensorData::new(numbers, shape)))
     }
+
+    fn numbers(tensor: &NdArrayTensor) -> Cow<'_, [f32]> {
+        let array = Array::new(tensor);
+        let [rows, columns]: [usize; 2] = tensor.shape().dims();
+        let [down, right] = array.strides;
+        if [down, right] == [columns as isize, 1] {
+            return array.numbers;
+        }
+        let at = |row, column| array.numbers[row * down as usize + column * right as usize];
+        let row = |row| (0..columns).map(move |column| at(row, column));
+        (0..rows).flat_map(row).collect()
+    }
+
+    fn from_numbers(numbers: Vec<f32>, shape: [usize; 2]) -> NdArrayTensor {
+        NdArrayTensor::from_data(TensorData::new(numbers, shape))
+    }
 }
 
 /// The numbers of an array and how they lie.

@@ -4,6 +4,7 @@
 //! the lazy Fusion backend know the outputs' shapes. [`Operations`] is differentiable (autodiff.rs), its
 //! gradients are [`Gradients`]. Only [`super::has_kernel`] may be trusted to call a backend that is here.
 
+use super::adam::AdamStep;
 use burn::backend::{Backend, backend_extension, tensor::FloatTensor};
 
 /// The operations. See the functions of the same names in [`crate::kernel`].
@@ -119,6 +120,27 @@ pub trait Gradients: Backend {
         mean: FloatTensor<Self>,
         target: FloatTensor<Self>,
     ) -> FloatTensor<Self>;
+}
+
+/// What an optimizer does with one parameter. No graph goes through it.
+#[backend_extension(
+    Cube: cfg(feature = "gpu"),
+    Flex: cfg(feature = "flex"),
+    NdArray: cfg(feature = "ndarray"),
+    Fusion: cfg(feature = "gpu"),
+)]
+pub trait Updates: Backend {
+    /// The parameter and its two moments after the step.
+    #[fusion(meta = |parameter, _gradient, moment_1, moment_2, _step| {
+        (parameter.clone(), moment_1.clone(), moment_2.clone())
+    })]
+    fn adam_step(
+        parameter: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        moment_1: FloatTensor<Self>,
+        moment_2: FloatTensor<Self>,
+        step: AdamStep,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 }
 
 /// One number for each row.

@@ -4,7 +4,7 @@
 //! around a fault of burn 0.22.1: under Fusion, a chain of elementwise operations on the output of a
 //! convolution with one channel reads the wrong elements (docs/architecture.md has the reproduction).
 
-use super::{broadcast_rows, event_len, philox, rows, sum_event};
+use super::{adam::AdamStep, broadcast_rows, event_len, philox, rows, sum_event};
 use burn::tensor::{Tensor, TensorData, activation::log_sigmoid};
 
 /// `ln(2 pi)`.
@@ -94,4 +94,22 @@ pub fn gaussian_nll_fixed<const D: usize>(
 /// See [`kernel::squared_error`](super::squared_error).
 pub fn squared_error<const D: usize>(mean: Tensor<D>, target: Tensor<D>) -> Tensor<1> {
     sum_event((rows(target) - rows(mean)).square())
+}
+
+/// See [`adam_step`](super::adam::adam_step).
+pub(crate) fn adam_step<const D: usize>(
+    parameter: Tensor<D>,
+    gradient: Tensor<D>,
+    [moment_1, moment_2]: [Tensor<D>; 2],
+    step: AdamStep,
+) -> (Tensor<D>, [Tensor<D>; 2]) {
+    let gradient = gradient + parameter.clone().mul_scalar(step.l2);
+    let moment_1 =
+        moment_1.mul_scalar(step.beta_1) + gradient.clone().mul_scalar(1.0 - step.beta_1);
+    let moment_2 =
+        moment_2.mul_scalar(step.beta_2) + gradient.square().mul_scalar(1.0 - step.beta_2);
+    let scale = moment_2.clone().sqrt().add_scalar(step.epsilon);
+    let parameter =
+        parameter.mul_scalar(step.keep) - (moment_1.clone() / scale).mul_scalar(step.rate);
+    (parameter, [moment_1, moment_2])
 }

@@ -1,4 +1,5 @@
-use super::{GaussianHead, Head, check_layers, check_width, event_size};
+use super::maps::{KERNEL, PADDING, STRIDE, double, extra, finish, halve};
+use super::{GaussianHead, Head, bias, check_layers, check_width, event_size};
 use crate::error::{Error, Result};
 use crate::kernel::laid_out;
 use crate::traits::{Decoder, Encoder};
@@ -9,12 +10,6 @@ use burn::nn::conv::{Conv2d, Conv2dConfig, ConvTranspose2d, ConvTranspose2dConfi
 use burn::nn::norm::{Normalization, NormalizationConfig};
 use burn::nn::{BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::{Device, Tensor};
-
-/// Every convolution here is 3x3 with stride 2 and padding 1: a side of `n` pixels becomes
-/// `ceil(n / 2)`, for any `n`.
-pub(super) const KERNEL: [usize; 2] = [3, 3];
-pub(super) const STRIDE: [usize; 2] = [2, 2];
-pub(super) const PADDING: [usize; 2] = [1, 1];
 
 /// Configuration of a [`ConvEncoder`].
 ///
@@ -129,7 +124,8 @@ impl<H: Head> Encoder for ConvEncoder<H> {
 
     fn encode(&self, input: Tensor<4>) -> H::Code {
         let layer = |x, (conv, norm): (&Conv2d, &Normalization)| {
-            self.activation.forward(norm.forward(conv.forward(x)))
+            let x = halve(x, conv.weight.val(), bias(&conv.bias));
+            finish(x, Some(norm), &self.activation)
         };
         let maps = self.convs.iter().zip(&self.norms).fold(input, layer);
         let features = self.dense.forward(maps.flatten(1, 3));
@@ -146,12 +142,6 @@ pub(super) fn halving(inputs: usize, outputs: usize, device: &Device) -> Conv2d 
             vertical, horizontal, vertical, horizontal,
         ))
         .init(device)
-}
-
-/// How many pixels a transposed convolution adds, so that a side of `ceil(n / 2)` becomes `n` again:
-/// (m - 1) * 2 - 2 + 3 + extra is 2m - 1 + extra.
-pub(super) fn extra(side: usize) -> usize {
-    1 - side % 2
 }
 
 /// Configuration of a [`ConvDecoder`]: the mirror image of [`ConvEncoderConfig`].
@@ -261,15 +251,15 @@ impl Decoder for ConvDecoder {
         let mut dense = self.dense.iter();
         let last = dense.next_back().expect("the one that makes the map");
         let x = dense.fold(latent, |x, layer| self.activation.forward(layer.forward(x)));
-        let mut x = last.forward(x).reshape([batch, channels, height, width]);
-        if let Some(norm) = &self.code_norm {
-            x = norm.forward(x);
-        }
-        x = self.activation.forward(x);
+        let x = last.forward(x).reshape([batch, channels, height, width]);
+        let mut x = finish(x, self.code_norm.as_ref(), &self.activation);
         for (level, conv) in self.convs.iter().enumerate() {
-            x = conv.forward(x);
+            let [_, _, height, width] = x.dims();
+            let [more_rows, more_columns] = conv.padding_out;
+            let sides = [2 * height - 1 + more_rows, 2 * width - 1 + more_columns];
+            x = double(x, conv.weight.val(), bias(&conv.bias), sides);
             if let Some(norm) = self.norms.get(level) {
-                x = self.activation.forward(norm.forward(x));
+                x = finish(x, Some(norm), &self.activation);
             }
         }
         laid_out(x)

@@ -1,10 +1,10 @@
-use super::check_width;
-use super::conv::{KERNEL, PADDING, Plan, STRIDE, extra, halving};
+use super::conv::{Plan, halving};
 use super::critic::{
-    JointCritic, MlpCriticConfig, bias, check_feature_layer, leaky_relu, refuse_feature_layer,
-    score_of,
+    JointCritic, MlpCriticConfig, check_feature_layer, leaky_relu, refuse_feature_layer, score_of,
 };
+use super::maps::{KERNEL, double, halve};
 use super::spectral::SpectralNorm;
+use super::{bias, check_width};
 use crate::error::Result;
 use crate::kernel::laid_out;
 use crate::traits::{Critic, FeatureCritic, InputGradient};
@@ -12,8 +12,6 @@ use burn::config::Config;
 use burn::module::Module;
 use burn::nn::conv::Conv2d;
 use burn::nn::{Linear, LinearConfig};
-use burn::tensor::module::{conv_transpose2d, conv2d};
-use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 use burn::tensor::{Device, Tensor};
 
 /// Configuration of a [`ConvCritic`].
@@ -153,8 +151,7 @@ impl ConvBody {
         let mut slopes = Vec::with_capacity(weights.len());
         let layers = self.convs.iter().zip(weights);
         let maps = layers.fold(input, |x, (conv, weight)| {
-            let options = ConvOptions::new(STRIDE, PADDING, [1, 1], 1);
-            let x = conv2d(x, weight.clone(), bias(&conv.bias), options);
+            let x = halve(x, weight.clone(), bias(&conv.bias));
             let (x, slope) = leaky_relu(x, self.negative_slope);
             slopes.push(slope);
             x
@@ -225,8 +222,7 @@ impl InputGradient for ConvCritic {
         let gradient = last.reshape([1, filters, rows, columns]);
         let back = weights.into_iter().zip(slopes).zip(sides).rev();
         let gradient = back.fold(gradient, |gradient, ((weight, slope), side)| {
-            let options = ConvTransposeOptions::new(STRIDE, PADDING, side.map(extra), [1, 1], 1);
-            conv_transpose2d(gradient * slope, weight, None, options)
+            double(gradient * slope, weight, None, side)
         });
         (score, laid_out(gradient))
     }

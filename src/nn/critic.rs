@@ -1,10 +1,10 @@
 use super::spectral::SpectralNorm;
-use super::{check_layers, check_width, event_size};
+use super::{bias, check_layers, check_width, event_size};
 use crate::error::{Error, Result};
 use crate::kernel::rows;
 use crate::traits::{Critic, FeatureCritic, InputGradient};
 use burn::config::Config;
-use burn::module::{Module, Param};
+use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::module::linear;
 use burn::tensor::{Device, Tensor};
@@ -158,10 +158,6 @@ impl<const D: usize> MlpCritic<D> {
 /// The logits of a last layer whose weights are applied as `weight`.
 pub(super) fn score_of(layer: &Linear, hidden: Tensor<2>, weight: Tensor<2>) -> Tensor<1> {
     linear(hidden, weight, bias(&layer.bias)).squeeze_dim(1)
-}
-
-pub(super) fn bias(bias: &Option<Param<Tensor<1>>>) -> Option<Tensor<1>> {
-    bias.as_ref().map(|bias| bias.val())
 }
 
 impl<const D: usize> Critic for MlpCritic<D> {

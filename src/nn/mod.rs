@@ -25,6 +25,7 @@ mod frozen;
 mod gradient;
 mod head;
 mod initialize;
+mod maps;
 mod mlp;
 mod spectral;
 mod squashed;
@@ -47,6 +48,8 @@ pub(crate) use trained::is_trained;
 pub use warmup::Warmup;
 
 use crate::error::{Error, Result};
+use burn::module::Param;
+use burn::tensor::Tensor;
 
 /// The most weights that one layer may ask for: 2^28, a gibibyte in f32. More is a typing error.
 const MAX_WEIGHTS: usize = 1 << 28;
@@ -87,4 +90,9 @@ fn check_layers(part: &str, widths: &[usize]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The bias of a layer, where it has one.
+fn bias(bias: &Option<Param<Tensor<1>>>) -> Option<Tensor<1>> {
+    bias.as_ref().map(|bias| bias.val())
 }

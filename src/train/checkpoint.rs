@@ -1,18 +1,28 @@
+use super::Guard;
 use crate::error::{Error, Result};
 use burn::module::Module;
 use burn::optim::OptimizerRecord;
 use burn::optim::lr_scheduler::LrSchedulerRecord;
 use burn::store::ModuleRecord;
-use burn::train::checkpoint::{Checkpoint, FileCheckpointer};
+use burn::store::burn_pack::AtomicFile;
+use burn::tensor::Bytes;
+use burn::train::checkpoint::{Checkpoint, Checkpointer, CheckpointerError};
 use burn::train::{LearnerModel, SupervisedTraining};
+use sha2::{Digest, Sha256};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// The folder of a run's checkpoints: for each of the last epochs, the weights, the optimizer and
 /// the scheduler.
 ///
-/// burn writes every file under another name and renames it when it is whole, and an epoch counts
-/// when it has all three, so a run that is killed in the middle of a checkpoint resumes from the one
-/// before.
+/// A file is written under another name, synced, and renamed when it is whole, and an epoch counts when it has
+/// all three. So a run that is killed in the middle of a checkpoint, or finds the disk full, resumes from the
+/// one before. Each file ends in a SHA-256 checksum of its content and its name: one that was cut, changed,
+/// renamed or put there by something else is refused. (It is burn's own file but for that end, and burn can
+/// read it.)
+///
+/// The state of the random streams needs no file: a [`TensorLoader`](crate::data::TensorLoader) derives them
+/// from the seed and the number of the epoch.
 #[derive(Clone, Debug)]
 pub struct Checkpoints {
     folder: PathBuf,
@@ -30,21 +40,27 @@ impl Checkpoints {
         }
     }
 
-    /// Makes a training save its checkpoints here, and load them from here when it resumes.
+    /// Makes a training save its checkpoints here, and load them from here when it resumes. One that cannot be
+    /// saved stops the training through the guard, which names the file and the reason; those before it are
+    /// left as they are.
     pub fn register<M: LearnerModel>(
         &self,
         training: SupervisedTraining<M>,
+        guard: &Guard,
     ) -> SupervisedTraining<M> {
-        let file = |name| FileCheckpointer::new(&self.folder, name);
-        training.with_custom_checkpointers(file(MODEL), file(OPTIMIZER), file(SCHEDULER))
+        self.sweep();
+        let part = |part| Part {
+            folder: self.folder.clone(),
+            part,
+            guard: guard.clone(),
+        };
+        training.with_custom_checkpointers(part(MODEL), part(OPTIMIZER), part(SCHEDULER))
     }
 
     /// The epochs whose checkpoints are complete, in rising order.
     pub fn epochs(&self) -> Vec<usize> {
-        let names = std::fs::read_dir(&self.folder).into_iter().flatten();
-        let mut epochs: Vec<usize> = names
-            .filter_map(|entry| {
-                let name = entry.ok()?.file_name().into_string().ok()?;
+        let mut epochs: Vec<usize> = names(&self.folder)
+            .filter_map(|name| {
                 let epoch = name.strip_prefix(MODEL)?.strip_prefix('-')?;
                 epoch.strip_suffix(".bpk")?.parse().ok()
             })
@@ -52,7 +68,7 @@ impl Checkpoints {
                 let parts = [MODEL, OPTIMIZER, SCHEDULER];
                 parts
                     .iter()
-                    .all(|part| file(&self.folder, part, epoch).is_file())
+                    .all(|part| self.folder.join(name(part, epoch)).is_file())
             })
             .collect();
         epochs.sort_unstable();
@@ -67,8 +83,8 @@ impl Checkpoints {
     /// [`Error::Record`] naming the file that is missing, corrupt, or of another model.
     pub fn verify<M: Module>(&self, epoch: usize, model: &M) -> Result<()> {
         self.load_model(epoch, model.clone())?;
-        self.load::<OptimizerRecord>(OPTIMIZER, epoch)?;
-        self.load::<LrSchedulerRecord>(SCHEDULER, epoch)?;
+        read::<OptimizerRecord>(&self.folder, OPTIMIZER, epoch)?;
+        read::<LrSchedulerRecord>(&self.folder, SCHEDULER, epoch)?;
         Ok(())
     }
 
@@ -78,27 +94,121 @@ impl Checkpoints {
     ///
     /// As [`verify`](Self::verify).
     pub fn load_model<M: Module>(&self, epoch: usize, model: M) -> Result<M> {
-        let weights = self.load::<ModuleRecord>(MODEL, epoch)?;
+        let weights = read::<ModuleRecord>(&self.folder, MODEL, epoch)?;
         model.try_load_record(weights).map_err(|error| {
             let reason = format!("does not fit this model: {error}");
-            Error::record(file(&self.folder, MODEL, epoch), reason)
+            Error::record(self.folder.join(name(MODEL, epoch)), reason)
         })
     }
 
-    fn load<R: Checkpoint>(&self, part: &str, epoch: usize) -> Result<R> {
-        let path = file(&self.folder, part, epoch);
-        let reason = match R::load(path.clone()) {
-            Ok(record) => return Ok(record),
-            Err(error) => error.to_string(),
-        };
-        let hint = "remove it to resume from the epoch before, or start anew in another folder";
-        Err(Error::record(
-            path,
-            format!("cannot be read ({reason}); {hint}"),
-        ))
+    /// Removes what a process that was killed left half written.
+    fn sweep(&self) {
+        for unfinished in names(&self.folder).filter(|name| {
+            let parts = [MODEL, OPTIMIZER, SCHEDULER];
+            let ours = parts.iter().any(|part| name.starts_with(part));
+            ours && name.contains(".bpk.") && name.ends_with(".tmp")
+        }) {
+            // One that cannot be removed is in nobody's way.
+            let _ = std::fs::remove_file(self.folder.join(unfinished));
+        }
     }
 }
 
-fn file(folder: &Path, part: &str, epoch: usize) -> PathBuf {
-    folder.join(format!("{part}-{epoch}.bpk"))
+/// The files of one kind, one for each epoch.
+struct Part {
+    folder: PathBuf,
+    part: &'static str,
+    guard: Guard,
+}
+
+impl<R: Checkpoint> Checkpointer<R> for Part {
+    fn save(&self, epoch: usize, record: R) -> Result<(), CheckpointerError> {
+        if let Err(error) = write(&self.folder, self.part, epoch, record) {
+            let reason = format!("the checkpoint of epoch {epoch} cannot be saved: {error}");
+            self.guard.stop(&reason);
+        }
+        Ok(())
+    }
+
+    fn delete(&self, epoch: usize) -> Result<(), CheckpointerError> {
+        match std::fs::remove_file(self.folder.join(name(self.part, epoch))) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(CheckpointerError::IOError(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn restore(&self, epoch: usize) -> Result<R, CheckpointerError> {
+        read(&self.folder, self.part, epoch)
+            .map_err(|error| CheckpointerError::Unknown(error.to_string()))
+    }
+}
+
+fn name(part: &str, epoch: usize) -> String {
+    format!("{part}-{epoch}.bpk")
+}
+
+/// The names of the files in a folder; none of one that cannot be read.
+fn names(folder: &Path) -> impl Iterator<Item = String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten();
+    entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+}
+
+/// What comes before the checksum.
+const TAG: &[u8; 8] = b"\0sha256\0";
+const SEAL: usize = TAG.len() + 32;
+
+/// The end of a file of this name with this content.
+fn seal(name: &str, content: &[u8]) -> [u8; SEAL] {
+    let digest = Sha256::new_with_prefix(name)
+        .chain_update([0])
+        .chain_update(content)
+        .finalize();
+    let mut seal = [0; SEAL];
+    seal[..TAG.len()].copy_from_slice(TAG);
+    seal[TAG.len()..].copy_from_slice(&digest);
+    seal
+}
+
+fn write(folder: &Path, part: &str, epoch: usize, record: impl Checkpoint) -> Result<()> {
+    let name = name(part, epoch);
+    let path = folder.join(&name);
+    let content = record
+        .checkpoint_into_bytes()
+        .map_err(|error| Error::record(&path, error.to_string()))?;
+    std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
+    let (target, mut file) =
+        AtomicFile::create(&path).map_err(|error| Error::record(&path, error.to_string()))?;
+    file.write_all(&content)
+        .and_then(|()| file.write_all(&seal(&name, &content)))
+        .and_then(|()| file.sync_all())
+        .map_err(Error::io(&path))?;
+    drop(file);
+    target
+        .commit()
+        .map_err(|error| Error::record(&path, error.to_string()))
+}
+
+fn read<R: Checkpoint>(folder: &Path, part: &str, epoch: usize) -> Result<R> {
+    let name = name(part, epoch);
+    let path = folder.join(&name);
+    let refuse = |reason: String| {
+        let hint = "remove it to resume from the epoch before, or start anew in another folder";
+        Error::record(&path, format!("cannot be read ({reason}); {hint}"))
+    };
+    // Into memory, not mapped: what is checked is what is loaded, whatever becomes of the file.
+    let mut content = std::fs::read(&path).map_err(|error| refuse(error.to_string()))?;
+    let end = content.len().saturating_sub(SEAL);
+    if !content[end..].starts_with(TAG) {
+        return Err(refuse("it is cut short, or no checkpoint".to_string()));
+    }
+    if content[end..] != seal(&name, &content[..end]) {
+        return Err(refuse(
+            "its checksum is wrong: it was changed, or belongs elsewhere".to_string(),
+        ));
+    }
+    content.truncate(end);
+    R::checkpoint_from_bytes(Bytes::from_bytes_vec(content))
+        .map_err(|error| refuse(error.to_string()))
 }

@@ -37,7 +37,7 @@
 //!     .with_application_logger(None)
 //!     .renderer(Box::new(ProgressLines::new(Duration::from_secs(10))))
 //!     .num_epochs(2);
-//! let training = Checkpoints::new(folder.join("checkpoint")).register(training);
+//! let training = Checkpoints::new(folder.join("checkpoint")).register(training, &guard);
 //! let result = training.launch(Learner::new(vae, AdamConfig::new().init(), 1e-3));
 //!
 //! assert!(result.error.is_none() && guard.reason().is_none());
@@ -47,6 +47,7 @@
 //! # Ok::<(), burn_generative::Error>(())
 //! ```
 
+mod adam;
 mod checkpoint;
 mod guard;
 mod history;
@@ -54,6 +55,7 @@ mod metric;
 mod progress;
 mod watch;
 
+pub use adam::{FusedAdam, FusedAdamConfig};
 pub use checkpoint::Checkpoints;
 pub use guard::Guard;
 pub use history::{Epoch, History};

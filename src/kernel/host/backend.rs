@@ -1,15 +1,20 @@
 //! The operations on every backend whose tensors this processor can read.
 
 use super::{
-    Pointwise,
+    Pointwise, patches,
     pointwise::{
         BernoulliNll, BernoulliNllGrad, GaussianKl, GaussianKlBetween, GaussianKlBetweenGrad,
         GaussianKlGrad, GaussianNll, GaussianNllGrad, Reparameterize, ReparameterizeGrad,
         SquaredError, SquaredErrorGrad,
     },
 };
-use crate::kernel::ops::{Gradients, Operations};
+use crate::kernel::{
+    adam::AdamStep,
+    ops::{Gradients, Operations, Updates},
+    patches::{Patches, Windows},
+};
 use burn::backend::{Backend, tensor::FloatTensor};
+use std::borrow::Cow;
 
 /// An argument of a kernel.
 pub(crate) enum Argument<'a, T> {
@@ -35,6 +40,12 @@ pub(crate) trait HostBackend: Backend {
         gradient: Option<&FloatTensor<Self>>,
         inputs: [Argument<FloatTensor<Self>>; IN],
     ) -> [FloatTensor<Self>; OUT];
+
+    /// The numbers of an `f32` tensor, row by row.
+    fn numbers(tensor: &FloatTensor<Self>) -> Cow<'_, [f32]>;
+
+    /// The tensor with these numbers.
+    fn from_numbers(numbers: Vec<f32>, shape: [usize; 2]) -> FloatTensor<Self>;
 }
 
 type T<B> = FloatTensor<B>;
@@ -121,5 +132,30 @@ impl<B: HostBackend> Gradients for B {
         let inputs = [&mean, &target].map(Argument::Tensor);
         let [mean] = B::map(SquaredErrorGrad, Some(&gradient), inputs);
         mean
+    }
+}
+
+impl<B: HostBackend> Updates for B {
+    fn adam_step(
+        parameter: T<B>,
+        gradient: T<B>,
+        moment_1: T<B>,
+        moment_2: T<B>,
+        step: AdamStep,
+    ) -> (T<B>, T<B>, T<B>) {
+        let inputs = [&parameter, &gradient, &moment_1, &moment_2].map(Argument::Tensor);
+        B::map(step, None, inputs).into()
+    }
+}
+
+impl<B: HostBackend> Patches for B {
+    fn im2col(map: T<B>, windows: Windows) -> T<B> {
+        let columns = patches::im2col(&B::numbers(&map), windows);
+        B::from_numbers(columns, windows.columns_shape())
+    }
+
+    fn col2im(columns: T<B>, windows: Windows) -> T<B> {
+        let map = patches::col2im(&B::numbers(&columns), windows);
+        B::from_numbers(map, windows.map_shape())
     }
 }

@@ -7,6 +7,7 @@
 
 pub(crate) mod backend;
 mod math;
+mod patches;
 mod pointwise;
 mod simd;
 
@@ -217,31 +218,36 @@ impl Tiling {
     /// Calls `work` with ranges that cover all tiles, from several threads where that pays.
     fn run(&self, work: impl Fn(Range<usize>) + Sync) {
         let tiles = self.rows.div_ceil(self.rows_of_tile) * self.tiles_across();
-        let tasks = self.elements() / ELEMENTS_PER_TASK;
-        let threads = rayon::current_num_threads().min(tasks / 2);
-        if threads < 2 {
-            return work(0..tiles);
-        }
-        // The calling thread takes tasks too, from the first moment on: rayon's own threads may be asleep,
-        // and waking them takes as long as a small matrix.
-        let tasks = tasks.min(8 * threads);
-        let next = AtomicUsize::new(0);
-        let take = || {
-            loop {
-                let task = next.fetch_add(1, Ordering::Relaxed);
-                if task >= tasks {
-                    break;
-                }
-                work(tiles * task / tasks..tiles * (task + 1) / tasks);
-            }
-        };
-        rayon::in_place_scope(|scope| {
-            for _ in 1..threads {
-                scope.spawn(|_| take());
-            }
-            take();
-        });
+        share(tiles, self.elements(), work);
     }
+}
+
+/// Calls `work` with ranges that cover `0..units`, from several threads where there are elements enough.
+fn share(units: usize, elements: usize, work: impl Fn(Range<usize>) + Sync) {
+    let tasks = elements / ELEMENTS_PER_TASK;
+    let threads = rayon::current_num_threads().min(tasks / 2);
+    if threads < 2 {
+        return work(0..units);
+    }
+    // The calling thread takes tasks too, from the first moment on: rayon's own threads may be asleep,
+    // and waking them takes as long as a small matrix.
+    let tasks = tasks.min(8 * threads);
+    let next = AtomicUsize::new(0);
+    let take = || {
+        loop {
+            let task = next.fetch_add(1, Ordering::Relaxed);
+            if task >= tasks {
+                break;
+            }
+            work(units * task / tasks..units * (task + 1) / tasks);
+        }
+    };
+    rayon::in_place_scope(|scope| {
+        for _ in 1..threads {
+            scope.spawn(|_| take());
+        }
+        take();
+    });
 }
 
 /// The start of an output that several threads write, each to places of its own.
@@ -382,8 +388,9 @@ fn evaluate<const FMA: bool, P: Pointwise<IN, OUT>, const IN: usize, const OUT: 
     match OUT {
         1 => write_1::<FMA, P, IN, OUT>(op, gradients, inputs, next()),
         2 => write_2::<FMA, P, IN, OUT>(op, gradients, inputs, next(), next()),
+        3 => write_3::<FMA, P, IN, OUT>(op, gradients, inputs, next(), next(), next()),
         4 => write_4::<FMA, P, IN, OUT>(op, gradients, inputs, next(), next(), next(), next()),
-        _ => unreachable!("a kernel has one, two or four outputs"),
+        _ => unreachable!("a kernel has one to four outputs"),
     }
 }
 
@@ -411,6 +418,7 @@ macro_rules! write {
 
 write!(write_1, 0: a);
 write!(write_2, 0: a, 1: b);
+write!(write_3, 0: a, 1: b, 2: c);
 write!(write_4, 0: a, 1: b, 2: c, 3: d);
 
 /// The sum, in lanes that the compiler can keep in vectors.

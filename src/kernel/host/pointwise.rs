@@ -4,7 +4,7 @@ use super::{
     Pointwise,
     math::{exp, exp_excess, exp_m1, sigmoid, softplus_tail},
 };
-use crate::kernel::reference::LN_2PI;
+use crate::kernel::{adam::AdamStep, reference::LN_2PI};
 
 /// `mean + e^(log_var / 2) noise`.
 #[derive(Clone, Copy)]
@@ -158,5 +158,17 @@ impl Pointwise<2, 1> for SquaredErrorGrad {
     #[inline(always)]
     fn apply<const FMA: bool>(self, gradient: f32, [mean, target]: [f32; 2]) -> [f32; 1] {
         [gradient * (2.0 * (mean - target))]
+    }
+}
+
+impl Pointwise<4, 3> for AdamStep {
+    #[inline(always)]
+    fn apply<const FMA: bool>(self, _: f32, inputs: [f32; 4]) -> [f32; 3] {
+        let [parameter, gradient, moment_1, moment_2] = inputs;
+        let gradient = gradient + self.l2 * parameter;
+        let moment_1 = self.beta_1 * moment_1 + (1.0 - self.beta_1) * gradient;
+        let moment_2 = self.beta_2 * moment_2 + (1.0 - self.beta_2) * (gradient * gradient);
+        let delta = self.rate * moment_1 / (moment_2.sqrt() + self.epsilon);
+        [self.keep * parameter - delta, moment_1, moment_2]
     }
 }

@@ -1,0 +1,65 @@
+//! One step of Adam for one parameter, in one pass over memory.
+
+use super::{assert_match, from_rows, has_kernel, ops::Updates, reference, rows};
+use burn::backend::Dispatch;
+use burn::tensor::Tensor;
+
+/// The numbers of a step, the same for all elements:
+///
+/// ```text
+/// g = gradient + l2 p
+/// m = beta_1 m + (1 - beta_1) g
+/// v = beta_2 v + (1 - beta_2) g^2
+/// p = keep p - rate m / (sqrt(v) + epsilon)
+/// ```
+///
+/// with the corrections of both moments' bias in `rate` and `epsilon`.
+#[derive(Clone, Copy, Debug)]
+pub struct AdamStep {
+    /// Decay of the first moment.
+    pub beta_1: f32,
+    /// Decay of the second moment.
+    pub beta_2: f32,
+    /// The learning rate, corrected.
+    pub rate: f32,
+    /// What keeps the division finite, corrected.
+    pub epsilon: f32,
+    /// Weight decay that goes through the moments.
+    pub l2: f32,
+    /// What a decoupled weight decay leaves of the parameter.
+    pub keep: f32,
+}
+
+/// A parameter and its two moments after a step. The parameter and its gradient are those of a tensor
+/// without a graph.
+///
+/// # Panics
+///
+/// If a shape differs.
+pub(crate) fn adam_step<const D: usize>(
+    parameter: Tensor<D>,
+    gradient: Tensor<D>,
+    moments: [Tensor<D>; 2],
+    step: AdamStep,
+) -> (Tensor<D>, [Tensor<D>; 2]) {
+    const NAME: &str = "adam_step";
+    let [moment_1, moment_2] = &moments;
+    assert_match(NAME, ("parameter", &parameter), ("gradient", &gradient));
+    assert_match(NAME, ("parameter", &parameter), ("moment_1", moment_1));
+    assert_match(NAME, ("parameter", &parameter), ("moment_2", moment_2));
+    if !has_kernel(&parameter) {
+        return reference::adam_step(parameter, gradient, moments, step);
+    }
+    let shape = parameter.shape();
+    let [moment_1, moment_2] = moments.map(|moment| rows(moment).into_dispatch());
+    let (parameter, moment_1, moment_2) = Dispatch::adam_step(
+        rows(parameter).into_dispatch(),
+        rows(gradient).into_dispatch(),
+        moment_1,
+        moment_2,
+        step,
+    );
+    let [parameter, moment_1, moment_2] =
+        [parameter, moment_1, moment_2].map(|tensor| from_rows(tensor, shape.clone()));
+    (parameter, [moment_1, moment_2])
+}
