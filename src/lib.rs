@@ -71,6 +71,7 @@
 #![warn(missing_docs)]
 
 pub mod error;
+mod file;
 pub mod kernel;
 pub mod traits;
 
@@ -82,6 +83,7 @@ pub mod nn;
 pub mod loss;
 
 pub mod model;
+pub mod weights;
 
 #[cfg(feature = "train")]
 pub mod train;

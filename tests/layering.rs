@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// `data` and `plot` stand side by side on top.
-const LAYERS: [&[&str]; 10] = [
+const LAYERS: [&[&str]; 12] = [
     &["error"],
+    &["file"],
     &["kernel"],
     &["traits"],
     &["distribution"],
@@ -13,6 +14,7 @@ const LAYERS: [&[&str]; 10] = [
     &["nn"],
     &["loss"],
     &["model"],
+    &["weights"],
     &["train"],
     &["data", "plot"],
 ];

@@ -6,7 +6,6 @@ use burn::module::ParamGroup;
 use burn::optim::ModuleOptimizer;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::prelude::*;
-use burn::store::{ModuleSnapshot, SafetensorsStore};
 use burn::train::checkpoint::KeepLastNCheckpoints;
 use burn::train::{InferenceStep, Learner, LearnerModel, SupervisedTraining, TrainStep};
 use burn_generative::data::{Items, TensorLoader, mnist::Mnist};
@@ -16,7 +15,7 @@ use burn_generative::train::{
     Checkpoints, CriticWatch, Epoch, Guard, History, ProgressLines, TermMetric,
 };
 use burn_generative::traits::{AdversarialLoss, Support};
-use burn_generative::{Error, Result};
+use burn_generative::{Error, Result, weights};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -402,11 +401,7 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
 
     /// Writes the weights, in burn's own format and in SafeTensors, and says what the last epoch came to.
     pub fn finish<M: Module>(&self, model: &M, epochs: &[Epoch]) -> Result<()> {
-        let path = self.out.path("model.safetensors");
-        let mut store = SafetensorsStore::from_file(&path).overwrite(true);
-        model
-            .save_into(&mut store)
-            .map_err(|error| Error::record(&path, error.to_string()))?;
+        weights::save(model, self.out.path("model.safetensors"))?;
         let path = self.out.path("model.bpk");
         model
             .clone()

@@ -1,15 +1,13 @@
 use super::Guard;
 use crate::error::{Error, Result};
+use crate::file;
 use burn::module::Module;
 use burn::optim::OptimizerRecord;
 use burn::optim::lr_scheduler::LrSchedulerRecord;
 use burn::store::ModuleRecord;
-use burn::store::burn_pack::AtomicFile;
 use burn::tensor::Bytes;
 use burn::train::checkpoint::{Checkpoint, Checkpointer, CheckpointerError};
 use burn::train::{LearnerModel, SupervisedTraining};
-use sha2::{Digest, Sha256};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// The folder of a run's checkpoints: for each of the last epochs, the weights, the optimizer and
@@ -161,13 +159,9 @@ const SEAL: usize = TAG.len() + 32;
 
 /// The end of a file of this name with this content.
 fn seal(name: &str, content: &[u8]) -> [u8; SEAL] {
-    let digest = Sha256::new_with_prefix(name)
-        .chain_update([0])
-        .chain_update(content)
-        .finalize();
     let mut seal = [0; SEAL];
     seal[..TAG.len()].copy_from_slice(TAG);
-    seal[TAG.len()..].copy_from_slice(&digest);
+    seal[TAG.len()..].copy_from_slice(&file::sha256([name.as_bytes(), content]));
     seal
 }
 
@@ -178,16 +172,7 @@ fn write(folder: &Path, part: &str, epoch: usize, record: impl Checkpoint) -> Re
         .checkpoint_into_bytes()
         .map_err(|error| Error::record(&path, error.to_string()))?;
     std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
-    let (target, mut file) =
-        AtomicFile::create(&path).map_err(|error| Error::record(&path, error.to_string()))?;
-    file.write_all(&content)
-        .and_then(|()| file.write_all(&seal(&name, &content)))
-        .and_then(|()| file.sync_all())
-        .map_err(Error::io(&path))?;
-    drop(file);
-    target
-        .commit()
-        .map_err(|error| Error::record(&path, error.to_string()))
+    file::write(&path, &[&content, &seal(&name, &content)])
 }
 
 fn read<R: Checkpoint>(folder: &Path, part: &str, epoch: usize) -> Result<R> {
