@@ -142,13 +142,15 @@ struct Run {
 type ImageVae<E, D> = Vae<E, D, StandardNormal, Likelihood>;
 
 impl Run {
-    fn train<E, D>(self, encoder: E, decoder: D) -> Result<()>
+    fn train<E, D>(mut self, encoder: E, decoder: D) -> Result<()>
     where
         E: Encoder<Input = Tensor<4>, Code = DiagonalGaussian> + Module + 'static,
         D: Decoder<Latent = Tensor<2>, Output = Tensor<4>> + Module + 'static,
         ImageVae<E, D>: Module + Display,
     {
-        let (config, session) = (&self.config, &self.session);
+        let (config, session) = (&self.config, &mut self.session);
+        session.watch_posterior(config.latent_dim, config.warmup_steps);
+        let norm = session.watch_gradients();
         let vae = VaeConfig::new()
             .with_beta(config.beta)
             .with_warmup_steps(config.warmup_steps)
@@ -161,7 +163,7 @@ impl Run {
             )?;
         initialize(&vae);
         let [train, test] = session.images(vae.support())?;
-        let optimizer = FusedAdamConfig::new().init()?;
+        let optimizer = FusedAdamConfig::new().build()?.watched_by(&norm).into();
         let terms = ["reconstruction", "kl"];
         let (vae, epochs) = session.train(
             vae,
@@ -171,8 +173,8 @@ impl Run {
             [&train, &test],
         )?;
         self.draw(&vae, test)?;
-        session.save_curves(&terms, &epochs)?;
-        session.finish(&vae, &epochs)
+        self.session.save_curves(&terms, &epochs)?;
+        self.session.finish(&vae, &epochs)
     }
 
     fn draw<E, D>(&self, vae: &ImageVae<E, D>, test: Tensor<4>) -> Result<()>

@@ -159,6 +159,21 @@ pub trait Posterior {
     fn kl_to_standard_normal(&self) -> Option<Tensor<1>> {
         None
     }
+
+    /// What can be watched of each latent coordinate, if there are any: none by default.
+    fn coordinates(&self) -> Option<Coordinates> {
+        None
+    }
+}
+
+/// What a posterior says of each latent coordinate, for each sample of a batch: what tells coordinates that carry
+/// information from those that do not.
+#[derive(Clone, Debug)]
+pub struct Coordinates {
+    /// The means, `[batch, latent]`.
+    pub mean: Tensor<2>,
+    /// `KL(q(z_i) || N(0, 1))` in nats, `[batch, latent]`.
+    pub kl: Tensor<2>,
 }
 
 /// A code that a model may take as a point: a point itself, or a posterior, of which it takes a sample.

@@ -119,6 +119,31 @@ fn a_latent_plane_is_walked_and_every_likelihood_and_architecture_runs() {
 }
 
 #[test]
+fn a_collapsed_posterior_is_said_after_the_warm_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("calm");
+    let calm = run(&out, &[]);
+    assert!(!String::from_utf8_lossy(&calm.stderr).contains("warning"));
+    let test = &epochs(&out)[1]["test"];
+    let active = test["active units"].as_f64().unwrap();
+    assert!((0.0..=4.0).contains(&active));
+    assert!(epochs(&out)[0]["train"]["gradient norm"].as_f64().unwrap() > 0.0);
+
+    // A thousand images are eight steps, and a posterior has a hundred beyond the warm-up.
+    let flags = ["--limit", "1000", "--beta", "1000", "--epochs", "20"];
+    for (warm_up, first_warning) in [("0", 14), ("40", 19)] {
+        let out = folder.path().join(warm_up);
+        let collapsed = run(&out, &[&flags[..], &["--warmup-steps", warm_up]].concat());
+        assert!(collapsed.status.success());
+        let warnings = String::from_utf8_lossy(&collapsed.stderr).into_owned();
+        let first = format!(
+            "warning: epoch {first_warning}: the posterior has collapsed: 0 of 4 latent coordinates"
+        );
+        assert!(warnings.starts_with(&first), "{warnings}");
+    }
+}
+
+#[test]
 fn a_run_resumes_after_its_last_finished_epoch() {
     let folder = tempfile::tempdir().unwrap();
     let [whole, parts] = ["whole", "parts"].map(|name| folder.path().join(name));

@@ -12,7 +12,8 @@ use burn_generative::data::{Items, TensorLoader, mnist::Mnist};
 use burn_generative::loss::Losses;
 use burn_generative::plot::{self, Series};
 use burn_generative::train::{
-    Checkpoints, CriticWatch, Epoch, Guard, History, ProgressLines, TermMetric,
+    ActiveUnits, Checkpoints, CriticWatch, Epoch, GradientNorm, Guard, History, KlPerCoordinate,
+    PosteriorWatch, ProgressLines, TermMetric,
 };
 use burn_generative::traits::{AdversarialLoss, Support};
 use burn_generative::{Error, Result, weights};
@@ -92,7 +93,16 @@ pub struct Session<C> {
     epochs: usize,
     resume: bool,
     summary: Arc<Summary>,
-    watch: Option<CriticWatch>,
+    watches: Watches,
+}
+
+/// What a run is warned about, and what is measured beside its losses.
+#[derive(Clone, Default)]
+struct Watches {
+    critic: Option<CriticWatch>,
+    /// And the epoch after which it counts.
+    posterior: Option<(PosteriorWatch, usize)>,
+    gradients: Option<GradientNorm>,
 }
 
 impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
@@ -128,7 +138,7 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
             epochs: args.epochs,
             resume: args.resume,
             summary: Arc::new(summary),
-            watch: None,
+            watches: Watches::default(),
         })
     }
 
@@ -149,7 +159,23 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
     /// Warns when the critic of a model with this objective wins outright. Its scores have no unit.
     pub fn watch_critic(&mut self, objective: &impl AdversarialLoss) {
         self.unit = "";
-        self.watch = Some(CriticWatch::new(objective, &self.device));
+        self.watches.critic = Some(CriticWatch::new(objective, &self.device));
+    }
+
+    /// Counts the active units of a posterior with so many coordinates, and warns when it has collapsed after
+    /// so many steps of warm-up.
+    pub fn watch_posterior(&mut self, latent_dim: usize, warmup_steps: usize) {
+        let steps = self.data.train.len().div_ceil(self.training.batch_size);
+        // A posterior also takes some steps to leave where it was drawn.
+        let warm_from = (warmup_steps + 100).div_ceil(steps);
+        self.watches.posterior = Some((PosteriorWatch::new(latent_dim), warm_from));
+    }
+
+    /// Measures the gradient's norm, of an optimizer that is given this.
+    pub fn watch_gradients(&mut self) -> GradientNorm {
+        let norm = GradientNorm::new("gradient norm", 50);
+        self.watches.gradients = Some(norm.clone());
+        norm
     }
 
     /// The learning rates of a model whose critic has one of its own.
@@ -197,7 +223,7 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
         let epochs = history.epochs();
         // Said again where the dashboard has covered it.
         if std::io::stdout().is_terminal() {
-            epochs.iter().for_each(|epoch| warn(self.watch, epoch));
+            epochs.iter().for_each(|epoch| warn(&self.watches, epoch));
         }
         Ok((model, epochs))
     }
@@ -265,6 +291,14 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
                 .metric_train_numeric(TermMetric::new(term, &guard))
                 .metric_valid_numeric(TermMetric::new(term, &guard));
         }
+        if self.watches.posterior.is_some() {
+            training = training
+                .metric_valid_numeric(ActiveUnits::new())
+                .metric_valid(KlPerCoordinate::new());
+        }
+        if let Some(norm) = &self.watches.gradients {
+            training = training.metric_train_numeric(norm.clone());
+        }
         training = checkpoints.register(training, &guard);
         if done > 0 {
             training = training.checkpoint(done);
@@ -301,20 +335,28 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
     fn recorder(&self, history: &History, guard: Guard, dashboard: bool) -> History {
         let (settings, out) = (self.settings.clone(), self.out.clone());
         let (origin, device) = (self.data.origin.clone(), self.device_name.clone());
-        let (total, summary, watch) = (self.epochs, self.summary.clone(), self.watch);
+        let (total, summary, watches) = (self.epochs, self.summary.clone(), self.watches.clone());
         history.clone().on_epoch(move |epochs| {
             if let Err(error) = out.metrics(&settings, &origin, &device, epochs) {
                 guard.stop(&error.to_string());
             }
             if let (Some(epoch), false) = (epochs.last(), dashboard) {
+                let active = match epoch.test.get(ActiveUnits::NAME) {
+                    Some(count) => format!(", {count} active units"),
+                    None => String::new(),
+                };
+                let left = match total - epoch.epoch {
+                    0 => String::new(),
+                    more => format!(", {:.0} s left", epoch.seconds * more as f64),
+                };
                 println!(
-                    "epoch {}/{total}: train {}; test {}; {:.1} s",
+                    "epoch {}/{total}: train {}; test {}{active}; {:.1} s{left}",
                     epoch.epoch,
                     summary(&epoch.train),
                     summary(&epoch.test),
                     epoch.seconds
                 );
-                warn(watch, epoch);
+                warn(&watches, epoch);
             }
         })
     }
@@ -419,12 +461,17 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
     }
 }
 
-fn warn(watch: Option<CriticWatch>, epoch: &Epoch) {
-    let loss = epoch.train.get("critic").copied();
-    let warning = watch
-        .zip(loss)
-        .and_then(|(watch, loss)| watch.warning(loss));
-    if let Some(warning) = warning {
+fn warn(watches: &Watches, epoch: &Epoch) {
+    let critic = watches
+        .critic
+        .zip(epoch.train.get("critic"))
+        .and_then(|(watch, &loss)| watch.warning(loss));
+    let posterior = watches
+        .posterior
+        .filter(|(_, warm_from)| epoch.epoch > *warm_from)
+        .zip(epoch.test.get(ActiveUnits::NAME))
+        .and_then(|((watch, _), &active)| watch.warning(active));
+    for warning in critic.into_iter().chain(posterior) {
         eprintln!("warning: epoch {}: {warning}", epoch.epoch);
     }
 }

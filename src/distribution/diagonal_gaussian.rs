@@ -1,6 +1,6 @@
 use crate::kernel;
 use crate::kernel::reference::LN_2PI;
-use crate::traits::{Code, Posterior};
+use crate::traits::{Code, Coordinates, Posterior};
 use burn::tensor::{Device, Distribution, Tensor};
 
 /// The smallest log-variance a [`DiagonalGaussian`] holds.
@@ -138,5 +138,12 @@ impl<const D: usize> Posterior for DiagonalGaussian<D> {
 
     fn kl_to_standard_normal(&self) -> Option<Tensor<1>> {
         Some(kernel::gaussian_kl(self.mean(), self.log_var()))
+    }
+
+    fn coordinates(&self) -> Option<Coordinates> {
+        let [mean, log_var] = [self.mean(), self.log_var()].map(kernel::rows);
+        let excess = log_var.clone().exp() - log_var - 1.0;
+        let kl = (mean.clone().square() + excess).mul_scalar(0.5);
+        Some(Coordinates { mean, kl })
     }
 }

@@ -1,3 +1,4 @@
+use crate::traits::Coordinates;
 use burn::tensor::Tensor;
 
 /// Every named term of a model's loss, per sample, and their total.
@@ -19,6 +20,7 @@ pub struct Losses {
     /// What is minimised, `[batch]`.
     pub total: Tensor<1>,
     terms: Vec<(&'static str, Tensor<1>)>,
+    coordinates: Option<Coordinates>,
 }
 
 impl Losses {
@@ -30,6 +32,7 @@ impl Losses {
         Self {
             total,
             terms: Vec::new(),
+            coordinates: None,
         }
     }
 
@@ -37,6 +40,18 @@ impl Losses {
     pub fn with_term(mut self, name: &'static str, value: Tensor<1>) -> Self {
         self.terms.push((name, value));
         self
+    }
+
+    /// Adds what the metrics of the latent watch.
+    pub fn with_coordinates(mut self, coordinates: Option<Coordinates>) -> Self {
+        self.coordinates = coordinates;
+        self
+    }
+
+    /// The latent coordinates of the batch, where the model has a posterior that knows them. A model adds them in
+    /// evaluation, not in training.
+    pub fn coordinates(&self) -> Option<&Coordinates> {
+        self.coordinates.as_ref()
     }
 
     /// The term of this name, `[batch]`; [`Losses::TOTAL`] names the total.
@@ -67,6 +82,10 @@ impl Losses {
                 .into_iter()
                 .map(|(name, value)| (name, value.without_autodiff()))
                 .collect(),
+            coordinates: self.coordinates.map(|coordinates| Coordinates {
+                mean: coordinates.mean.without_autodiff(),
+                kl: coordinates.kl.without_autodiff(),
+            }),
         }
     }
 }

@@ -143,9 +143,15 @@ where
     fn losses_at(&self, input: E::Input, posterior: &E::Code, z: LatentOf<E>) -> Losses {
         let reconstruction = self.likelihood.loss(self.decode(z.clone()), input);
         let kl = self.prior.kl(posterior, z);
+        let training = kl.device().is_autodiff();
         Losses::new(reconstruction.clone() + self.weigh(kl.clone()))
             .with_term("reconstruction", reconstruction)
             .with_term("kl", kl)
+            .with_coordinates(if training {
+                None
+            } else {
+                posterior.coordinates()
+            })
     }
 
     /// The KL's share of the total, `[batch]`.

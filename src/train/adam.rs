@@ -1,3 +1,4 @@
+use super::GradientNorm;
 use crate::error::{Error, Result};
 use crate::kernel::adam::{AdamStep, adam_step};
 use burn::config::Config;
@@ -56,6 +57,7 @@ impl FusedAdamConfig {
         }
         Ok(FusedAdam {
             config: self.clone(),
+            norm: None,
         })
     }
 
@@ -82,9 +84,10 @@ impl FusedAdamConfig {
 /// Equal to burn's `Adam` and `AdamW` to float tolerance, and its state is theirs: a run that was begun with
 /// either goes on with the other. (For AMSGrad and cautious weight decay take burn's.) On backends without
 /// this crate's kernels it is the same in plain tensor operations.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct FusedAdam {
     config: FusedAdamConfig,
+    norm: Option<GradientNorm>,
 }
 
 impl Optimizer for FusedAdam {
@@ -102,6 +105,9 @@ impl Optimizer for FusedAdam {
             None => (0, [grad.zeros_like(), grad.zeros_like()]),
         };
         let time = time + 1;
+        if let Some(norm) = &self.norm {
+            norm.see(time, &grad);
+        }
         let (tensor, [moment_1, moment_2]) =
             adam_step(tensor, grad, moments, self.numbers(lr, time));
         let momentum = AdaptiveMomentumState::new(time, moment_1, moment_2);
@@ -115,6 +121,14 @@ impl Optimizer for FusedAdam {
 }
 
 impl FusedAdam {
+    /// Lets a metric see the gradients that this optimizer steps along.
+    pub fn watched_by(self, norm: &GradientNorm) -> Self {
+        Self {
+            norm: Some(norm.clone()),
+            ..self
+        }
+    }
+
     /// The numbers of step `time`, which counts from 1.
     fn numbers(&self, lr: LearningRate, time: usize) -> AdamStep {
         let config = &self.config;

@@ -49,16 +49,20 @@
 
 mod adam;
 mod checkpoint;
+mod gradient;
 mod guard;
 mod history;
+mod latent;
 mod metric;
 mod progress;
 mod watch;
 
 pub use adam::{FusedAdam, FusedAdamConfig};
 pub use checkpoint::Checkpoints;
+pub use gradient::GradientNorm;
 pub use guard::Guard;
 pub use history::{Epoch, History};
+pub use latent::{ActiveUnits, KlPerCoordinate};
 pub use metric::TermMetric;
 pub use progress::ProgressLines;
-pub use watch::CriticWatch;
+pub use watch::{CriticWatch, PosteriorWatch};

@@ -18,6 +18,8 @@ pub struct ProgressLines {
     epochs: usize,
     split: String,
     items: usize,
+    started: Instant,
+    first: usize,
 }
 
 impl ProgressLines {
@@ -30,7 +32,32 @@ impl ProgressLines {
             epochs: 0,
             split: String::new(),
             items: 0,
+            started: Instant::now(),
+            first: 1,
         }
+    }
+
+    /// What is left to do, at the pace so far: the time of the training split stands for that of its epoch.
+    fn left(&self, processed: usize) -> Duration {
+        let share = match self.split == "train" {
+            true => processed as f64 / self.items.max(1) as f64,
+            false => 1.0,
+        };
+        let done = (self.epoch - self.first) as f64 + share.min(1.0);
+        let left = (self.epochs + 1 - self.first) as f64 - done;
+        self.started
+            .elapsed()
+            .mul_f64(left.max(0.0) / done.max(1e-3))
+    }
+}
+
+/// Minutes and seconds, or hours, minutes and seconds.
+pub(crate) fn clock(time: Duration) -> String {
+    let seconds = time.as_secs_f64().round() as u64;
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match hours {
+        0 => format!("{minutes}:{seconds:02}"),
+        _ => format!("{hours}:{minutes:02}:{seconds:02}"),
     }
 }
 
@@ -43,7 +70,8 @@ impl TrainingProgressLogger for ProgressLines {
         _label: Option<&str>,
     ) {
         (self.epoch, self.epochs) = (starting_epoch, total_epochs);
-        self.last = Instant::now();
+        self.first = starting_epoch;
+        (self.started, self.last) = (Instant::now(), Instant::now());
     }
 
     fn start_split(&mut self, split: &str, total_items: usize) {
@@ -54,8 +82,12 @@ impl TrainingProgressLogger for ProgressLines {
         if self.last.elapsed() >= self.every {
             self.last = Instant::now();
             println!(
-                "epoch {}/{}: {} {items_processed}/{}",
-                self.epoch, self.epochs, self.split, self.items
+                "epoch {}/{}: {} {items_processed}/{}, about {} left",
+                self.epoch,
+                self.epochs,
+                self.split,
+                self.items,
+                clock(self.left(items_processed)),
             );
         }
     }
@@ -91,4 +123,30 @@ impl MetricsRendererEvaluation for ProgressLines {
 impl MetricsRenderer for ProgressLines {
     fn manual_close(&mut self) {}
     fn register_metric(&mut self, _definition: MetricDefinition) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_is_what_was_done_times_the_rest() {
+        let mut lines = ProgressLines::new(Duration::from_secs(1));
+        lines.start(10, 3, None, None); // epochs 3 to 10 of a resumed run
+        lines.started = Instant::now() - Duration::from_secs(30);
+        lines.start_split("train", 100);
+        let near = |processed, seconds: f64| {
+            let left = lines.left(processed).as_secs_f64();
+            assert!((left - seconds).abs() < 0.5, "{left}, not {seconds}");
+        };
+        near(50, 450.0); // half an epoch of eight took 30 s
+        near(100, 210.0);
+    }
+
+    #[test]
+    fn a_clock_shows_hours_when_there_are_some() {
+        assert_eq!(clock(Duration::from_secs(7)), "0:07");
+        assert_eq!(clock(Duration::from_secs(754)), "12:34");
+        assert_eq!(clock(Duration::from_secs(3723)), "1:02:03");
+    }
 }

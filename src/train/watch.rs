@@ -46,3 +46,40 @@ impl CriticWatch {
         })
     }
 }
+
+/// Notices that a posterior has collapsed: next to no latent coordinate carries information any more, and the
+/// decoder does without. The losses of such a run go down like any other's.
+///
+/// ```
+/// use burn_generative::train::PosteriorWatch;
+///
+/// let watch = PosteriorWatch::new(20);
+/// assert!(watch.warning(12.0).is_none());
+/// assert!(watch.warning(1.0).unwrap().contains("beta"));
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct PosteriorWatch {
+    latent_dim: usize,
+}
+
+/// Below this share of active units, a posterior has collapsed.
+const COLLAPSED: f64 = 0.1;
+
+impl PosteriorWatch {
+    /// A watch on a posterior of so many coordinates.
+    pub fn new(latent_dim: usize) -> Self {
+        Self { latent_dim }
+    }
+
+    /// What to tell the user if less than 10% of the coordinates are [active](crate::train::ActiveUnits); `None` if
+    /// they are not that few. Ask after a warm-up: before it, they have not begun.
+    pub fn warning(&self, active_units: f64) -> Option<String> {
+        (active_units < COLLAPSED * self.latent_dim as f64).then(|| {
+            format!(
+                "the posterior has collapsed: {active_units} of {} latent coordinates carry information; lower \
+                 beta, let the KL's weight warm up, grant it free bits, or make the decoder weaker",
+                self.latent_dim
+            )
+        })
+    }
+}

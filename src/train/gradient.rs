@@ -1,0 +1,122 @@
+use crate::loss::Losses;
+use burn::tensor::{Tensor, TensorReadError};
+use burn::train::metric::{
+    Metric, MetricAttributes, MetricMetadata, MetricName, Numeric, NumericAttributes, NumericEntry,
+    SerializedEntry,
+};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The norm of the gradient of all parameters that one [`FusedAdam`](super::FusedAdam) steps, as a metric of
+/// training (`metric_train_numeric`): the mean over the epoch of the steps it looks at.
+///
+/// The optimizer is where the gradients are, so that is where they are watched, and nothing of a model or its
+/// losses has to know. For a norm per player, give each player's group an optimizer and a metric of its own.
+///
+/// ```
+/// use burn_generative::train::{FusedAdamConfig, GradientNorm};
+///
+/// let norm = GradientNorm::new("gradient norm", 50); // every 50th step
+/// let optimizer = FusedAdamConfig::new().build()?.watched_by(&norm);
+/// # Ok::<(), burn_generative::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct GradientNorm {
+    name: MetricName,
+    every: usize,
+    seen: Arc<Mutex<BTreeMap<usize, Vec<Tensor<1>>>>>,
+    sum: f64,
+    steps: usize,
+}
+
+impl GradientNorm {
+    /// A metric of this name that looks at every `every`-th step (a pass over all gradients each).
+    ///
+    /// # Panics
+    ///
+    /// If `every` is 0.
+    pub fn new(name: &str, every: usize) -> Self {
+        assert!(every > 0, "GradientNorm: `every` must be at least 1");
+        Self {
+            name: Arc::new(name.to_string()),
+            every,
+            seen: Arc::default(),
+            sum: 0.0,
+            steps: 0,
+        }
+    }
+
+    /// The gradient of one parameter in step `time`.
+    pub(super) fn see<const D: usize>(&self, time: usize, gradient: &Tensor<D>) {
+        // The first step, and every so many after it.
+        if time % self.every == 1 % self.every {
+            let square = gradient.clone().square().sum();
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            seen.entry(time).or_default().push(square);
+        }
+    }
+
+    fn entry(&self) -> SerializedEntry {
+        match self.running_value() {
+            Some(value) => {
+                SerializedEntry::new(format!("{:.3e}", value.current()), value.serialize())
+            }
+            None => SerializedEntry::not_available(None),
+        }
+    }
+}
+
+impl Metric for GradientNorm {
+    type Input = Losses;
+
+    fn update(
+        &mut self,
+        _losses: &Losses,
+        _metadata: &MetricMetadata,
+    ) -> Result<SerializedEntry, TensorReadError> {
+        Ok(SerializedEntry::not_available(None))
+    }
+
+    fn compute(&mut self) -> Result<SerializedEntry, TensorReadError> {
+        let seen = std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner));
+        for squares in seen.into_values() {
+            // Several devices may hold the parameters.
+            let device = squares[0].device();
+            let squares = squares.into_iter().map(|square| square.to_device(&device));
+            let total = Tensor::cat(squares.collect(), 0).sum();
+            self.sum += total.try_into_scalar::<f64>()?.sqrt();
+            self.steps += 1;
+        }
+        Ok(self.entry())
+    }
+
+    fn clear(&mut self) {
+        (self.sum, self.steps) = (0.0, 0);
+    }
+
+    fn name(&self) -> MetricName {
+        self.name.clone()
+    }
+
+    fn attributes(&self) -> MetricAttributes {
+        NumericAttributes {
+            unit: None,
+            higher_is_better: false,
+        }
+        .into()
+    }
+}
+
+impl Numeric for GradientNorm {
+    fn value(&self) -> Option<NumericEntry> {
+        None
+    }
+
+    fn running_value(&self) -> Option<NumericEntry> {
+        (self.steps > 0).then(|| NumericEntry::Final(self.sum / self.steps as f64))
+    }
+
+    fn final_value(&self) -> NumericEntry {
+        NumericEntry::Final(self.sum / self.steps as f64)
+    }
+}
