@@ -96,8 +96,14 @@ def torch_epochs(name, compiled):
             total += loss.detach()
         total.item()
         seconds.append(time.perf_counter() - start)
+    start = time.perf_counter()
+    with torch.no_grad():
+        for _ in range(100):
+            samples = vae.decoder(torch.randn(1000, LATENT, device=device))
+        samples.sum().item()
+    sampling = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps({"seconds": seconds, "peak_kib": peak}))
+    print(json.dumps({"seconds": seconds, "sampling": sampling, "peak_kib": peak}))
 
 
 def run(command):
@@ -111,7 +117,7 @@ def main(names):
         ours += ["--features", features]
     if device := os.environ.get("BENCH_DEVICE"):
         os.environ["BURN_DEVICE"] = device
-    print("| model | | s an epoch | ratio | peak memory, MiB |\n|---|---|---|---|---|")
+    print("| model | | s an epoch | ratio | s for 100,000 samples | peak memory, MiB |\n|---|---|---|---|---|---|")
     for name in names:
         size = [name, "--images", str(IMAGES), "--batch", str(BATCH), "--epochs", str(EPOCHS)]
         sides = {
@@ -119,17 +125,20 @@ def main(names):
             "PyTorch eager": [sys.executable, __file__, "--torch", name, "eager"],
             "torch.compile": [sys.executable, __file__, "--torch", name, "compile"],
         }
-        times, peaks = {side: [] for side in sides}, {}
+        times, sampling, peaks = {side: [] for side in sides}, {side: [] for side in sides}, {}
         for _ in range(ROUNDS):
             for side, command in sides.items():
                 result = run(command)
                 times[side] += result["seconds"][1:]
+                sampling[side].append(result["sampling"])
                 peaks[side] = max(peaks.get(side, 0), result["peak_kib"] / 1024)
         own = statistics.median(times["burn-generative"])
         for side in sides:
             median = statistics.median(times[side])
             spread = f"{min(times[side]):.2f}-{max(times[side]):.2f}"
-            print(f"| {name} | {side} | {median:.2f} ({spread}) | {own / median:.2f} | {peaks[side]:.0f} |", flush=True)
+            samples = statistics.median(sampling[side])
+            row = [name, side, f"{median:.2f} ({spread})", f"{own / median:.2f}", f"{samples:.2f}", f"{peaks[side]:.0f}"]
+            print("|", " | ".join(row), "|", flush=True)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 //!
 //!     cargo bench --profile dev --bench epoch -- mlp --images 60000 --epochs 3
 //!
-//! prints one line of JSON: the seconds of each epoch, and the most memory the process had. `benches/epoch.py`
-//! runs it in turn with the same model in PyTorch.
+//! prints one line of JSON: the seconds of each epoch and of 100,000 samples, the memory after each epoch, and the
+//! most there was. `benches/epoch.py` runs it in turn with the same model in PyTorch.
 
 use burn::data::dataloader::DataLoader;
 use burn::nn::BatchNormConfig;
@@ -107,7 +107,7 @@ where
     let images = digits::generate(args.images, 1).images(&device.clone().autodiff());
     let loader = TensorLoader::new(images, args.batch).seed(1).shuffle();
     let mut optimizer = FusedAdamConfig::new().init().expect("defaults");
-    let mut seconds = Vec::new();
+    let (mut seconds, mut resident) = (Vec::new(), Vec::new());
     let mut loss = f64::NAN;
     for _ in 0..args.epochs {
         let start = Instant::now();
@@ -121,17 +121,27 @@ where
         // Waits for the device.
         loss = f64::from(total.into_scalar::<f32>()) / args.images as f64;
         seconds.push(start.elapsed().as_secs_f64());
+        resident.push(kib("VmRSS:"));
     }
+    let start = Instant::now();
+    for _ in 0..100 {
+        let samples = vae.sample(1000, &device);
+        device.sync().expect("the device works");
+        drop(samples);
+    }
+    let sampling = start.elapsed().as_secs_f64();
     println!(
-        "{{\"seconds\": {seconds:?}, \"peak_kib\": {}, \"loss\": {loss}}}",
-        peak_kib()
+        "{{\"seconds\": {seconds:?}, \"sampling\": {sampling}, \"resident_kib\": {resident:?}, \
+         \"peak_kib\": {}, \"loss\": {loss}}}",
+        kib("VmHWM:")
     );
 }
 
-/// The most memory that this process has had, in KiB; 0 where the system does not say.
-fn peak_kib() -> u64 {
+/// A size that Linux gives for this process, in KiB: `VmRSS:`, what it has in memory, or `VmHWM:`, the most it
+/// had; 0 where the system does not say.
+fn kib(field: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(field));
     line.and_then(|line| line.split_whitespace().next()?.parse().ok())
         .unwrap_or(0)
 }

@@ -74,31 +74,66 @@ pub const BACKENDS: &[&str] = &[
     "ndarray",
 ];
 
-/// The device of this name, or of `BURN_DEVICE`, or the first backend that was built in; and its
-/// name.
-pub fn device(name: Option<&str>) -> Result<(Device, String)> {
+/// The devices that `names` names, separated by commas, or `BURN_DEVICE`, or the first backend that was built
+/// in; and their names.
+pub fn devices(names: Option<&str>) -> Result<(Vec<Device>, String)> {
     let variable = std::env::var("BURN_DEVICE")
         .ok()
         .filter(|name| !name.is_empty());
     let first = BACKENDS.first().copied();
-    let chosen = name.or(variable.as_deref()).or(first);
-    let Some(name) = chosen.map(str::to_lowercase) else {
+    let Some(names) = names.or(variable.as_deref()).or(first) else {
         return Err(Error::Config(
             "no backend was built in: add `--features flex`".to_string(),
         ));
     };
+    let devices = names.split(',').map(|name| open(name.trim()));
+    Ok((devices.collect::<Result<_>>()?, names.to_string()))
+}
+
+/// The one device of this name, as [`devices`].
+pub fn device(name: Option<&str>) -> Result<(Device, String)> {
+    let (devices, name) = devices(name)?;
+    match <[Device; 1]>::try_from(devices) {
+        Ok([device]) => Ok((device, name)),
+        Err(devices) => Err(Error::Config(format!(
+            "'{name}' names {} devices; this takes one",
+            devices.len()
+        ))),
+    }
+}
+
+/// A device by its name: a backend's, with or without `:INDEX`, an index alone (of the first backend built in), or
+/// the address of a server, `ws://HOST:PORT`.
+fn open(name: &str) -> Result<Device> {
+    if name.starts_with("ws://") {
+        return remote(name);
+    }
+    let (backend, index) = match (name.parse(), name.split_once(':')) {
+        (Ok(index), _) => (BACKENDS.first().copied().unwrap_or_default(), index),
+        (_, Some((backend, index))) => match index.parse() {
+            Ok(index) => (backend, index),
+            Err(_) => {
+                return Err(Error::Config(format!(
+                    "'{name}' names no device: '{index}' is no index, as in `cuda:1`"
+                )));
+            }
+        },
+        (_, None) => (name, 0),
+    };
     // A backend may still find no hardware (wgpu without a driver): its start then panics.
-    let open =
-        || by_name(&name).inspect(|device| drop(Tensor::<1>::zeros([1], device).into_data()));
+    let open = || {
+        by_name(&backend.to_lowercase(), index)
+            .inspect(|device| drop(Tensor::<1>::zeros([1], device).into_data()))
+    };
     let quiet = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
     let opened = std::panic::catch_unwind(open);
     std::panic::set_hook(quiet);
     match opened {
-        Ok(Some(device)) => Ok((device, name)),
+        Ok(Some(device)) => Ok(device),
         Ok(None) => Err(Error::Config(format!(
             "the device '{name}' is unknown or was not built in; built in: {}; for another, run with \
-             `--features {name}`",
+             `--features {backend}`",
             BACKENDS.join(", ")
         ))),
         Err(_) => Err(Error::Config(format!(
@@ -108,21 +143,47 @@ pub fn device(name: Option<&str>) -> Result<(Device, String)> {
     }
 }
 
+/// The device that a server lends (the example `remote_server`). The token is in BURN_REMOTE_TOKEN.
+#[cfg(feature = "remote")]
+fn remote(address: &str) -> Result<Device> {
+    println!("connecting to {address}");
+    let host = burn::remote::RemoteHost::websocket(address);
+    let host = match std::env::var("BURN_REMOTE_TOKEN") {
+        Ok(token) => host.with_credential(token),
+        Err(_) => host,
+    };
+    let device = Device::remote_options(&host).init();
+    device.map_err(|error| Error::Config(format!("no device at {address}: {error}")))
+}
+
+#[cfg(not(feature = "remote"))]
+fn remote(address: &str) -> Result<Device> {
+    Err(Error::Config(format!(
+        "for the device at {address}, run with `--features remote`"
+    )))
+}
+
 #[allow(deprecated)] // NdArray and LibTorch, which burn keeps for now
-fn by_name(name: &str) -> Option<Device> {
+#[allow(unused_variables)] // a CPU has no index
+fn by_name(name: &str, index: usize) -> Option<Device> {
+    #[cfg(feature = "wgpu")]
+    let gpu = || match index {
+        0 => Default::default(),
+        index => burn::tensor::DeviceKind::DiscreteGpu(index),
+    };
     match name {
         #[cfg(feature = "cuda")]
-        "cuda" => Some(Device::cuda(0)),
+        "cuda" => Some(Device::cuda(index)),
         #[cfg(feature = "rocm")]
-        "rocm" => Some(Device::rocm(0)),
+        "rocm" => Some(Device::rocm(index)),
         #[cfg(feature = "metal")]
-        "metal" => Some(Device::metal(Default::default())),
+        "metal" => Some(Device::metal(gpu())),
         #[cfg(feature = "vulkan")]
-        "vulkan" => Some(Device::vulkan(Default::default())),
+        "vulkan" => Some(Device::vulkan(gpu())),
         #[cfg(feature = "webgpu")]
-        "webgpu" => Some(Device::webgpu(Default::default())),
+        "webgpu" => Some(Device::webgpu(gpu())),
         #[cfg(feature = "wgpu")]
-        "wgpu" => Some(Device::wgpu(Default::default())),
+        "wgpu" => Some(Device::wgpu(gpu())),
         #[cfg(feature = "cpu")]
         "cpu" => Some(Device::cpu()),
         #[cfg(feature = "tch")]

@@ -7,7 +7,10 @@ use burn::optim::ModuleOptimizer;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::prelude::*;
 use burn::train::checkpoint::KeepLastNCheckpoints;
-use burn::train::{InferenceStep, Learner, LearnerModel, SupervisedTraining, TrainStep};
+use burn::train::{
+    ExecutionStrategy, InferenceStep, Learner, LearnerModel, MultiDeviceOptim, SupervisedTraining,
+    TrainStep,
+};
 use burn_generative::data::{Items, TensorLoader, mnist::Mnist};
 use burn_generative::loss::Losses;
 use burn_generative::plot::{self, Series};
@@ -35,8 +38,9 @@ pub struct RunArgs {
     pub data: DataArgs,
 
     /// Backend to train on, one of those built in (`--features wgpu` adds wgpu): flex, ndarray,
-    /// wgpu, vulkan, metal, cuda, ... [default: the first that is built in, GPUs first]
-    #[arg(long, value_name = "NAME")]
+    /// wgpu, vulkan, metal, cuda, cuda:1, ..., or a server's, ws://HOST:PORT; or several devices, separated
+    /// by commas, each of which takes a batch of every step [default: the first that is built in, GPUs first]
+    #[arg(long, alias = "devices", value_name = "NAME")]
     pub device: Option<String>,
 
     /// Folder for everything that the run leaves behind, new or empty. [default: the example's name under
@@ -83,7 +87,10 @@ type Summary = dyn Fn(&BTreeMap<String, f64>) -> String + Send + Sync;
 /// One run of an example: its data, its device and its folder.
 pub struct Session<C> {
     pub data: Mnist,
+    /// The one that holds the model, the first of `devices`.
     pub device: Device,
+    /// Where the steps are computed.
+    devices: Vec<Device>,
     pub out: Out,
     /// What the terms are measured in, as it is printed.
     unit: &'static str,
@@ -118,7 +125,8 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
         positive("--epochs", args.epochs)?;
         positive("--batch-size", training.batch_size)?;
         rate("--lr", training.lr)?;
-        let (device, device_name) = super::device(args.device.as_deref())?;
+        let (devices, device_name) = super::devices(args.device.as_deref())?;
+        let device = devices[0].clone();
         let data = args.data.load(training.limit)?;
         println!("device: {device_name}");
         let settings = Settings {
@@ -130,6 +138,7 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
         Ok(Self {
             data,
             device,
+            devices,
             out,
             unit: " nats/image",
             device_name,
@@ -302,6 +311,11 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
         training = checkpoints.register(training, &guard);
         if done > 0 {
             training = training.checkpoint(done);
+        }
+        if self.devices.len() > 1 {
+            let devices = self.devices.iter().cloned().map(Device::autodiff).collect();
+            let strategy = ExecutionStrategy::multi(devices, MultiDeviceOptim::OptimMainDevice);
+            training = training.with_training_strategy(strategy.into());
         }
         if !dashboard {
             training = training.renderer(Box::new(ProgressLines::new(Duration::from_secs(10))));

@@ -164,9 +164,10 @@ impl<T: Items> TensorLoader<T> {
         self
     }
 
-    fn with_data(&self, data: T) -> Arc<dyn DataLoader<T>> {
+    fn with(&self, data: T, seed: u64) -> Arc<dyn DataLoader<T>> {
         Arc::new(Self {
             data,
+            seed,
             epoch: AtomicUsize::new(self.epoch.load(Ordering::Relaxed)),
             ..*self
         })
@@ -204,11 +205,13 @@ impl<T: Items> DataLoader<T> for TensorLoader<T> {
     }
 
     fn to_device(&self, device: &Device) -> Arc<dyn DataLoader<T>> {
-        self.with_data(self.data.to_device(device))
+        self.with(self.data.to_device(device), self.seed)
     }
 
     fn slice(&self, start: usize, end: usize) -> Arc<dyn DataLoader<T>> {
-        self.with_data(self.data.narrow(start, end - start))
+        // The shards of several devices have each their own order and noise.
+        let seed = self.seed ^ (start as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        self.with(self.data.narrow(start, end - start), seed)
     }
 }
 
