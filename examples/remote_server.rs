@@ -51,8 +51,8 @@ fn run(args: Args) -> Result<()> {
         .map_err(|error| refuse("cannot listen on", &error))?;
     let mut server = RemoteServer::new([device]);
     if let Some(token) = args.token.clone() {
-        let authorizer =
-            TokenAuthorizer::new(token).map_err(|error| Error::Config(format!("--token: {error}")))?;
+        let authorizer = TokenAuthorizer::new(token)
+            .map_err(|error| Error::Config(format!("--token: {error}")))?;
         server = server.with_authorizer(authorizer);
     }
     println!("lending {name} at ws://{address}; Ctrl-C ends it");

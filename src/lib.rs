@@ -40,7 +40,8 @@
 //! | [`prior`] | [`StandardNormal`](prior::StandardNormal) |
 //! | [`nn`] | ready-made encoders, decoders and critics: multi-layer perceptrons and convolutions; corruptions |
 //! | [`loss`] | reconstruction and adversarial losses, what keeps a critic smooth, and [`Losses`](loss::Losses), what every model returns |
-//! | [`model`] | [`Autoencoder`](model::Autoencoder), [`DenoisingAutoencoder`](model::DenoisingAutoencoder), [`Vae`](model::Vae), [`Aae`](model::Aae), [`Gan`](model::Gan), [`Ali`](model::Ali) |
+//! | [`model`] | [`Autoencoder`](model::Autoencoder), [`DenoisingAutoencoder`](model::DenoisingAutoencoder), [`Vae`](model::Vae), [`Aae`](model::Aae), [`VaeGan`](model::VaeGan), [`Gan`](model::Gan), [`Ali`](model::Ali) |
+//! | [`weights`] | SafeTensors, a folder with the configuration beside them, state dicts of PyTorch |
 #![cfg_attr(
     feature = "train",
     doc = "| [`train`] | metrics, history and checkpoints for burn's `Learner` |"
@@ -63,6 +64,8 @@
 //! | `train` | yes | `TrainStep` and `InferenceStep` on every model, the module `train` |
 //! | `data` | yes | the module `data` |
 //! | `plot` | yes | the module `plot` |
+//! | `pytorch` | no | reading `.pt` files in [`weights`] |
+//! | `remote` | no | devices of other hosts |
 //! | `ndarray`, `wgpu`, `webgpu`, `vulkan`, `metal`, `cuda`, `rocm`, `cpu`, `tch` | no | that backend of burn |
 //!
 //! With `default-features = false` the building blocks remain, and no backend: for an application

@@ -36,7 +36,9 @@ impl Server {
         let mut line = String::new();
         let output = process.stdout.take().unwrap();
         BufReader::new(output).read_line(&mut line).unwrap();
-        let address = line.split_whitespace().find(|word| word.starts_with("ws://"));
+        let address = line
+            .split_whitespace()
+            .find(|word| word.starts_with("ws://"));
         let address = address.unwrap_or_else(|| panic!("no address in: {line}"));
         let address = address.trim_end_matches(';').to_string();
         Self { process, address }
@@ -87,10 +89,16 @@ fn a_device_of_another_process_computes_the_same() {
 
     let server = Server::start(None);
     let printed = stdout(&run_on(&server.address, &there, &[]));
-    assert!(printed.contains(&format!("device: {}", server.address)), "{printed}");
+    assert!(
+        printed.contains(&format!("device: {}", server.address)),
+        "{printed}"
+    );
     for (there, here) in losses(&there).iter().zip(losses(&here)) {
         // The server runs the reference, this process the kernels: equal up to rounding.
-        assert!((there - here).abs() < 1e-3 * here, "{there} there, {here} here");
+        assert!(
+            (there - here).abs() < 1e-3 * here,
+            "{there} there, {here} here"
+        );
     }
 
     // Another server goes on with it, and so does this process.
@@ -109,9 +117,16 @@ fn two_servers_share_every_step() {
     let out = folder.path().join("run");
     let [a, b] = [(); 2].map(|()| Server::start(None));
     let devices = format!("{},{}", a.address, b.address);
-    stdout(&run_on(&devices, &out, &["--limit", "400", "--epochs", "4"]));
+    stdout(&run_on(
+        &devices,
+        &out,
+        &["--limit", "400", "--epochs", "4"],
+    ));
     let losses = losses(&out);
-    assert!(losses.windows(2).all(|pair| pair[1] < pair[0]), "{losses:?}");
+    assert!(
+        losses.windows(2).all(|pair| pair[1] < pair[0]),
+        "{losses:?}"
+    );
 }
 
 #[test]
@@ -120,7 +135,9 @@ fn a_server_that_dies_ends_the_run_which_can_be_resumed() {
     let out = folder.path().join("run");
     let server = Server::start(None);
     let mut command = command(&out);
-    command.args(SMALL).args(["--device", &server.address, "--epochs", "100000"]);
+    command
+        .args(SMALL)
+        .args(["--device", &server.address, "--epochs", "100000"]);
     let reaper = std::thread::spawn({
         let checkpoint = out.join("checkpoint/scheduler-2.bpk");
         move || {

@@ -18,7 +18,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 /// Epochs of some tens of milliseconds, with checkpoints of two megabytes.
-const FLAGS: [&str; 9] = [
+const FLAGS: [&str; 7] = [
     "--generated",
     "--limit",
     "1000",
@@ -26,13 +26,12 @@ const FLAGS: [&str; 9] = [
     "128",
     "--latent-dim",
     "4",
-    "--epochs",
-    "12",
 ];
 
-fn start(out: &Path) -> Child {
+fn start(out: &Path, epochs: &str) -> Child {
     let mut command = command(out);
-    command.args(FLAGS).stdout(Stdio::null());
+    command.args(FLAGS).args(["--epochs", epochs]);
+    command.stdout(Stdio::null());
     if out.join("config.json").exists() {
         command.arg("--resume");
     }
@@ -40,8 +39,8 @@ fn start(out: &Path) -> Child {
 }
 
 /// Lets a run, new or begun, come to its end.
-fn finish(out: &Path) {
-    let output = start(out).wait_with_output().unwrap();
+fn finish(out: &Path, epochs: &str) {
+    let output = start(out, epochs).wait_with_output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");
 }
@@ -70,10 +69,11 @@ fn wait_for(what: &str, child: &mut Child, done: impl Fn() -> bool) {
 
 #[test]
 fn a_run_that_is_killed_twenty_times_ends_as_if_it_never_was() {
+    const EPOCHS: &str = "12";
     let folder = tempfile::tempdir().unwrap();
     let whole = folder.path().join("whole");
     let started = Instant::now();
-    finish(&whole);
+    finish(&whole, EPOCHS);
     let (length, expected) = (started.elapsed(), outcome(&whole));
 
     let seed = SystemTime::UNIX_EPOCH.elapsed().unwrap().subsec_nanos();
@@ -91,7 +91,7 @@ fn a_run_that_is_killed_twenty_times_ends_as_if_it_never_was() {
         runs += 1;
         // Until one comes to its end before it is killed.
         while kills < 20 {
-            let mut child = start(&out);
+            let mut child = start(&out, EPOCHS);
             std::thread::sleep(random(length));
             match child.try_wait().unwrap() {
                 None => {
@@ -105,7 +105,7 @@ fn a_run_that_is_killed_twenty_times_ends_as_if_it_never_was() {
                 }
             }
         }
-        finish(&out);
+        finish(&out, EPOCHS);
         assert_eq!(outcome(&out), expected, "of {}", out.display());
     }
     println!("{kills} kills of {runs} runs");
@@ -113,11 +113,13 @@ fn a_run_that_is_killed_twenty_times_ends_as_if_it_never_was() {
 
 #[test]
 fn an_interrupt_ends_the_batch_and_exits_with_130() {
+    // Enough that the signal finds it at work.
+    const EPOCHS: &str = "60";
     let folder = tempfile::tempdir().unwrap();
     let [whole, stopped] = ["whole", "stopped"].map(|name| folder.path().join(name));
-    finish(&whole);
+    finish(&whole, EPOCHS);
 
-    let mut child = start(&stopped);
+    let mut child = start(&stopped, EPOCHS);
     let checkpoint = stopped.join("checkpoint/scheduler-2.bpk");
     wait_for("second checkpoint", &mut child, || checkpoint.exists());
     let signal = Command::new("kill")
@@ -134,7 +136,7 @@ fn an_interrupt_ends_the_batch_and_exits_with_130() {
     ];
     assert!(said.iter().all(|part| errors.contains(part)), "{errors}");
 
-    finish(&stopped);
+    finish(&stopped, EPOCHS);
     assert_eq!(outcome(&stopped), outcome(&whole));
 }
 
@@ -179,7 +181,7 @@ fn a_full_disk_is_an_error_and_leaves_the_last_good_checkpoint() {
         return;
     };
     let out = small.join("run");
-    let output = start(&out).wait_with_output().unwrap();
+    let output = start(&out, "6").wait_with_output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{errors}");
     let said = [
@@ -192,7 +194,7 @@ fn a_full_disk_is_an_error_and_leaves_the_last_good_checkpoint() {
     assert!(!errors.contains("panicked"), "{errors}");
 
     disk.grow("64m");
-    finish(&out);
-    finish(&whole);
+    finish(&out, "6");
+    finish(&whole, "6");
     assert_eq!(outcome(&out), outcome(&whole));
 }

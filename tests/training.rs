@@ -12,7 +12,7 @@ use burn::store::ModuleRecord;
 use burn::train::checkpoint::KeepLastNCheckpoints;
 use burn::train::metric::{Metric, MetricMetadata};
 use burn::train::{Learner, LearningResult, SupervisedTraining};
-use burn_generative::data::{TensorLoader, digits};
+use burn_generative::data::{ImageLoader, TensorLoader, digits};
 use burn_generative::nn::{MlpDecoder, MlpEncoder, initialize};
 use burn_generative::prelude::*;
 use burn_generative::train::{Checkpoints, Epoch, Guard, History, ProgressLines, TermMetric};
@@ -403,4 +403,36 @@ fn epochs_of_a_loader_depend_on_seed_and_number_alone() {
         .collect();
     items.sort_by(f64::total_cmp);
     assert_eq!(items, (10..20).map(f64::from).collect::<Vec<_>>());
+
+    // Images from host memory: the same batches, in the same order, and the same noise.
+    let digits = digits::generate(50, 5);
+    let host = ImageLoader::new(digits.clone(), 8, &cpu())
+        .seed(1)
+        .shuffle();
+    let tensor = TensorLoader::new(digits.images(&cpu()), 8)
+        .seed(1)
+        .shuffle();
+    let pixels = |loader: &dyn DataLoader<Tensor<4>>| -> Vec<Vec<f64>> {
+        let batches = loader.iter().map(|batch| {
+            let batch = batch.unwrap();
+            let noise = batch.random_like(burn::tensor::Distribution::Default);
+            values((batch + noise).flatten::<1>(0, 3))
+        });
+        batches.collect()
+    };
+    for _epoch in 0..2 {
+        assert_eq!(pixels(&host), pixels(&tensor));
+    }
+    let [host, tensor] = [host.slice(10, 35), tensor.slice(10, 35)];
+    assert_eq!(pixels(&*host), pixels(&*tensor));
+    // An epoch that is broken off ends its thread.
+    drop(host.iter().next());
+
+    // The shards of two devices are not in the same order, or their noise would be the same too.
+    let places = |start: usize| -> Vec<f64> {
+        let shard = loader(1, 1).slice(start, start + 25);
+        let batches = shard.iter().flat_map(|batch| values(batch.unwrap()));
+        batches.map(|item| item - start as f64).collect()
+    };
+    assert_ne!(places(0), places(25));
 }

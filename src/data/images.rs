@@ -1,6 +1,7 @@
 use super::idx::{Idx, Values};
 use crate::error::{Error, Result};
 use burn::tensor::{Device, Tensor, TensorData};
+use std::ops::Range;
 use std::path::Path;
 
 /// Images of one size with a label each, in host memory.
@@ -131,13 +132,28 @@ impl LabeledImages {
 
     /// All images as one tensor, `[len, channels, height, width]`, with bytes scaled to `[0, 1]`.
     pub fn images(&self, device: &Device) -> Tensor<4> {
+        let mut floats = Vec::new();
+        self.append(0..self.len(), &mut floats);
+        Tensor::from_data(TensorData::new(floats, self.shape_of(self.len())), device)
+    }
+
+    /// The shape of a batch of `n` images.
+    pub(super) fn shape_of(&self, n: usize) -> [usize; 4] {
         let [channels, height, width] = self.shape;
-        let shape = [self.len(), channels, height, width];
-        let floats = match &self.pixels {
-            Pixels::Bytes(bytes) => bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect(),
-            Pixels::Floats(floats) => floats.clone(),
-        };
-        Tensor::from_data(TensorData::new::<f32, _>(floats, shape), device)
+        [n, channels, height, width]
+    }
+
+    /// Appends the numbers of a range of images, bytes scaled to `[0, 1]`.
+    pub(super) fn append(&self, images: Range<usize>, numbers: &mut Vec<f32>) {
+        let size = self.shape.iter().product::<usize>();
+        let places = images.start * size..images.end * size;
+        match &self.pixels {
+            Pixels::Bytes(bytes) => {
+                let scaled = bytes[places].iter().map(|&byte| f32::from(byte) / 255.0);
+                numbers.extend(scaled);
+            }
+            Pixels::Floats(floats) => numbers.extend_from_slice(&floats[places]),
+        }
     }
 
     /// The first `n` images, or all if there are fewer.

@@ -2,7 +2,6 @@ use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
 use burn::data::dataset::DatasetError;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::{Rng, seq::SliceRandom};
-use rand_pcg::Pcg64;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -104,7 +103,8 @@ impl<A: Items, B: Items> Items for (A, B) {
 /// draws its order from them, and seeds the device's generator (the noise of the model) from them. So
 /// a run that was stopped and resumed equals one that never was.
 ///
-/// For data that does not fit the device, use burn's own `DataLoaderBuilder`.
+/// For images that do not fit the device there is [`ImageLoader`](super::ImageLoader), for other data burn's own
+/// `DataLoaderBuilder`.
 ///
 /// ```
 /// use burn::data::dataloader::DataLoader;
@@ -120,9 +120,66 @@ impl<A: Items, B: Items> Items for (A, B) {
 pub struct TensorLoader<T> {
     data: T,
     batch_size: usize,
-    seed: u64,
-    shuffle: bool,
-    epoch: AtomicUsize,
+    epochs: Epochs,
+}
+
+/// What each epoch of a loader draws, from a seed and the epoch's number alone.
+#[derive(Debug)]
+pub(super) struct Epochs {
+    pub(super) seed: u64,
+    pub(super) shuffle: bool,
+    next: AtomicUsize,
+}
+
+impl Default for Epochs {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            shuffle: false,
+            next: AtomicUsize::new(1),
+        }
+    }
+}
+
+impl Clone for Epochs {
+    fn clone(&self) -> Self {
+        Self {
+            next: AtomicUsize::new(self.next.load(Ordering::Relaxed)),
+            ..*self
+        }
+    }
+}
+
+impl Epochs {
+    /// The same from this epoch on.
+    pub(super) fn from(self, epoch: usize) -> Self {
+        self.next.store(epoch, Ordering::Relaxed);
+        self
+    }
+
+    /// Those of the shard that begins at an item: each has an order and a noise of its own, and the first those
+    /// of the whole.
+    pub(super) fn shard(&self, start: usize) -> Self {
+        Self {
+            seed: self.seed ^ (start as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15),
+            ..self.clone()
+        }
+    }
+
+    /// Begins the next epoch: seeds the device's generator, and gives the order of `items`, where it is drawn.
+    ///
+    /// The shuffled and the ordered loader of one seed draw different numbers, so that training and test noise
+    /// are not the same.
+    pub(super) fn next(&self, items: usize, device: &Device) -> Option<Vec<i32>> {
+        let epoch = self.next.fetch_add(1, Ordering::Relaxed) as u64;
+        let mut generator = super::generator(self.seed, 2 * epoch + u64::from(self.shuffle));
+        device.seed(generator.next_u64());
+        self.shuffle.then(|| {
+            let mut order: Vec<i32> = (0..items as i32).collect();
+            order.shuffle(&mut generator);
+            order
+        })
+    }
 }
 
 impl<T: Items> TensorLoader<T> {
@@ -140,56 +197,33 @@ impl<T: Items> TensorLoader<T> {
         Self {
             data,
             batch_size,
-            seed: 0,
-            shuffle: false,
-            epoch: AtomicUsize::new(1),
+            epochs: Epochs::default(),
         }
     }
 
     /// Sets the seed that all epochs derive from; 0 by default.
     pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = seed;
+        self.epochs.seed = seed;
         self
     }
 
     /// Draws a new order in every epoch.
     pub fn shuffle(mut self) -> Self {
-        self.shuffle = true;
+        self.epochs.shuffle = true;
         self
     }
 
     /// The number of the first epoch, 1 by default: one more than the epochs a resumed run has done.
-    pub fn first_epoch(self, epoch: usize) -> Self {
-        self.epoch.store(epoch, Ordering::Relaxed);
+    pub fn first_epoch(mut self, epoch: usize) -> Self {
+        self.epochs = self.epochs.from(epoch);
         self
-    }
-
-    fn with(&self, data: T, seed: u64) -> Arc<dyn DataLoader<T>> {
-        Arc::new(Self {
-            data,
-            seed,
-            epoch: AtomicUsize::new(self.epoch.load(Ordering::Relaxed)),
-            ..*self
-        })
-    }
-
-    /// The generator of an epoch. The shuffled and the ordered loader of one seed draw different
-    /// numbers, so that training and test noise are not the same.
-    fn generator(&self, epoch: usize) -> Pcg64 {
-        super::generator(self.seed, 2 * epoch as u64 + u64::from(self.shuffle))
     }
 }
 
 impl<T: Items> DataLoader<T> for TensorLoader<T> {
     fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<T> + 'a> {
-        let epoch = self.epoch.fetch_add(1, Ordering::Relaxed);
-        let mut generator = self.generator(epoch);
         let device = self.data.device();
-        device.seed(generator.next_u64());
-
-        let order = self.shuffle.then(|| {
-            let mut order: Vec<i32> = (0..self.num_items() as i32).collect();
-            order.shuffle(&mut generator);
+        let order = self.epochs.next(self.num_items(), &device).map(|order| {
             let length = order.len();
             Tensor::from_data(TensorData::new(order, [length]), &device)
         });
@@ -205,13 +239,19 @@ impl<T: Items> DataLoader<T> for TensorLoader<T> {
     }
 
     fn to_device(&self, device: &Device) -> Arc<dyn DataLoader<T>> {
-        self.with(self.data.to_device(device), self.seed)
+        Arc::new(Self {
+            data: self.data.to_device(device),
+            batch_size: self.batch_size,
+            epochs: self.epochs.clone(),
+        })
     }
 
     fn slice(&self, start: usize, end: usize) -> Arc<dyn DataLoader<T>> {
-        // The shards of several devices have each their own order and noise.
-        let seed = self.seed ^ (start as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        self.with(self.data.narrow(start, end - start), seed)
+        Arc::new(Self {
+            data: self.data.narrow(start, end - start),
+            batch_size: self.batch_size,
+            epochs: self.epochs.shard(start),
+        })
     }
 }
 

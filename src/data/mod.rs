@@ -1,12 +1,15 @@
-//! Data: IDX files, MNIST, generated digits, and a loader that keeps a data set on its device.
+//! Data: IDX files, MNIST, generated digits, and loaders: one keeps a data set on its device, one
+//! assembles batches of images ahead, on a thread.
 
 pub mod digits;
 pub mod idx;
 pub mod mnist;
 
+mod image_loader;
 mod images;
 mod loader;
 
+pub use image_loader::ImageLoader;
 pub use images::LabeledImages;
 pub use loader::{Items, TensorLoader};
 

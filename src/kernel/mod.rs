@@ -40,6 +40,7 @@ mod ndarray;
 #[allow(deprecated)]
 #[cfg_attr(not(any(feature = "gpu", feature = "host")), allow(unused))] // without any backend
 mod ops;
+#[allow(deprecated)]
 #[cfg(feature = "host")]
 pub(crate) mod patches;
 mod philox;

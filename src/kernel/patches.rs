@@ -54,7 +54,6 @@ pub(crate) fn is_here<const D: usize>(tensor: &Tensor<D>) -> bool {
         #[cfg(feature = "flex")]
         (DispatchDevice::Flex(_), DType::F32) => true,
         #[cfg(feature = "ndarray")]
-        #[allow(deprecated)]
         (DispatchDevice::NdArray(_), DType::F32) => true,
         _ => false,
     }
@@ -75,7 +74,6 @@ pub(crate) fn col2im(columns: Tensor<2>, windows: Windows) -> Tensor<2> {
     NdArray: cfg(feature = "ndarray"),
     Autodiff,
 )]
-#[allow(deprecated)]
 pub trait Patches: Backend {
     fn im2col(map: FloatTensor<Self>, windows: Windows) -> FloatTensor<Self>;
     fn col2im(columns: FloatTensor<Self>, windows: Windows) -> FloatTensor<Self>;
