@@ -1,4 +1,4 @@
-//! Lends a device of this machine to trainings on other machines.
+//! Lends devices of this machine to trainings on other machines.
 //!
 //!     cargo run --example remote_server --features remote -- --host 0.0.0.0
 //!     cargo run --example vae_mnist --features remote -- --device ws://THIS_HOST:3000   # over there
@@ -14,11 +14,12 @@ use clap::Parser;
 use std::net::TcpListener;
 use std::process::ExitCode;
 
-/// Lend a device of this machine to trainings on other machines.
+/// Lend devices of this machine to trainings on other machines.
 #[derive(Parser, Debug)]
 #[command(version)]
 struct Args {
-    /// The device to lend: flex, wgpu, cuda:1, ... [default: the first that is built in, GPUs first]
+    /// The device to lend: flex, wgpu, cuda:1, ...; or several of one backend, separated by commas
+    /// [default: the first that is built in, GPUs first]
     #[arg(long, value_name = "NAME")]
     device: Option<String>,
 
@@ -40,7 +41,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Result<()> {
-    let (device, name) = common::device(args.device.as_deref())?;
+    let (devices, name) = common::devices(args.device.as_deref())?;
     let refuse = |what: &str, error: &dyn std::fmt::Display| {
         Error::Config(format!("{what} {}:{}: {error}", args.host, args.port))
     };
@@ -49,7 +50,7 @@ fn run(args: Args) -> Result<()> {
     let address = listener
         .local_addr()
         .map_err(|error| refuse("cannot listen on", &error))?;
-    let mut server = RemoteServer::new([device]);
+    let mut server = RemoteServer::new(devices);
     if let Some(token) = args.token.clone() {
         let authorizer = TokenAuthorizer::new(token)
             .map_err(|error| Error::Config(format!("--token: {error}")))?;

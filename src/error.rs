@@ -32,7 +32,7 @@ pub enum Error {
     },
 
     /// A weight file or checkpoint that is missing, corrupt, or belongs to another model.
-    #[error("checkpoint {}: {reason}", path.display())]
+    #[error("{}: {reason}", path.display())]
     Record {
         /// The file or folder.
         path: PathBuf,

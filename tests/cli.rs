@@ -200,7 +200,7 @@ fn a_resume_that_cannot_work_is_refused_and_loses_nothing() {
 
     // The way out that it names works.
     fs::remove_file(&weights).unwrap();
-    let printed = stdout(&run(&out, &["--resume", "--epochs", "2"]));
+    let printed = stdout(&run(&out, &["--resume", "--epochs", "3"]));
     assert!(printed.contains("resuming after epoch 1"), "{printed}");
 
     // A run of several epochs whose checkpoints are gone is not begun again over what it left.

@@ -1,4 +1,5 @@
 //! `FusedAdam` against burn's own Adam and AdamW.
+#![cfg(feature = "train")]
 
 mod common;
 
@@ -111,19 +112,26 @@ fn goes_on_from_a_record() {
         let device = device.autodiff();
         let burns = || AdamConfig::new().with_epsilon(1e-8).init();
         let ours = || fused().init().unwrap();
+        let burns_w = || {
+            let config = AdamWConfig::new().with_epsilon(1e-8);
+            config.with_weight_decay(0.7).init()
+        };
+        let ours_w = || fused().with_weight_decay(0.7).init().unwrap();
         type Make<'a> = &'a dyn Fn() -> ModuleOptimizer;
-        let cases: [(&str, Make, Make); 3] = [
-            ("ours, ours", &ours, &ours),
-            ("burn's, then ours", &burns, &ours),
-            ("ours, then burn's", &ours, &burns),
+        let cases: [(&str, Make, Make, Make); 5] = [
+            ("ours, ours", &ours, &ours, &ours),
+            ("burn's, then ours", &burns, &ours, &ours),
+            ("ours, then burn's", &ours, &burns, &ours),
+            ("burn's AdamW, then ours", &burns_w, &ours_w, &ours_w),
+            ("ours, then burn's AdamW", &ours_w, &burns_w, &ours_w),
         ];
-        for (name, first, second) in cases {
+        for (name, first, second, throughout) in cases {
             let model = LinearConfig::new(7, 5).init(&device);
             let _ = (
                 model.weight.val(),
                 model.bias.as_ref().map(|bias| bias.val()),
             );
-            let whole = train(model.clone(), &mut ours(), 0..9);
+            let whole = train(model.clone(), &mut throughout(), 0..9);
 
             let mut before = first();
             let half = train(model, &mut before, 0..4);
@@ -164,6 +172,7 @@ fn refuses_what_cannot_work() {
         (fused().with_beta_2(-0.1), "beta_2"),
         (fused().with_beta_2(f32::NAN), "beta_2"),
         (fused().with_epsilon(-1.0), "epsilon"),
+        (fused().with_epsilon(0.0), "epsilon"),
         (fused().with_weight_decay(f32::INFINITY), "weight_decay"),
         (fused().with_l2(f32::NAN), "l2"),
     ] {

@@ -9,6 +9,7 @@ use burn_generative::data::mnist::{Mnist, Origin};
 use burn_generative::train::{Epoch, Guard};
 use burn_generative::{Error, Result};
 use serde::{Serialize, de::DeserializeOwned};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -143,16 +144,22 @@ fn open(name: &str) -> Result<Device> {
     }
 }
 
-/// The device that a server lends (the example `remote_server`). The token is in BURN_REMOTE_TOKEN.
+/// A device that a server lends (the example `remote_server`), the first or that behind a `#`. The token is in BURN_REMOTE_TOKEN.
 #[cfg(feature = "remote")]
 fn remote(address: &str) -> Result<Device> {
     println!("connecting to {address}");
-    let host = burn::remote::RemoteHost::websocket(address);
+    let (server, index) = address.split_once('#').unwrap_or((address, "0"));
+    let Ok(index) = index.parse::<usize>() else {
+        return Err(Error::Config(format!(
+            "{address} names no device: '{index}' is no index, as in `ws://HOST:PORT#1`"
+        )));
+    };
+    let host = burn::remote::RemoteHost::websocket(server);
     let host = match std::env::var("BURN_REMOTE_TOKEN") {
         Ok(token) => host.with_credential(token),
         Err(_) => host,
     };
-    let device = Device::remote_options(&host).init();
+    let device = Device::remote_options(&host).device_index(index).init();
     device.map_err(|error| Error::Config(format!("no device at {address}: {error}")))
 }
 
@@ -424,7 +431,12 @@ impl Out {
     fn write<T: Serialize>(&self, name: &str, value: &T) -> Result<()> {
         let (path, unfinished) = (self.path(name), self.path(&format!("{name}.unfinished")));
         let text = format!("{:#}\n", to_json(value));
-        std::fs::write(&unfinished, text).map_err(Error::io(&unfinished))?;
+        std::fs::File::create(&unfinished)
+            .and_then(|mut file| {
+                file.write_all(text.as_bytes())
+                    .and_then(|()| file.sync_all())
+            })
+            .map_err(Error::io(&unfinished))?;
         std::fs::rename(&unfinished, &path).map_err(Error::io(&path))
     }
 }

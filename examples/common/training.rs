@@ -174,7 +174,8 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
     /// Counts the active units of a posterior with so many coordinates, and warns when it has collapsed after
     /// so many steps of warm-up.
     pub fn watch_posterior(&mut self, latent_dim: usize, warmup_steps: usize) {
-        let steps = self.data.train.len().div_ceil(self.training.batch_size);
+        let batch = self.training.batch_size * self.devices.len();
+        let steps = self.data.train.len().div_ceil(batch);
         // A posterior also takes some steps to leave where it was drawn.
         let warm_from = (warmup_steps + 100).div_ceil(steps);
         self.watches.posterior = Some((PosteriorWatch::new(latent_dim), warm_from));
@@ -243,8 +244,8 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
         let mut epochs = self.out.epochs()?;
         let saved = checkpoints.epochs();
         let Some(&epoch) = saved.iter().rfind(|&&epoch| epoch <= epochs.len()) else {
-            // It was stopped before its first checkpoint was whole.
-            if epochs.len() < 2 {
+            // It was stopped before its first checkpoint was whole, which takes up to two epochs more.
+            if epochs.len() < 3 {
                 println!("the run has no checkpoint yet; beginning it again");
                 return Ok(Vec::new());
             }
@@ -291,7 +292,7 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
             Arc::new(loader(test)),
         )
         .with_metric_logger(self.recorder(history, guard.clone(), dashboard))
-        .with_checkpointing_strategy(KeepLastNCheckpoints::new(2))
+        .with_checkpointing_strategy(KeepLastNCheckpoints::new(3))
         .with_interrupter(guard.interrupter())
         .with_application_logger(None)
         .num_epochs(self.epochs);
@@ -308,6 +309,7 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
         if let Some(norm) = &self.watches.gradients {
             training = training.metric_train_numeric(norm.clone());
         }
+        checkpoints.remove_after(done)?;
         training = checkpoints.register(training, &guard);
         if done > 0 {
             training = training.checkpoint(done);
@@ -324,7 +326,7 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
         let result = training.launch(learner);
         drop(result.renderer);
         let finished = checkpoints.epochs().last().copied().unwrap_or(0);
-        if finished == self.epochs {
+        if finished == self.epochs && guard.reason().is_none() {
             return Ok(result.model);
         }
         let reason = match (guard.reason(), result.error) {
@@ -351,6 +353,10 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
         let (origin, device) = (self.data.origin.clone(), self.device_name.clone());
         let (total, summary, watches) = (self.epochs, self.summary.clone(), self.watches.clone());
         history.clone().on_epoch(move |epochs| {
+            // One that was broken off is no epoch.
+            if guard.reason().is_some() {
+                return;
+            }
             if let Err(error) = out.metrics(&settings, &origin, &device, epochs) {
                 guard.stop(&error.to_string());
             }

@@ -134,7 +134,14 @@ impl Iterator for Batches<'_> {
     type Item = Result<Tensor<4>, DatasetError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let batch = self.batches.recv().ok()?;
+        let Ok(batch) = self.batches.recv() else {
+            let items = self.loader.num_items();
+            return (self.done < items).then(|| {
+                let reason = format!("the batches ended after {} of {items} images", self.done);
+                self.done = items;
+                Err(DatasetError::new(std::io::Error::other(reason)))
+            });
+        };
         self.done += batch.shape()[0];
         Some(Ok(Tensor::from_data(batch, &self.loader.device)))
     }

@@ -26,6 +26,7 @@
 
 pub mod reference;
 
+#[cfg_attr(not(feature = "train"), allow(dead_code))]
 pub(crate) mod adam;
 mod autodiff;
 #[cfg(feature = "gpu")]

@@ -22,6 +22,7 @@ pub(super) fn extra(side: usize) -> usize {
 
 /// A convolution to half the height and width, rounded up. `weight` is `[filters, channels, 3, 3]`.
 pub(super) fn halve(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
+    assert_channels(&x, &weight, 1);
     #[cfg(feature = "host")]
     if crate::kernel::patches::is_here(&x) {
         let [batch, channels, height, width] = x.dims();
@@ -45,6 +46,7 @@ pub(super) fn double(
     bias: Option<Tensor<1>>,
     [height, width]: [usize; 2],
 ) -> Tensor<4> {
+    assert_channels(&x, &weight, 0);
     #[cfg(feature = "host")]
     if crate::kernel::patches::is_here(&x) {
         let [batch, channels, ..] = x.dims();
@@ -58,6 +60,18 @@ pub(super) fn double(
     let options =
         ConvTransposeOptions::new(STRIDE, PADDING, [extra(height), extra(width)], [1, 1], 1);
     conv_transpose2d(x, weight, bias, options)
+}
+
+/// The check of a map against the weights of its convolution, whose axis `axis` is the map's channels.
+fn assert_channels(x: &Tensor<4>, weight: &Tensor<4>, axis: usize) {
+    assert!(
+        x.dims()[1] == weight.dims()[axis],
+        "convolution: a map of shape {:?} has {} channels, weights of shape {:?} take {}",
+        x.dims(),
+        x.dims()[1],
+        weight.dims(),
+        weight.dims()[axis],
+    );
 }
 
 /// What follows a convolution.
@@ -182,6 +196,7 @@ mod tests {
         [33, 8, 16, 14, 14],
     ];
 
+    #[allow(deprecated)] // ndarray, which burn keeps for now
     fn devices() -> Vec<Device> {
         vec![
             #[cfg(feature = "flex")]

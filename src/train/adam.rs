@@ -38,7 +38,8 @@ impl FusedAdamConfig {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] if a beta is not in `[0, 1)`, or another value is negative or not a number.
+    /// [`Error::Config`] if a beta is not in `[0, 1)`, epsilon is not positive, or a decay is negative or not a
+    /// number.
     pub fn build(&self) -> Result<FusedAdam> {
         for (name, beta) in [("beta_1", self.beta_1), ("beta_2", self.beta_2)] {
             if !(0.0..1.0).contains(&beta) {
@@ -47,11 +48,8 @@ impl FusedAdamConfig {
                 )));
             }
         }
-        let rest = [
-            ("epsilon", self.epsilon),
-            ("weight_decay", self.weight_decay),
-            ("l2", self.l2),
-        ];
+        crate::error::check_positive("FusedAdam: epsilon", f64::from(self.epsilon))?;
+        let rest = [("weight_decay", self.weight_decay), ("l2", self.l2)];
         for (name, value) in rest {
             crate::error::check_not_negative(&format!("FusedAdam: {name}"), f64::from(value))?;
         }

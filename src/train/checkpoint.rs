@@ -9,14 +9,16 @@ use burn::tensor::Bytes;
 use burn::train::checkpoint::{Checkpoint, Checkpointer, CheckpointerError};
 use burn::train::{LearnerModel, SupervisedTraining};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The folder of a run's checkpoints: for each of the last epochs, the weights, the optimizer and
 /// the scheduler.
 ///
 /// A file is written under another name, synced, and renamed when it is whole, and an epoch counts when it has
 /// all three. So a run that is killed in the middle of a checkpoint, or finds the disk full, resumes from the
-/// one before. Each file ends in a SHA-256 checksum of its content and its name: one that was cut, changed,
-/// renamed or put there by something else is refused. (It is burn's own file but for that end, and burn can
+/// one before. Each file ends in a SHA-256 checksum of its content and its name: one that was cut, changed or
+/// renamed is refused. (It is burn's own file but for that end, and burn can
 /// read it.)
 ///
 /// The state of the random streams needs no file: a [`TensorLoader`](crate::data::TensorLoader) derives them
@@ -47,10 +49,12 @@ impl Checkpoints {
         guard: &Guard,
     ) -> SupervisedTraining<M> {
         self.sweep();
+        let failed = Arc::new(AtomicBool::new(false));
         let part = |part| Part {
             folder: self.folder.clone(),
             part,
             guard: guard.clone(),
+            failed: failed.clone(),
         };
         training.with_custom_checkpointers(part(MODEL), part(OPTIMIZER), part(SCHEDULER))
     }
@@ -99,6 +103,21 @@ impl Checkpoints {
         })
     }
 
+    /// Removes the checkpoints after an epoch: what a run that goes on from there must not find.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] naming the file that cannot be removed.
+    pub fn remove_after(&self, epoch: usize) -> Result<()> {
+        for later in self.epochs().into_iter().filter(|&later| later > epoch) {
+            for part in [MODEL, OPTIMIZER, SCHEDULER] {
+                let path = self.folder.join(name(part, later));
+                std::fs::remove_file(&path).map_err(Error::io(&path))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Removes what a process that was killed left half written.
     fn sweep(&self) {
         for unfinished in names(&self.folder).filter(|name| {
@@ -117,11 +136,18 @@ struct Part {
     folder: PathBuf,
     part: &'static str,
     guard: Guard,
+    /// Whether any of the parts could not be saved: from then on nothing is saved or removed, so that the last
+    /// whole checkpoint stays.
+    failed: Arc<AtomicBool>,
 }
 
 impl<R: Checkpoint> Checkpointer<R> for Part {
     fn save(&self, epoch: usize, record: R) -> Result<(), CheckpointerError> {
+        if self.failed.load(Ordering::SeqCst) {
+            return Ok(());
+        }
         if let Err(error) = write(&self.folder, self.part, epoch, record) {
+            self.failed.store(true, Ordering::SeqCst);
             let reason = format!("the checkpoint of epoch {epoch} cannot be saved: {error}");
             self.guard.stop(&reason);
         }
@@ -129,6 +155,9 @@ impl<R: Checkpoint> Checkpointer<R> for Part {
     }
 
     fn delete(&self, epoch: usize) -> Result<(), CheckpointerError> {
+        if self.failed.load(Ordering::SeqCst) {
+            return Ok(());
+        }
         match std::fs::remove_file(self.folder.join(name(self.part, epoch))) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 Err(CheckpointerError::IOError(error))

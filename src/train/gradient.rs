@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// training (`metric_train_numeric`): the mean over the epoch of the steps it looks at.
 ///
 /// The optimizer is where the gradients are, so that is where they are watched, and nothing of a model or its
-/// losses has to know. For a norm per player, give each player's group an optimizer and a metric of its own.
+/// losses has to know. The parameters must all be stepped together: a step is told by their own count. For a norm per player, give each player's group an optimizer and a metric of its own.
 ///
 /// ```
 /// use burn_generative::train::{FusedAdamConfig, GradientNorm};
@@ -28,6 +28,9 @@ pub struct GradientNorm {
     sum: f64,
     steps: usize,
 }
+
+/// How many steps wait to be read at most.
+const MOST: usize = 10_000;
 
 impl GradientNorm {
     /// A metric of this name that looks at every `every`-th step (a pass over all gradients each).
@@ -53,6 +56,10 @@ impl GradientNorm {
             let square = gradient.clone().square().sum();
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
             seen.entry(time).or_default().push(square);
+            // Nobody reads one that is not registered.
+            while seen.len() > MOST {
+                seen.pop_first();
+            }
         }
     }
 
@@ -116,7 +123,8 @@ impl Numeric for GradientNorm {
         (self.steps > 0).then(|| NumericEntry::Final(self.sum / self.steps as f64))
     }
 
+    /// Of an epoch with no step that was looked at: 0.
     fn final_value(&self) -> NumericEntry {
-        NumericEntry::Final(self.sum / self.steps as f64)
+        NumericEntry::Final(self.sum / self.steps.max(1) as f64)
     }
 }

@@ -172,7 +172,10 @@ impl Metric for KlPerCoordinate {
         let mean = sum.clone() / self.samples as f64;
         let mut values: Vec<f64> = mean.try_into_data_as::<f64>()?.iter::<f64>().collect();
         values.sort_by(|a, b| b.total_cmp(a));
-        let values: Vec<String> = values.iter().map(|value| format!("{value:.2}")).collect();
+        let values: Vec<String> = values
+            .iter()
+            .map(|value| format!("{:.2}", value.max(0.0)))
+            .collect();
         let text = values.join(" ");
         Ok(SerializedEntry::new(text.clone(), text))
     }
