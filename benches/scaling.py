@@ -33,7 +33,7 @@ def epochs(vae, device, width, count, folder):
     out = pathlib.Path(folder) / f"{len(list(pathlib.Path(folder).iterdir()))}"
     before = loopback_bytes()
     flags = ["--generated", "--limit", str(IMAGES), "--hidden", str(width), "--epochs", str(count)]
-    subprocess.run([vae, *flags, "--device", device, "--out", out], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([vae, *flags, "--device", device, "--out", out], check=True, stdout=subprocess.DEVNULL, timeout=60)
     sent = loopback_bytes() - before
     last = json.loads((out / "metrics.json").read_text())["epochs"][-1]
     return last["seconds"], sent
@@ -44,23 +44,34 @@ def main():
     print("| hidden | parameters | devices | images a step | ms a step | kB a step |\n|---|---|---|---|---|---|")
     for width in [100, 400, 1600]:
         parameters = 2 * 784 * width + width * 2 + 784 + 3 * (20 * width) + 40
-        for count in [0, 1, 2]:
+        for name, servers, count in [
+            ("this process", [], 1),
+            ("a server", ["flex"], 1),
+            ("two devices of a server", ["flex,flex"], 2),
+            ("two servers", ["flex", "flex"], 2),
+        ]:
             with tempfile.TemporaryDirectory() as folder:
-                command = [server, "--device", "flex", "--port", "0"]
-                servers = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) for _ in range(count)]
+                processes = [
+                    subprocess.Popen([server, "--device", devices, "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+                    for devices in servers
+                ]  # fmt: skip
                 try:
-                    addresses = [re.search(r"ws://[^;\s]+", process.stdout.readline())[0] for process in servers]
+                    addresses = [re.search(r"ws://[^;\s]+", process.stdout.readline())[0] for process in processes]
+                    if count > len(addresses) > 0:
+                        addresses.append(addresses[0] + "#1")
                     device = ",".join(addresses) or "flex"
                     # The difference of two runs is that of their epochs: data and weights travel in both.
                     _, short = epochs(vae, device, width, 1, folder)
                     seconds, long = epochs(vae, device, width, 1 + EPOCHS, folder)
+                except subprocess.TimeoutExpired:
+                    print(f"| {width} | {parameters:,} | {name} | {BATCH * count} | hangs | |", flush=True)
+                    continue
                 finally:
-                    for process in servers:
+                    for process in processes:
                         process.kill()
-            steps = IMAGES / BATCH / max(count, 1)
-            bytes_a_step = (long - short) / EPOCHS / steps
-            name = count or "here, no server"
-            print(f"| {width} | {parameters:,} | {name} | {BATCH * max(count, 1)} | {1e3 * seconds / steps:.1f} | {bytes_a_step / 1e3:.0f} |", flush=True)
+            steps = IMAGES / BATCH / count
+            kilobytes = (long - short) / EPOCHS / steps / 1e3
+            print(f"| {width} | {parameters:,} | {name} | {BATCH * count} | {1e3 * seconds / steps:.1f} | {kilobytes:.0f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -287,6 +287,13 @@ fn a_broken_checkpoint_is_named() {
         std::fs::write(&path, whole).unwrap();
     }
 
+    // What a run goes on from is its last.
+    let copy = tempfile::tempdir().unwrap();
+    learn(model(), both(1), copy.path(), 0, 2);
+    let later = Checkpoints::new(copy.path());
+    later.remove_after(1).unwrap();
+    assert_eq!(later.epochs(), [1]);
+
     // A file that is missing makes the checkpoint incomplete: the one before counts.
     std::fs::remove_file(folder.path().join("scheduler-2.bpk")).unwrap();
     assert_eq!(checkpoints.epochs(), [1]);
