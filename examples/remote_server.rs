@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 /// Lend devices of this machine to trainings on other machines.
 #[derive(Parser, Debug)]
-#[command(version)]
+#[command(version, args_override_self = true)]
 struct Args {
     /// The device to lend: flex, wgpu, cuda:1, ...; or several of one backend, separated by commas
     /// [default: the first that is built in, GPUs first]
