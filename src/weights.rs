@@ -199,9 +199,9 @@ pub fn load_pytorch<M: Module>(
     let remapper = KeyRemapper::from_patterns(names.to_vec())
         .map_err(|error| Error::Config(format!("load_pytorch: {error}")))?;
     let content = read_file(path)?;
-    let tensors = match is_safetensors(&content) {
-        true => safetensors(content, path)?.0,
-        false => pickled(path)?,
+    let tensors = match header(&content) {
+        Some(_) => safetensors(content, path)?,
+        None => pickled(path)?,
     };
     let tensors = tensors
         .into_iter()
@@ -241,16 +241,18 @@ fn config_digest(text: &str) -> String {
 /// The checksum of tensors: of their names, types, shapes and numbers.
 fn tensors_digest(mut tensors: Vec<Packed>, path: &Path) -> Result<String> {
     tensors.sort_by(|a, b| a.name.cmp(&b.name));
-    let mut pieces = Vec::with_capacity(2 * tensors.len());
+    let mut pieces = Vec::with_capacity(tensors.len());
     for tensor in &tensors {
         let head = format!("{} {:?} {:?}", tensor.name, tensor.dtype, tensor.shape);
-        pieces.push(head.into_bytes());
         let numbers = tensor
             .to_bytes()
             .map_err(|error| Error::record(path, error.to_string()))?;
-        pieces.push(numbers.to_vec());
+        pieces.push((head, numbers));
     }
-    Ok(file::hex(file::sha256(pieces.iter().map(Vec::as_slice))))
+    let slices = pieces
+        .iter()
+        .flat_map(|(head, numbers)| [head.as_bytes(), &numbers[..]]);
+    Ok(file::hex(file::sha256(slices)))
 }
 
 fn write<M: Module>(model: &M, path: &Path, config: Option<String>) -> Result<()> {
@@ -271,12 +273,13 @@ fn write<M: Module>(model: &M, path: &Path, config: Option<String>) -> Result<()
 
 fn read<M: Module>(model: M, path: &Path) -> Result<(M, Option<Origin>)> {
     let content = read_file(path)?;
-    if !is_safetensors(&content) {
+    let Some(header) = header(&content) else {
         let reason = "is no SafeTensors file; for one that PyTorch wrote, take `load_pytorch`";
         return Err(Error::record(path, reason));
-    }
-    let (tensors, metadata) = safetensors(content, path)?;
-    let text = |key: &str| metadata.get(key).and_then(serde_json::Value::as_str);
+    };
+    let tensors = safetensors(content, path)?;
+    let metadata = header.get("__metadata__");
+    let text = |key: &str| metadata?.get(key)?.as_str();
     let origin = match text(ORIGIN) {
         None if text("producer") == Some("burn") => None,
         None => {
@@ -301,32 +304,20 @@ fn read_file(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).map_err(|error| Error::record(path, format!("cannot be read: {error}")))
 }
 
-/// Whether this begins as SafeTensors do: a length, and that much JSON.
-fn is_safetensors(content: &[u8]) -> bool {
-    header(content).is_some()
-}
-
+/// The header of a SafeTensors file, a length and that much JSON; `None` of anything else.
 fn header(content: &[u8]) -> Option<serde_json::Map<String, serde_json::Value>> {
     let (length, rest) = content.split_first_chunk()?;
     let length = usize::try_from(u64::from_le_bytes(*length)).ok()?;
     serde_json::from_slice(rest.get(..length)?).ok()
 }
 
-type Metadata = serde_json::Map<String, serde_json::Value>;
-
-/// The tensors of a SafeTensors file, and its metadata.
-fn safetensors(content: Vec<u8>, path: &Path) -> Result<(Vec<Packed>, Metadata)> {
-    let metadata = header(&content)
-        .and_then(|mut header| match header.remove("__metadata__") {
-            Some(serde_json::Value::Object(metadata)) => Some(metadata),
-            _ => None,
-        })
-        .unwrap_or_default();
+/// The tensors of a SafeTensors file.
+fn safetensors(content: Vec<u8>, path: &Path) -> Result<Vec<Packed>> {
     let mut store = SafetensorsStore::from_bytes(Some(content));
     let tensors = store
         .get_all_tensors()
         .map_err(|error| Error::record(path, format!("is corrupt: {error}")))?;
-    Ok((tensors.values().cloned().collect(), metadata))
+    Ok(tensors.values().cloned().collect())
 }
 
 #[cfg(feature = "pytorch")]

@@ -449,13 +449,11 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
             };
             let train = series("train", values(name, |epoch| &epoch.train), false, 0);
             let test = series("test", values(name, |epoch| &epoch.test), true, 1);
-            {
-                let unit = match self.unit {
-                    "" => String::new(),
-                    unit => format!(" ({})", unit.trim()),
-                };
-                (format!("{name}{unit}"), vec![train, test])
-            }
+            let unit = match self.unit {
+                "" => String::new(),
+                unit => format!(" ({})", unit.trim()),
+            };
+            (format!("{name}{unit}"), vec![train, test])
         };
         let panels: Vec<_> = [Losses::TOTAL].iter().chain(terms).map(panel).collect();
         plot::save(&plot::curves(&panels)?, self.out.path("curves.png"))

@@ -123,7 +123,7 @@ fn windows([batch, channels, height, width]: [usize; 4]) -> crate::kernel::patch
 
 /// One row for each pixel: `[batch height width, channels]`.
 #[cfg(feature = "host")]
-pub(super) fn rows(x: Tensor<4>) -> Tensor<2> {
+fn rows(x: Tensor<4>) -> Tensor<2> {
     let [batch, channels, height, width] = x.dims();
     x.permute([0, 2, 3, 1])
         .reshape([batch * height * width, channels])

@@ -32,6 +32,9 @@ const MODEL: &str = "model";
 const OPTIMIZER: &str = "optim";
 const SCHEDULER: &str = "scheduler";
 
+/// What an epoch has a file of each of.
+const PARTS: [&str; 3] = [MODEL, OPTIMIZER, SCHEDULER];
+
 impl Checkpoints {
     /// The checkpoints in this folder, which need not exist yet.
     pub fn new(folder: impl AsRef<Path>) -> Self {
@@ -67,8 +70,7 @@ impl Checkpoints {
                 epoch.strip_suffix(".bpk")?.parse().ok()
             })
             .filter(|&epoch| {
-                let parts = [MODEL, OPTIMIZER, SCHEDULER];
-                parts
+                PARTS
                     .iter()
                     .all(|part| self.folder.join(name(part, epoch)).is_file())
             })
@@ -110,7 +112,7 @@ impl Checkpoints {
     /// [`Error::Io`] naming the file that cannot be removed.
     pub fn remove_after(&self, epoch: usize) -> Result<()> {
         for later in self.epochs().into_iter().filter(|&later| later > epoch) {
-            for part in [MODEL, OPTIMIZER, SCHEDULER] {
+            for part in PARTS {
                 let path = self.folder.join(name(part, later));
                 std::fs::remove_file(&path).map_err(Error::io(&path))?;
             }
@@ -121,8 +123,7 @@ impl Checkpoints {
     /// Removes what a process that was killed left half written.
     fn sweep(&self) {
         for unfinished in names(&self.folder).filter(|name| {
-            let parts = [MODEL, OPTIMIZER, SCHEDULER];
-            let ours = parts.iter().any(|part| name.starts_with(part));
+            let ours = PARTS.iter().any(|part| name.starts_with(part));
             ours && name.contains(".bpk.") && name.ends_with(".tmp")
         }) {
             // One that cannot be removed is in nobody's way.

@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// training (`metric_train_numeric`): the mean over the epoch of the steps it looks at.
 ///
 /// The optimizer is where the gradients are, so that is where they are watched, and nothing of a model or its
-/// losses has to know. The parameters must all be stepped together: a step is told by their own count. For a norm per player, give each player's group an optimizer and a metric of its own.
+/// losses has to know. The parameters must all be stepped together: a step is told by their own count. For a norm
+/// per player, give each player's group an optimizer and a metric of its own.
 ///
 /// ```
 /// use burn_generative::train::{FusedAdamConfig, GradientNorm};

@@ -50,7 +50,7 @@ impl ProgressLines {
 }
 
 /// Minutes and seconds, or hours, minutes and seconds.
-pub(crate) fn clock(time: Duration) -> String {
+fn clock(time: Duration) -> String {
     let seconds = time.as_secs_f64().round() as u64;
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     match hours {
