@@ -53,6 +53,10 @@ pub enum Error {
         source: std::io::Error,
     },
 
+    /// Samples that do not determine what is asked of them: too few of them, all the same, or no numbers.
+    #[error("{0}")]
+    Samples(String),
+
     /// A picture that cannot be drawn.
     #[error("picture: {0}")]
     Plot(String),

@@ -42,6 +42,8 @@
 //! | [`loss`] | reconstruction and adversarial losses, what keeps a critic smooth, and [`Losses`](loss::Losses), what every model returns |
 //! | [`model`] | [`Autoencoder`](model::Autoencoder), [`DenoisingAutoencoder`](model::DenoisingAutoencoder), [`Vae`](model::Vae), [`Aae`](model::Aae), [`VaeGan`](model::VaeGan), [`Gan`](model::Gan), [`Ali`](model::Ali) |
 //! | [`weights`] | SafeTensors, a folder with the configuration beside them, state dicts of PyTorch |
+//! | [`latent`] | interpolation, traversals and arithmetic of codes |
+//! | [`metric`] | how good a model is: bounds on log p(x), information in the latent, distances of samples to data, AUROC |
 #![cfg_attr(
     feature = "train",
     doc = "| [`train`] | metrics, history and checkpoints for burn's `Learner` |"
@@ -87,6 +89,9 @@ pub mod loss;
 
 pub mod model;
 pub mod weights;
+
+pub mod latent;
+pub mod metric;
 
 #[cfg(feature = "train")]
 pub mod train;

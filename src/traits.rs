@@ -19,6 +19,7 @@
 //! | prior with classes | [`LabeledPrior`] | `num_classes`, `sample_labeled` |
 //! | likelihood, reconstruction loss | [`ReconstructionLoss`] | `loss` |
 //! | corruption of a denoising model | [`Corruption`] | `noise`, `corrupt_with` |
+//! | model that can be judged by its likelihood | [`LatentVariableModel`] | `posterior`, `log_prior`, `log_likelihood` |
 //! | critic, discriminator | [`Critic`], [`FeatureCritic`] | `score`, `features` |
 //! | critic under a gradient penalty | [`InputGradient`] | `score_and_input_gradient` |
 //! | what keeps a critic smooth | [`CriticRegularizer`] | `penalty`, `constrain` |
@@ -345,6 +346,45 @@ pub trait ReconstructionLoss<Output, Target = Output> {
     /// so `loss` does not: check the data once, with [`Support::check`].
     fn support(&self) -> Support {
         Support::Real
+    }
+}
+
+/// A model of data by latents, `p(x) = integral of p(x | z) p(z)`, with an approximate posterior `q(z | x)`: what
+/// [`metric::importance_weighted_bound`](crate::metric::importance_weighted_bound) and the other likelihoods of
+/// [`metric`](crate::metric) are told of.
+///
+/// [`Vae`](crate::model::Vae), [`ConditionalVae`](crate::model::ConditionalVae) and, with a stochastic encoder,
+/// [`Aae`](crate::model::Aae) are such models. [`VaeGan`](crate::model::VaeGan) is none: what its critic sees is no
+/// likelihood of the data. Neither is a model whose reconstruction loss is none (a plain squared error).
+///
+/// No weight of a training enters: not a VAE's `beta`, nor free bits.
+pub trait LatentVariableModel {
+    /// The data, batch first.
+    type Input: Clone;
+    /// The approximate posterior of a batch.
+    type Posterior: Posterior<Latent: Clone>;
+
+    /// `q(z | x)`.
+    fn posterior(&self, input: Self::Input) -> Self::Posterior;
+
+    /// `log p(z)` in nats per sample, `[batch]`.
+    fn log_prior(&self, z: <Self::Posterior as Posterior>::Latent) -> Tensor<1>;
+
+    /// `log p(x | z)` in nats per sample, `[batch]`.
+    fn log_likelihood(
+        &self,
+        input: Self::Input,
+        z: <Self::Posterior as Posterior>::Latent,
+    ) -> Tensor<1>;
+
+    /// `KL(q(z | x) || p(z))` in nats per sample, `[batch]`, where `z` is a sample of `posterior`: by default the
+    /// estimate from this one sample.
+    fn kl(
+        &self,
+        posterior: &Self::Posterior,
+        z: <Self::Posterior as Posterior>::Latent,
+    ) -> Tensor<1> {
+        posterior.log_prob(z.clone()) - self.log_prior(z)
     }
 }
 

@@ -10,7 +10,9 @@ use burn_generative::nn::{
     CorruptionKind, GaussianCorruption, MaskingCorruption, SaltAndPepperCorruption,
 };
 use burn_generative::prelude::*;
-use burn_generative::prior::{GaussianMixture, PriorKind, SwissRollConfig, Uniform};
+use burn_generative::prior::{
+    FullGaussianMixture, GaussianMixture, KernelDensity, PriorKind, SwissRollConfig, Uniform,
+};
 use common::{assert_all_close, assert_close, cpu, devices, noise, tensor, values};
 
 /// A loss is per sample: `[batch]`, and a batch costs what its samples cost alone. It is a sum over
@@ -202,11 +204,25 @@ fn priors_over_the_plane() {
             tensor([3, 2], &device, noise(2, 1.0)),
         );
         prior_laws(&law("uneven mixture"), &uneven, &device);
+        let full = || {
+            let logits = tensor([2], &device, |i| [0.0, 0.7][i]);
+            let means = tensor([2, 2], &device, noise(1, 1.5));
+            let covariances = tensor([2, 2, 2], &device, |i| {
+                [0.8, 0.5, 0.5, 0.6, 0.3, -0.2, -0.2, 1.0][i]
+            });
+            FullGaussianMixture::new(logits, means, covariances).unwrap()
+        };
+        prior_laws(&law("FullGaussianMixture"), &full(), &device);
+        let codes = || tensor([40, 2], &device, noise(5, 2.0));
+        let density = || KernelDensity::with_width(codes(), 0.3).unwrap();
+        prior_laws(&law("KernelDensity"), &density(), &device);
         for kind in [
             PriorKind::StandardNormal(StandardNormal::new(2)),
             PriorKind::GaussianMixture(mixture()),
             PriorKind::SwissRoll(roll.clone()),
             PriorKind::Uniform(uniform()),
+            PriorKind::FullGaussianMixture(full()),
+            PriorKind::KernelDensity(density()),
         ] {
             let z = tensor([4, 2], &device, noise(3, 2.0));
             let want = match &kind {
@@ -214,7 +230,9 @@ fn priors_over_the_plane() {
                 PriorKind::GaussianMixture(prior) => prior.log_prob(z.clone()),
                 PriorKind::SwissRoll(prior) => prior.log_prob(z.clone()),
                 PriorKind::Uniform(prior) => prior.log_prob(z.clone()),
-                _ => unreachable!("the four above"),
+                PriorKind::FullGaussianMixture(prior) => prior.log_prob(z.clone()),
+                PriorKind::KernelDensity(prior) => prior.log_prob(z.clone()),
+                _ => unreachable!("the six above"),
             };
             assert_eq!(values(kind.log_prob(z)), values(want), "{name}");
             assert_eq!(kind.sample(7, &device).dims(), [7, 2], "{name}");

@@ -10,7 +10,8 @@ use burn::tensor::Gradients;
 use burn_generative::loss::{GradientPenalty, LearnedGaussianNll, NonSaturating, Wasserstein};
 use burn_generative::model::{Balance, SemiSupervisedAae};
 use burn_generative::nn::{
-    GaussianCorruption, JointCritic, MlpCritic, MlpCriticConfig, MlpDecoder, MlpEncoder, Squashed,
+    GaussianCorruption, JointCritic, LabeledDecoder, LabeledEncoder, MlpCritic, MlpCriticConfig,
+    MlpDecoder, MlpEncoder, Squashed,
 };
 use burn_generative::prelude::*;
 use burn_generative::prior::GaussianMixture;
@@ -98,6 +99,63 @@ fn vae() {
             assert_eq!(got, expected, "{term} on {name}");
         }
         assert!(vae.losses(rows()).term("no such term").is_none());
+    }
+}
+
+/// As the VAE; and the label reaches encoder and decoder.
+#[test]
+fn conditional_vae() {
+    for (name, device) in devices() {
+        let device = device.autodiff();
+        let encoder = MlpEncoderConfig::new(vec![2, 3, 4], 2).with_hidden(vec![32]);
+        let decoder = MlpDecoderConfig::new(2 + 3, vec![1, 3, 4]).with_hidden(vec![32]);
+        let vae = VaeConfig::new()
+            .init_conditional(
+                LabeledEncoder::new(encoder.init_gaussian(&device).unwrap(), 3, [3, 4], &device),
+                LabeledDecoder::new(decoder.init::<4>(&device).unwrap(), 3),
+                learned_prior(&device),
+                LearnedGaussianNll::new(&device),
+            )
+            .unwrap();
+        let images = || tensor::<4>([4, 1, 3, 4], &device, noise(1, 1.0));
+        let losses = |labels: [i32; 4]| {
+            let labels = Tensor::from_ints(labels, &device);
+            vae.losses_with(images(), labels, tensor([4, 2], &device, noise(2, 1.0)))
+        };
+        //        term              encoder decoder prior  likelihood
+        for (term, expected) in [
+            ("reconstruction", [true, true, false, true]),
+            ("kl", [true, false, true, false]),
+            ("loss", [true, true, true, true]),
+        ] {
+            let gradients = losses([0, 1, 2, 1]).term(term).unwrap().mean().backward();
+            let got = [
+                reached(&vae.encoder, &gradients),
+                reached(&vae.decoder, &gradients),
+                reached(&vae.prior, &gradients),
+                reached(&vae.likelihood, &gradients),
+            ];
+            assert_eq!(got, expected, "{term} on {name}");
+        }
+        // Another label of the second sample: another KL (the encoder reads it), another decoding, and the
+        // others as they were.
+        let z = || tensor::<2>([4, 2], &device, noise(3, 1.0));
+        let decoded =
+            |labels: [i32; 4]| common::values(vae.decode(z(), Tensor::from_ints(labels, &device)));
+        let kl = |labels: [i32; 4]| common::values(losses(labels).term("kl").unwrap());
+        for (one, other) in [
+            (kl([0, 1, 2, 1]), kl([0, 2, 2, 1])),
+            (decoded([0, 1, 2, 1]), decoded([0, 2, 2, 1])),
+        ] {
+            let each = one.len() / 4;
+            let differs =
+                |i: usize| one[i * each..(i + 1) * each] != other[i * each..(i + 1) * each];
+            assert_eq!(
+                [0, 1, 2, 3].map(differs),
+                [false, true, false, false],
+                "{name}"
+            );
+        }
     }
 }
 

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// `data` and `plot` stand side by side on top.
-const LAYERS: [&[&str]; 12] = [
+/// Those of one row stand side by side.
+const LAYERS: [&[&str]; 13] = [
     &["error"],
     &["file"],
     &["kernel"],
@@ -15,6 +15,7 @@ const LAYERS: [&[&str]; 12] = [
     &["loss"],
     &["model"],
     &["weights"],
+    &["latent", "metric"],
     &["train"],
     &["data", "plot"],
 ];

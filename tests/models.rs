@@ -1,7 +1,5 @@
 //! What a model must reach where the answer is known: the likelihood of probabilistic PCA, the error
 //! of PCA, and its own objective, term by term.
-#![cfg(feature = "plot")]
-
 mod common;
 
 use burn::module::Module;
@@ -9,7 +7,7 @@ use burn::optim::{AdamConfig, GradientsParams};
 use burn::prelude::*;
 use burn::tensor::Distribution;
 use burn_generative::loss::LearnedGaussianNll;
-use burn_generative::plot::principal_components;
+use burn_generative::metric::Pca;
 use burn_generative::prelude::*;
 use common::{assert_all_close, assert_close, cpu, noise, tensor, values};
 use std::f64::consts::PI;
@@ -45,18 +43,11 @@ fn to_tensor(rows: &[Vec<f64>], device: &Device) -> Tensor<2> {
 
 /// The two largest eigenvalues of the covariance, and the sum of the others.
 fn spectrum(rows: &[Vec<f64>]) -> ([f64; 2], f64) {
-    let n = rows.len() as f64;
-    let total: f64 = (0..rows[0].len())
-        .map(|f| {
-            let mean = rows.iter().map(|row| row[f]).sum::<f64>() / n;
-            rows.iter().map(|row| (row[f] - mean).powi(2)).sum::<f64>() / n
-        })
-        .sum();
-    let (_, share) = principal_components(rows);
-    (
-        share.map(|share| share * total),
-        total * (1.0 - share[0] - share[1]),
-    )
+    let pca = Pca::fit(to_tensor(rows, &cpu())).unwrap();
+    // Of the most probable Gaussian: the biased estimate.
+    let biased = (rows.len() - 1) as f64 / rows.len() as f64;
+    let kept = [0, 1].map(|k| biased * pca.variances()[k]);
+    (kept, biased * pca.variances()[2..].iter().sum::<f64>())
 }
 
 /// The greatest mean log-likelihood that probabilistic PCA with two components reaches on its own

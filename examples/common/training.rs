@@ -456,7 +456,10 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
             (format!("{name}{unit}"), vec![train, test])
         };
         let panels: Vec<_> = [Losses::TOTAL].iter().chain(terms).map(panel).collect();
-        plot::save(&plot::curves(&panels)?, self.out.path("curves.png"))
+        plot::save(
+            &plot::curves("epoch", &panels)?,
+            self.out.path("curves.png"),
+        )
     }
 
     /// Writes the weights, in burn's own format and in SafeTensors, and says what the last epoch came to.
@@ -526,26 +529,4 @@ fn gradient_energy(images: Tensor<4>) -> Result<f64> {
     };
     let energy = difference(2, height).square().sum() + difference(3, width).square().sum();
     Ok(energy.try_into_scalar::<f64>()? / n as f64)
-}
-
-fn latent_map(means: &[Vec<f64>], labels: &[u8]) -> Result<plot::RgbImage> {
-    if means.first().is_some_and(|mean| mean.len() == 2) {
-        let points: Vec<[f64; 2]> = means.iter().map(|mean| [mean[0], mean[1]]).collect();
-        return plot::scatter(
-            "Test images in the latent plane",
-            ["z1", "z2"],
-            &points,
-            labels,
-        );
-    }
-    let (points, share) = plot::principal_components(means);
-    let axis = |k: usize| {
-        format!(
-            "component {} ({:.0}% of the variance)",
-            k + 1,
-            100.0 * share[k]
-        )
-    };
-    let title = "Test images, first two principal components of the latent means";
-    plot::scatter(title, [&axis(0), &axis(1)], &points, labels)
 }

@@ -320,6 +320,14 @@ pub(crate) fn rows<const D: usize>(tensor: Tensor<D>) -> Tensor<2> {
     tensor.reshape([dims[0], dims[1..].iter().product()])
 }
 
+/// Squared distances of every row of `a` to every row of `b`, `[a, b]`. By one matrix product, so that rows near the
+/// origin lose least to rounding: centre them.
+pub(crate) fn squared_distances(a: &Tensor<2>, b: &Tensor<2>) -> Tensor<2> {
+    let squares = |x: &Tensor<2>| x.clone().square().sum_dim(1);
+    let product = a.clone().matmul(b.clone().transpose());
+    (squares(a) + squares(b).transpose() - product.mul_scalar(2.0)).clamp_min(0.0)
+}
+
 /// The same tensor, laid out anew: what burn's Fusion needs of a convolution's output that has one channel, as
 /// docs/architecture.md says.
 pub(crate) fn laid_out<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {

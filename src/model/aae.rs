@@ -1,11 +1,11 @@
 use super::assert_fits;
 use crate::error::{Error, Result, check_not_negative};
 use crate::loss::{Losses, NonSaturating, SquaredError};
-use crate::nn::frozen_copy;
+use crate::nn::{frozen_copy, one_hot};
 use crate::prior::StandardNormal;
 use crate::traits::{
-    AdversarialLoss, Code, Critic, Decoder, Encoder, LabeledPrior, Prior, ReconstructionLoss,
-    Support,
+    AdversarialLoss, Code, Critic, Decoder, Encoder, LabeledPrior, LatentVariableModel, Posterior,
+    Prior, ReconstructionLoss, Support,
 };
 use burn::config::Config;
 use burn::module::Module;
@@ -144,17 +144,6 @@ fn total(reconstruction: Tensor<1>, critic: Tensor<1>, encoder: Tensor<1>, weigh
         .with_term("encoder", encoder)
 }
 
-/// `[batch, classes]`, 1 at each label and 0 elsewhere; burn's own reads the labels back to check them.
-fn one_hot(labels: Tensor<1, Int>, classes: usize) -> Tensor<2> {
-    let (batch, device) = (labels.dims()[0], labels.device());
-    let each = Tensor::<1, Int>::arange(0..classes as i64, &device).unsqueeze::<2>();
-    labels
-        .unsqueeze_dim::<2>(1)
-        .repeat_dim(1, classes)
-        .equal(each.repeat_dim(0, batch))
-        .float()
-}
-
 /// What the encoder's codes are drawn as.
 type LatentOf<E> = <<E as Encoder>::Code as Code>::Latent;
 
@@ -229,6 +218,35 @@ where
     /// The values that its reconstruction loss allows in the data.
     pub fn support(&self) -> Support {
         self.reconstruction.support()
+    }
+}
+
+/// With a stochastic encoder: `log p(x | z)` is minus the reconstruction loss, which is to be a likelihood.
+impl<E, D, C, P, L, A> LatentVariableModel for Aae<E, D, C, P, L, A>
+where
+    E: Encoder<Input: Clone, Code: Code + Posterior<Latent = LatentOf<E>>>,
+    D: Decoder<Latent = LatentOf<E>>,
+    P: Prior<Latent = LatentOf<E>>,
+    L: ReconstructionLoss<D::Output, E::Input>,
+{
+    type Input = E::Input;
+    type Posterior = E::Code;
+
+    fn posterior(&self, input: E::Input) -> E::Code {
+        self.encoder.encode(input)
+    }
+
+    fn log_prior(&self, z: LatentOf<E>) -> Tensor<1> {
+        self.prior.log_prob(z)
+    }
+
+    fn log_likelihood(&self, input: E::Input, z: LatentOf<E>) -> Tensor<1> {
+        let output = self.decoder.decode(z);
+        self.reconstruction.loss(output, input).neg()
+    }
+
+    fn kl(&self, posterior: &E::Code, z: LatentOf<E>) -> Tensor<1> {
+        self.prior.kl(posterior, z)
     }
 }
 

@@ -9,6 +9,7 @@
 //! | compress, find features | [`Autoencoder`] |
 //! | repair noisy or incomplete data | [`DenoisingAutoencoder`] |
 //! | generate and encode, with a likelihood | [`Vae`] |
+//! | generate what a label asks for | [`ConditionalVae`] |
 //! | shape the codes as any prior, or by labels | [`Aae`], [`SemiSupervisedAae`] |
 //! | generate and encode, sharp to the eye | [`VaeGan`] |
 //! | generate, sharp to the eye | [`Gan`] |
@@ -31,8 +32,10 @@
 mod aae;
 mod ali;
 mod autoencoder;
+mod conditional_vae;
 mod denoising;
 mod gan;
+mod kl_weight;
 mod vae;
 mod vae_gan;
 
@@ -45,13 +48,17 @@ use {crate::loss::Losses, burn::train::TrainOutput};
 pub use aae::{Aae, AaeConfig, SemiSupervisedAae};
 pub use ali::Ali;
 pub use autoencoder::Autoencoder;
+pub use conditional_vae::ConditionalVae;
 pub use denoising::DenoisingAutoencoder;
 pub use gan::{Gan, GanConfig};
 pub use vae::{Vae, VaeConfig};
 pub use vae_gan::{Balance, VaeGan, VaeGanConfig};
 
-/// What a decoder makes of `n` samples of a prior, without gradients and as in evaluation.
-fn sample<P, D>(prior: &P, decoder: &D, n: usize, device: &Device) -> D::Output
+/// What a decoder makes of `n` samples of a prior, without gradients and as in evaluation: how every model of this
+/// crate samples, and how one without a prior does, or with another than its own.
+///
+/// [`MixtureFit`](crate::prior::MixtureFit) has an example.
+pub fn sample<P, D>(prior: &P, decoder: &D, n: usize, device: &Device) -> D::Output
 where
     P: Prior + Module,
     D: Decoder<Latent = P::Latent> + Module,

@@ -1,8 +1,10 @@
-use crate::error::{Error, Result};
+use super::kl_weight::KlWeight;
+use crate::error::Result;
 use crate::loss::{BernoulliNll, Losses};
-use crate::nn::Warmup;
 use crate::prior::StandardNormal;
-use crate::traits::{Decoder, Encoder, Posterior, Prior, ReconstructionLoss, Support};
+use crate::traits::{
+    Decoder, Encoder, LatentVariableModel, Posterior, Prior, ReconstructionLoss, Support,
+};
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -31,7 +33,7 @@ impl VaeConfig {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] if `beta` or `free_bits` is negative or no number.
+    /// [`Error::Config`](crate::Error::Config) if `beta` or `free_bits` is negative or no number.
     pub fn init<E: Module, D, P, L>(
         &self,
         encoder: E,
@@ -39,25 +41,12 @@ impl VaeConfig {
         prior: P,
         likelihood: L,
     ) -> Result<Vae<E, D, P, L>> {
-        for (name, value) in [("beta", self.beta), ("free_bits", self.free_bits)] {
-            if !(value >= 0.0 && value.is_finite()) {
-                return Err(Error::Config(format!(
-                    "Vae: {name} must be a number of at least 0, not {value}"
-                )));
-            }
-        }
-        let warmup = (self.warmup_steps > 0).then(|| {
-            let device = encoder.devices().first().cloned().unwrap_or_default();
-            Warmup::new(self.warmup_steps, &device.without_autodiff())
-        });
         Ok(Vae {
+            kl_weight: KlWeight::new("Vae", self, &encoder)?,
             encoder,
             decoder,
             prior,
             likelihood,
-            warmup,
-            beta: self.beta,
-            free_bits: self.free_bits,
         })
     }
 }
@@ -108,9 +97,7 @@ pub struct Vae<E, D, P = StandardNormal, L = BernoulliNll> {
     pub prior: P,
     /// What a reconstruction costs.
     pub likelihood: L,
-    warmup: Option<Warmup>,
-    beta: f64,
-    free_bits: f64,
+    kl_weight: KlWeight,
 }
 
 /// The latent of a VAE with the encoder `E`.
@@ -143,28 +130,7 @@ where
     fn losses_at(&self, input: E::Input, posterior: &E::Code, z: LatentOf<E>) -> Losses {
         let reconstruction = self.likelihood.loss(self.decode(z.clone()), input);
         let kl = self.prior.kl(posterior, z);
-        let training = kl.device().is_autodiff();
-        Losses::new(reconstruction.clone() + self.weigh(kl.clone()))
-            .with_term("reconstruction", reconstruction)
-            .with_term("kl", kl)
-            .with_coordinates(if training {
-                None
-            } else {
-                posterior.coordinates()
-            })
-    }
-
-    /// The KL's share of the total, `[batch]`.
-    fn weigh(&self, kl: Tensor<1>) -> Tensor<1> {
-        let training = kl.device().is_autodiff();
-        let kl = match training && self.free_bits > 0.0 {
-            true => floor_mean(kl, self.free_bits),
-            false => kl,
-        };
-        match &self.warmup {
-            Some(warmup) if training => kl * warmup.weight().mul_scalar(self.beta),
-            _ => kl.mul_scalar(self.beta),
-        }
+        self.kl_weight.losses(reconstruction, kl, posterior)
     }
 
     /// The posterior of each sample.
@@ -205,17 +171,37 @@ where
     /// burn's `Learner` does this by itself; a loop of your own calls it after each step.
     pub fn advance(self) -> Self {
         Self {
-            warmup: self.warmup.map(Warmup::advance),
+            kl_weight: self.kl_weight.advance(),
             ..self
         }
     }
 }
 
-/// `kl`, or where its mean over the batch is below `floor` that floor, without a gradient.
-fn floor_mean(kl: Tensor<1>, floor: f64) -> Tensor<1> {
-    let above = kl.clone().detach().mean().greater_elem(floor).float();
-    let below = above.clone().neg().add_scalar(1.0);
-    kl * above + below.mul_scalar(floor)
+impl<E, D, P, L> LatentVariableModel for Vae<E, D, P, L>
+where
+    E: Encoder<Input: Clone, Code: Posterior<Latent: Clone>>,
+    D: Decoder<Latent = LatentOf<E>>,
+    P: Prior<Latent = LatentOf<E>>,
+    L: ReconstructionLoss<D::Output, E::Input>,
+{
+    type Input = E::Input;
+    type Posterior = E::Code;
+
+    fn posterior(&self, input: E::Input) -> E::Code {
+        self.encode(input)
+    }
+
+    fn log_prior(&self, z: LatentOf<E>) -> Tensor<1> {
+        self.prior.log_prob(z)
+    }
+
+    fn log_likelihood(&self, input: E::Input, z: LatentOf<E>) -> Tensor<1> {
+        self.likelihood.loss(self.decode(z), input).neg()
+    }
+
+    fn kl(&self, posterior: &E::Code, z: LatentOf<E>) -> Tensor<1> {
+        self.prior.kl(posterior, z)
+    }
 }
 
 #[cfg(feature = "train")]

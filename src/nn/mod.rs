@@ -12,6 +12,7 @@
 //! | [`JointCritic`] | any shape, and a latent | a logit |
 //! | [`ConvJointCritic`] | images, and a latent | a logit |
 //!
+//! [`LabeledEncoder`] and [`LabeledDecoder`] tell a network that knows no labels the label of each sample.
 //! [`Squashed`] puts a sigmoid or a tanh behind a decoder whose output a critic is to see.
 //!
 //! And what a denoising model does to its input: [`GaussianCorruption`], [`MaskingCorruption`],
@@ -25,6 +26,7 @@ mod frozen;
 mod gradient;
 mod head;
 mod initialize;
+mod labeled;
 mod maps;
 mod mlp;
 mod spectral;
@@ -42,6 +44,8 @@ pub use frozen::frozen_copy;
 pub use gradient::scale_gradient;
 pub use head::{GaussianHead, Head};
 pub use initialize::initialize;
+pub(crate) use labeled::one_hot;
+pub use labeled::{LabeledDecoder, LabeledEncoder};
 pub use mlp::{MlpDecoder, MlpDecoderConfig, MlpEncoder, MlpEncoderConfig};
 pub use squashed::Squashed;
 pub(crate) use trained::is_trained;

@@ -1,6 +1,10 @@
 use crate::error::{Error, Result};
+use crate::metric::Pca;
+use burn::tensor::Tensor;
 use image::RgbImage;
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 use std::ops::Range;
 use std::sync::Once;
 
@@ -17,24 +21,75 @@ pub struct Series {
     pub colour: usize,
 }
 
-/// Ten colours that stay apart, one for each class.
+/// Ten colours that stay apart, one for each class, also for the colour-blind: the "muted" ones of
+/// [Paul Tol](https://sronpersonalpages.nl/~pault/), the strongest first, and a grey.
 const COLOURS: [RGBColor; 10] = [
-    RGBColor(31, 119, 180),
-    RGBColor(255, 127, 14),
-    RGBColor(44, 160, 44),
-    RGBColor(214, 39, 40),
-    RGBColor(148, 103, 189),
-    RGBColor(140, 86, 75),
-    RGBColor(227, 119, 194),
-    RGBColor(90, 90, 90),
-    RGBColor(188, 189, 34),
-    RGBColor(23, 190, 207),
+    RGBColor(51, 34, 136),
+    RGBColor(204, 102, 119),
+    RGBColor(17, 119, 51),
+    RGBColor(136, 204, 238),
+    RGBColor(136, 34, 85),
+    RGBColor(221, 204, 119),
+    RGBColor(68, 170, 153),
+    RGBColor(170, 68, 153),
+    RGBColor(153, 153, 51),
+    RGBColor(110, 110, 110),
 ];
 
 const FONT: &str = "sans-serif";
 const MARGIN: u32 = 14;
 
-/// Points in the plane, coloured by label, with the labels that occur as a legend.
+/// Codes as points of the plane, coloured by label: `[samples, latent]`. Codes of more than two coordinates are shown
+/// along their first two principal components.
+///
+/// # Errors
+///
+/// [`Error::Plot`] if there is no code, or not one label each; [`Error::Samples`] if a code is no number;
+/// [`Error::Device`] if the device cannot be read.
+///
+/// ```
+/// use burn::prelude::*;
+/// use burn_generative::plot;
+///
+/// let codes = Tensor::<2>::random([50, 8], burn::tensor::Distribution::Default, &Device::default());
+/// let labels: Vec<u8> = (0..50).map(|i| i % 10).collect();
+/// let picture = plot::latent_map("Test images", codes, &labels)?;
+/// assert_eq!(picture.dimensions(), (860, 760));
+/// # Ok::<(), burn_generative::Error>(())
+/// ```
+pub fn latent_map(title: &str, codes: Tensor<2>, labels: &[u8]) -> Result<RgbImage> {
+    let [samples, latent] = codes.dims();
+    if samples != labels.len() || latent == 0 {
+        return Err(Error::Plot(format!(
+            "a map of codes of shape {:?} with {} labels cannot be drawn: each code needs a label",
+            codes.dims(),
+            labels.len()
+        )));
+    }
+    let (codes, axes) = match latent {
+        1 => {
+            let flat = codes.zeros_like();
+            (
+                Tensor::cat(vec![codes, flat], 1),
+                ["z1", ""].map(String::from),
+            )
+        }
+        2 => (codes, ["z1", "z2"].map(String::from)),
+        _ => {
+            let pca = Pca::fit(codes.clone())?;
+            let axis = |k: usize| {
+                let share = pca.explained(k) - pca.explained(k - 1);
+                format!("component {k} ({:.0}% of the variance)", 100.0 * share)
+            };
+            (pca.project(codes, 2), [axis(1), axis(2)])
+        }
+    };
+    let values: Vec<f64> = codes.try_into_data_as::<f64>()?.iter::<f64>().collect();
+    let points: Vec<_> = values.chunks(2).map(|point| [point[0], point[1]]).collect();
+    scatter(title, [&axes[0], &axes[1]], &points, labels)
+}
+
+/// Points in the plane, coloured by label, with the labels that occur as a legend and on their points.
 ///
 /// # Errors
 ///
@@ -45,16 +100,20 @@ pub fn scatter(
     points: &[[f64; 2]],
     labels: &[u8],
 ) -> Result<RgbImage> {
-    let of_class = |class: usize| {
+    let mut classes: Vec<u8> = labels.to_vec();
+    classes.sort_unstable();
+    classes.dedup();
+    let of_class = |class: u8| {
         let with = labels.iter().zip(points);
-        with.filter(|(label, _)| usize::from(**label) == class)
+        with.filter(|(label, _)| **label == class)
             .map(|(_, &point)| point)
             .collect()
     };
-    let groups: Vec<_> = (0..COLOURS.len())
+    let groups: Vec<_> = classes
+        .into_iter()
         .map(|class| (class.to_string(), of_class(class)))
         .collect();
-    scatter_groups(title, axes, &groups)
+    draw_groups(title, axes, &groups, true)
 }
 
 /// Groups of points in the plane, each of a colour and named in the legend; later ones on top.
@@ -67,54 +126,182 @@ pub fn scatter_groups(
     axes: [&str; 2],
     groups: &[(String, Vec<[f64; 2]>)],
 ) -> Result<RgbImage> {
+    draw_groups(title, axes, groups, false)
+}
+
+/// `named` writes each group's name on the middle of its points: nobody then depends on colours.
+fn draw_groups(
+    title: &str,
+    axes: [&str; 2],
+    groups: &[(String, Vec<[f64; 2]>)],
+    named: bool,
+) -> Result<RgbImage> {
     let points = || groups.iter().flat_map(|(_, points)| points);
     let [x, y] = [0, 1].map(|axis| range(points().map(|point| point[axis])));
-    let (mut x, y) = (x?, y?);
-    // Room for the legend, which is drawn on top.
-    x.end += 0.16 * (x.end - x.start);
-    draw([860, 800], |root| {
-        let mut chart = ChartBuilder::on(root)
+    let (x, y) = (x?, y?);
+    let groups = || groups.iter().zip(COLOURS.into_iter().cycle());
+    draw([860, 760], |root| {
+        let longest = groups().map(|((name, _), _)| name.chars().count()).max();
+        let legend = 60 + 10 * longest.unwrap_or(0) as i32;
+        let (area, beside) = root.split_horizontally(860 - legend);
+        let mut chart = ChartBuilder::on(&area)
             .caption(title, (FONT, 22))
             .margin(MARGIN)
-            .x_label_area_size(46)
-            .y_label_area_size(56)
+            .x_label_area_size(50)
+            .y_label_area_size(62)
             .build_cartesian_2d(x, y)?;
-        let mesh = chart
-            .configure_mesh()
-            .light_line_style(WHITE)
+        let mut mesh = chart.configure_mesh();
+        mesh.light_line_style(WHITE)
             .x_desc(axes[0])
             .y_desc(axes[1])
-            .label_style((FONT, 15))
-            .draw();
-        mesh?;
-        for ((name, points), colour) in groups.iter().zip(COLOURS.into_iter().cycle()) {
-            if points.is_empty() {
-                continue;
-            }
+            .label_style((FONT, 16))
+            .draw()?;
+        for ((_, points), colour) in groups() {
             let circles = points
                 .iter()
                 .map(|point| Circle::new((point[0], point[1]), 2, colour.mix(0.7).filled()));
-            chart
-                .draw_series(circles)?
-                .label(name)
-                .legend(move |(x, y)| Circle::new((x + 8, y), 5, colour.filled()));
+            chart.draw_series(circles)?;
         }
-        chart
-            .configure_series_labels()
-            .background_style(WHITE.mix(0.8))
-            .border_style(BLACK.mix(0.3))
-            .label_font((FONT, 16))
-            .draw()?;
+        for ((name, points), colour) in
+            groups().filter(|((_, points), _)| named && !points.is_empty())
+        {
+            let [x, y] = [0, 1].map(|axis| median(points.iter().map(|point| point[axis])));
+            let size = (FONT, 24).into_font();
+            let centred = |colour: RGBColor| {
+                TextStyle::from(size.clone().color(&colour))
+                    .pos(Pos::new(HPos::Center, VPos::Center))
+            };
+            // A rim of white around the letters.
+            let rim = [
+                (-2, 0),
+                (2, 0),
+                (0, -2),
+                (0, 2),
+                (-1, -1),
+                (1, 1),
+                (1, -1),
+                (-1, 1),
+            ];
+            for offset in rim {
+                let letters = Text::new(name.clone(), offset, centred(WHITE));
+                chart.draw_series([EmptyElement::at((x, y)) + letters])?;
+            }
+            let letters = Text::new(name.clone(), (0, 0), centred(dark(colour)));
+            chart.draw_series([EmptyElement::at((x, y)) + letters])?;
+        }
+        let named_groups = groups().filter(|((_, points), _)| !points.is_empty());
+        for (line, ((name, _), colour)) in named_groups.enumerate() {
+            let y = 74 + 28 * line as i32;
+            beside.draw(&Circle::new((12, y), 7, colour.filled()))?;
+            let style =
+                TextStyle::from((FONT, 18).into_font()).pos(Pos::new(HPos::Left, VPos::Center));
+            beside.draw(&Text::new(name.clone(), (28, y), style))?;
+        }
         Ok(())
     })
 }
 
-/// Panels one beside the other, each with a title and curves over the same epochs.
+/// A colour that letters can be read in.
+fn dark(colour: RGBColor) -> RGBColor {
+    let part = |value: u8| (f64::from(value) * 0.55) as u8;
+    RGBColor(part(colour.0), part(colour.1), part(colour.2))
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    let middle = values.len() / 2;
+    *values.select_nth_unstable_by(middle, f64::total_cmp).1
+}
+
+/// How the scores of groups are distributed, each as shares of its own size, with a threshold between them.
+///
+/// The outermost 2 in 1,000 scores are left out, so that an outlier does not squeeze the rest.
+///
+/// # Errors
+///
+/// [`Error::Plot`] if there is no finite score, or it cannot be drawn.
+pub fn histogram(
+    title: &str,
+    axis: &str,
+    groups: &[(String, Vec<f64>)],
+    threshold: Option<f64>,
+) -> Result<RgbImage> {
+    const BINS: usize = 60;
+    let mut all: Vec<f64> = groups
+        .iter()
+        .flat_map(|(_, scores)| scores)
+        .copied()
+        .collect();
+    all.retain(|score| score.is_finite());
+    all.sort_by(f64::total_cmp);
+    let outermost = all.len() / 1000;
+    let inner = &all[outermost..all.len() - outermost];
+    let x = range(inner.iter().copied().chain(threshold))?;
+    let width = (x.end - x.start) / BINS as f64;
+    let shares = |scores: &[f64]| -> Vec<f64> {
+        let mut counts = vec![0.0; BINS];
+        for score in scores {
+            let bin = (score - x.start) / width;
+            if (0.0..BINS as f64).contains(&bin) {
+                counts[bin as usize] += 1.0 / scores.len().max(1) as f64;
+            }
+        }
+        counts
+    };
+    let shares: Vec<_> = groups.iter().map(|(_, scores)| shares(scores)).collect();
+    let highest = shares.iter().flatten().fold(0.0f64, |a, &b| a.max(b));
+    draw([860, 480], |root| {
+        let mut chart = ChartBuilder::on(root)
+            .caption(title, (FONT, 22))
+            .margin(MARGIN)
+            .x_label_area_size(50)
+            .y_label_area_size(62)
+            .build_cartesian_2d(x.clone(), 0.0..1.15 * highest)?;
+        let percent = |share: &f64| format!("{:.0}%", 100.0 * share);
+        chart
+            .configure_mesh()
+            .disable_x_mesh()
+            .light_line_style(WHITE)
+            .x_desc(axis)
+            .y_desc("share of the group")
+            .y_label_formatter(&percent)
+            .label_style((FONT, 16))
+            .draw()?;
+        for (((name, scores), shares), colour) in groups.iter().zip(&shares).zip(COLOURS) {
+            let edge = |bin: usize| x.start + width * bin as f64;
+            let bars = shares.iter().enumerate().map(|(bin, &share)| {
+                let corners = [(edge(bin), 0.0), (edge(bin + 1), share)];
+                Rectangle::new(corners, colour.mix(0.35).filled())
+            });
+            chart.draw_series(bars)?;
+            let outline = shares
+                .iter()
+                .enumerate()
+                .flat_map(|(bin, &share)| [(edge(bin), share), (edge(bin + 1), share)]);
+            chart
+                .draw_series(LineSeries::new(outline, colour.stroke_width(2)))?
+                .label(format!("{name} ({})", scores.len()))
+                .legend(move |(x, y)| {
+                    Rectangle::new([(x, y - 6), (x + 16, y + 6)], colour.filled())
+                });
+        }
+        if let Some(threshold) = threshold {
+            let line = [(threshold, 0.0), (threshold, 1.1 * highest)];
+            chart
+                .draw_series(DashedLineSeries::new(line, 8, 5, BLACK.stroke_width(2)))?
+                .label(format!("threshold {threshold:.1}"))
+                .legend(|(x, y)| PathElement::new([(x, y), (x + 16, y)], BLACK.stroke_width(2)));
+        }
+        legend(&mut chart, SeriesLabelPosition::UpperRight)
+    })
+}
+
+/// Panels, two in a row, each with a title and curves over the same horizontal axis, which counts `of`: epochs, say.
 ///
 /// # Errors
 ///
 /// [`Error::Plot`] if a panel has no finite value, or it cannot be drawn.
-pub fn curves(panels: &[(String, Vec<Series>)]) -> Result<RgbImage> {
+pub fn curves(of: &str, panels: &[(String, Vec<Series>)]) -> Result<RgbImage> {
     let ranges: Vec<Range<f64>> = panels
         .iter()
         .map(|(_, series)| range(series.iter().flat_map(|one| one.values.iter().copied())))
@@ -126,23 +313,25 @@ pub fn curves(panels: &[(String, Vec<Series>)]) -> Result<RgbImage> {
         .max();
     let last = longest.unwrap_or(1).max(2);
 
-    draw([440 * panels.len().max(1) as u32, 380], |root| {
-        let areas = root.split_evenly((1, panels.len()));
+    let columns = panels.len().clamp(1, 2);
+    let rows = panels.len().div_ceil(columns).max(1);
+    draw([440 * columns as u32, 370 * rows as u32], |root| {
+        let areas = root.split_evenly((rows, columns));
         for (((title, series), y), area) in panels.iter().zip(ranges).zip(areas) {
             let mut chart = ChartBuilder::on(&area)
-                .caption(title, (FONT, 18))
+                .caption(title, (FONT, 20))
                 .margin(MARGIN)
-                .x_label_area_size(40)
-                .y_label_area_size(58)
+                .x_label_area_size(46)
+                .y_label_area_size(64)
                 .build_cartesian_2d(1.0..last as f64, y)?;
             let whole = |x: &f64| format!("{x:.0}");
             chart
                 .configure_mesh()
                 .light_line_style(WHITE)
-                .x_desc("epoch")
-                .x_labels(last.min(10))
+                .x_desc(of)
+                .x_labels(last.min(8))
                 .x_label_formatter(&whole)
-                .label_style((FONT, 14))
+                .label_style((FONT, 16))
                 .draw()?;
             for one in series {
                 let colour = COLOURS[one.colour % COLOURS.len()];
@@ -168,15 +357,30 @@ pub fn curves(panels: &[(String, Vec<Series>)]) -> Result<RgbImage> {
                         .map(|at| Circle::new(at, 3, colour.filled())),
                 )?;
             }
-            chart
-                .configure_series_labels()
-                .background_style(WHITE.mix(0.8))
-                .border_style(BLACK.mix(0.3))
-                .label_font((FONT, 14))
-                .draw()?;
+            legend(&mut chart, SeriesLabelPosition::UpperRight)?;
         }
         Ok(())
     })
+}
+
+type Chart<'a, 'b> =
+    ChartContext<'a, BitMapBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+
+fn legend<'a, 'b>(
+    chart: &mut Chart<'a, 'b>,
+    position: SeriesLabelPosition,
+) -> std::result::Result<(), Box<dyn std::error::Error>>
+where
+    'b: 'a,
+{
+    chart
+        .configure_series_labels()
+        .position(position)
+        .background_style(WHITE.mix(0.8))
+        .border_style(BLACK.mix(0.3))
+        .label_font((FONT, 16))
+        .draw()?;
+    Ok(())
 }
 
 type Canvas<'a> = DrawingArea<BitMapBackend<'a>, plotters::coord::Shift>;

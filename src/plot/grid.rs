@@ -9,13 +9,13 @@ const PAPER: Rgb<u8> = Rgb([110, 110, 110]);
 
 /// Images side by side, `columns` in a row, each pixel drawn `zoom` by `zoom`.
 ///
-/// `images` is `[count, channels, height, width]` with values in `[0, 1]` (others are clipped, NaN is
-/// drawn red); one channel is grey, three are red, green and blue.
+/// `images` is `[count, channels, height, width]`, or `[count, height, width]` for grey ones, with values in `[0, 1]`
+/// (others are clipped, NaN is drawn red); one channel is grey, three are red, green and blue.
 ///
 /// # Errors
 ///
-/// [`Error::Plot`] if there is nothing to draw, or another number of channels; [`Error::Device`] if
-/// the device cannot be read.
+/// [`Error::Plot`] if there is nothing to draw, or what a model made are no images (rows of a table, another number of
+/// channels); [`Error::Device`] if the device cannot be read.
 ///
 /// ```
 /// use burn::prelude::*;
@@ -24,14 +24,17 @@ const PAPER: Rgb<u8> = Rgb([110, 110, 110]);
 /// let images = digits::generate(12, 1).images(&Device::default());
 /// let picture = plot::grid(images, 4, 2)?;
 /// assert_eq!(picture.dimensions(), (4 * 56 + 5 * 2, 3 * 56 + 4 * 2));
+///
+/// let table = Tensor::<2>::zeros([12, 13], &Device::default());
+/// assert!(plot::grid(table, 4, 2).unwrap_err().to_string().contains("[12, 13] are no images"));
 /// # Ok::<(), burn_generative::Error>(())
 /// ```
-pub fn grid(images: Tensor<4>, columns: usize, zoom: usize) -> Result<RgbImage> {
-    let [count, channels, height, width] = images.dims();
-    if count * height * width * columns * zoom == 0 || ![1, 3].contains(&channels) {
+pub fn grid<const D: usize>(images: Tensor<D>, columns: usize, zoom: usize) -> Result<RgbImage> {
+    let [count, channels, height, width] = image_dims(&images)?;
+    if count * height * width * columns * zoom == 0 {
         return Err(Error::Plot(format!(
-            "cannot draw images of shape {:?} in {columns} columns at zoom {zoom}: one or three \
-             channels, and at least one of everything else, are needed",
+            "cannot draw images of shape {:?} in {columns} columns at zoom {zoom}: at least one of everything is \
+             needed",
             images.dims()
         )));
     }
@@ -49,6 +52,64 @@ pub fn grid(images: Tensor<4>, columns: usize, zoom: usize) -> Result<RgbImage> 
         imageops::replace(&mut picture, &tile, x.into(), y.into());
     }
     Ok(picture)
+}
+
+/// Images above what was made of them: a row of `columns` from each of `images` in turn, then the next row of each.
+/// With two, originals above reconstructions; with three, say, clean above noisy above repaired ones.
+///
+/// # Errors
+///
+/// As [`grid`]; and [`Error::Plot`] if they differ in shape.
+///
+/// ```
+/// use burn::prelude::*;
+/// use burn_generative::{data::digits, plot};
+///
+/// let images = digits::generate(6, 1).images(&Device::default());
+/// let picture = plot::rows([images.clone(), images], 3, 1)?; // a, a', b, b'
+/// assert_eq!(picture.dimensions(), (3 * 30 + 2, 4 * 30 + 2));
+/// # Ok::<(), burn_generative::Error>(())
+/// ```
+pub fn rows<const D: usize, const K: usize>(
+    images: [Tensor<D>; K],
+    columns: usize,
+    zoom: usize,
+) -> Result<RgbImage> {
+    let Some(first) = images.first() else {
+        return Err(Error::Plot("there are no images to draw".to_string()));
+    };
+    if let Some(other) = images.iter().find(|other| other.dims() != first.dims()) {
+        return Err(Error::Plot(format!(
+            "images of shape {:?} cannot stand beside images of {:?}",
+            other.dims(),
+            first.dims()
+        )));
+    }
+    let count = first.dims()[0];
+    let columns = columns.min(count);
+    // A row that is cut short would mix with the next.
+    let whole = (0..count / columns.max(1)).flat_map(|row| {
+        images
+            .each_ref()
+            .map(|images| images.clone().narrow(0, row * columns, columns))
+    });
+    let whole: Vec<_> = whole.collect();
+    match whole.is_empty() {
+        true => grid(first.clone(), columns, zoom),
+        false => grid(Tensor::cat(whole, 0), columns, zoom),
+    }
+}
+
+fn image_dims<const D: usize>(images: &Tensor<D>) -> Result<[usize; 4]> {
+    match images.dims()[..] {
+        [count, height, width] => Ok([count, 1, height, width]),
+        [count, channels @ (1 | 3), height, width] => Ok([count, channels, height, width]),
+        _ => Err(Error::Plot(format!(
+            "values of shape {:?} are no images: [count, channels, height, width] with one or three channels, or \
+             [count, height, width], can be drawn",
+            images.dims()
+        ))),
+    }
 }
 
 fn tile(image: &[f32], channels: usize, [height, width]: [usize; 2], zoom: usize) -> RgbImage {

@@ -1,15 +1,28 @@
-//! Pictures: grids of images, maps of a latent space, curves.
+//! Pictures: grids of images, maps of a latent space, curves, histograms, animations, and a page with all of them.
+//!
+//! | to show | take |
+//! |---|---|
+//! | images, samples, traversals | [`grid`] |
+//! | reconstructions beside originals | [`rows`] |
+//! | codes, coloured by label | [`latent_map`], [`scatter`], [`scatter_groups`] |
+//! | losses over epochs, an error over a size | [`curves`] |
+//! | scores of two classes and a threshold | [`histogram`] |
+//! | samples over epochs | [`save_gif`] |
+//! | a whole run | [`Report`] |
 //!
 //! A picture is an `image::RgbImage`, to be saved in any format that the crate `image` was built
-//! with (PNG here), or to be looked at by a test. [`save`] names the file when it cannot.
+//! with (PNG and GIF here), or to be looked at by a test. [`save`] names the file when it cannot.
+//! The colours stay apart for the colour-blind, and in grey.
 
 mod chart;
+mod gif;
 mod grid;
-mod pca;
+mod report;
 
-pub use chart::{Series, curves, scatter, scatter_groups};
-pub use grid::grid;
-pub use pca::principal_components;
+pub use chart::{Series, curves, histogram, latent_map, scatter, scatter_groups};
+pub use gif::save_gif;
+pub use grid::{grid, rows};
+pub use report::Report;
 
 pub use image::RgbImage;
 

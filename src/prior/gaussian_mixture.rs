@@ -1,16 +1,16 @@
+use super::density::{log_density, log_joint};
 use crate::distribution::bound_log_var;
 use crate::error::{Error, Result};
-use crate::kernel::reference::LN_2PI;
 use crate::traits::{LabeledPrior, Prior};
 use burn::module::{Module, Param};
-use burn::tensor::activation::log_softmax;
+use burn::tensor::activation::{log_softmax, softmax};
 use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
 use std::f64::consts::TAU;
 
 /// A mixture of Gaussians with diagonal covariances, `sum of w_k N(mean_k, exp(log_var_k))`.
 ///
 /// Its parameters are learned where a loss reaches them (a VAE's KL does); `no_grad` fixes them. Its components are
-/// the classes of a [`LabeledPrior`].
+/// the classes of a [`LabeledPrior`]. [`MixtureFit`](super::MixtureFit) fits one to codes.
 ///
 /// ```
 /// use burn::prelude::*;
@@ -86,18 +86,30 @@ impl GaussianMixture {
         ))
     }
 
-    fn log_vars(&self) -> Tensor<2> {
+    /// The weights, `[components]`, which sum to 1.
+    pub fn weights(&self) -> Tensor<1> {
+        softmax(self.logits.val(), 0)
+    }
+
+    /// The means, `[components, latent]`.
+    pub fn means(&self) -> Tensor<2> {
+        self.means.val()
+    }
+
+    /// The bounded log-variances, `[components, latent]`.
+    pub fn log_vars(&self) -> Tensor<2> {
         bound_log_var(self.log_vars.val())
     }
 
-    /// A component for each of `n` samples, by its weight.
+    /// The log-density of each of `z` under each component, weight included: `[batch, components]`. Its softmax is
+    /// how probable it is that a point is of a component.
+    pub fn log_joint(&self, z: Tensor<2>) -> Tensor<2> {
+        let log_weights = log_softmax(self.logits.val(), 0);
+        log_joint(z, log_weights, self.means(), self.log_vars())
+    }
+
     fn draw(&self, n: usize, device: &Device) -> Tensor<1, Int> {
-        let [components] = self.logits.dims();
-        // The largest of logits with Gumbel noise is distributed as their softmax.
-        let uniform = Tensor::<2>::random([n, components], Distribution::Default, device);
-        let gumbel = uniform.log().neg().log().neg();
-        let logits = self.logits.val().detach().unsqueeze::<2>();
-        (gumbel + logits).argmax(1).squeeze_dim(1)
+        draw(self.logits.val(), n, device)
     }
 
     fn sample_of(&self, components: Tensor<1, Int>) -> Tensor<2> {
@@ -118,8 +130,19 @@ impl Prior for GaussianMixture {
 
     fn log_prob(&self, z: Tensor<2>) -> Tensor<1> {
         let log_weights = log_softmax(self.logits.val(), 0);
-        log_density(z, log_weights, self.means.val(), self.log_vars())
+        log_density(z, log_weights, self.means(), self.log_vars())
     }
+}
+
+/// A component for each of `n` samples, by its weight.
+pub(super) fn draw(logits: Tensor<1>, n: usize, device: &Device) -> Tensor<1, Int> {
+    let [components] = logits.dims();
+    // The largest of logits with Gumbel noise is distributed as their softmax.
+    let uniform = Tensor::<2>::random([n, components], Distribution::Default, device);
+    let gumbel = uniform.log().neg().log().neg();
+    (gumbel + logits.detach().unsqueeze::<2>())
+        .argmax(1)
+        .squeeze_dim(1)
 }
 
 impl LabeledPrior for GaussianMixture {
@@ -132,29 +155,4 @@ impl LabeledPrior for GaussianMixture {
         let drawn = self.draw(labels.dims()[0], &labels.device());
         self.sample_of(labels.mask_where(any, drawn))
     }
-}
-
-/// The log-density of a mixture of diagonal Gaussians at each of `z`: from log-weights `[components]`, means and
-/// log-variances `[components, latent]`.
-pub(super) fn log_density(
-    z: Tensor<2>,
-    log_weights: Tensor<1>,
-    means: Tensor<2>,
-    log_vars: Tensor<2>,
-) -> Tensor<1> {
-    assert!(
-        z.dims()[1] == means.dims()[1],
-        "mixture: its components have {} coordinates, but the latents have {}",
-        means.dims()[1],
-        z.dims()[1],
-    );
-    let (means, log_vars) = (means.unsqueeze_dim::<3>(0), log_vars.unsqueeze_dim::<3>(0));
-    let distance = z.unsqueeze_dim::<3>(1) - means;
-    let exponent = distance.square() * log_vars.clone().neg().exp() + log_vars;
-    let log_normal = (exponent + LN_2PI).sum_dim(2).mul_scalar(-0.5);
-    let joint = log_normal.squeeze_dim::<2>(2) + log_weights.unsqueeze();
-    // A point so far away that all densities are 0 has a log-density nevertheless.
-    let largest = joint.clone().detach().max_dim(1);
-    let sum = (joint - largest.clone()).exp().sum_dim(1);
-    (sum.log() + largest).squeeze_dim(1)
 }

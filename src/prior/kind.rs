@@ -1,4 +1,6 @@
-use super::{GaussianMixture, StandardNormal, SwissRoll, Uniform};
+use super::{
+    FullGaussianMixture, GaussianMixture, KernelDensity, StandardNormal, SwissRoll, Uniform,
+};
 use crate::traits::{Posterior, Prior};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -15,6 +17,10 @@ pub enum PriorKind {
     SwissRoll(SwissRoll),
     /// [`Uniform`].
     Uniform(Uniform),
+    /// [`FullGaussianMixture`].
+    FullGaussianMixture(FullGaussianMixture),
+    /// [`KernelDensity`].
+    KernelDensity(KernelDensity),
 }
 
 impl Prior for PriorKind {
@@ -26,6 +32,8 @@ impl Prior for PriorKind {
             Self::GaussianMixture(prior) => prior.sample(n, device),
             Self::SwissRoll(prior) => prior.sample(n, device),
             Self::Uniform(prior) => prior.sample(n, device),
+            Self::FullGaussianMixture(prior) => prior.sample(n, device),
+            Self::KernelDensity(prior) => prior.sample(n, device),
         }
     }
 
@@ -35,6 +43,8 @@ impl Prior for PriorKind {
             Self::GaussianMixture(prior) => prior.log_prob(z),
             Self::SwissRoll(prior) => prior.log_prob(z),
             Self::Uniform(prior) => prior.log_prob(z),
+            Self::FullGaussianMixture(prior) => prior.log_prob(z),
+            Self::KernelDensity(prior) => prior.log_prob(z),
         }
     }
 
@@ -47,6 +57,8 @@ impl Prior for PriorKind {
             Self::GaussianMixture(prior) => prior.kl(posterior, z),
             Self::SwissRoll(prior) => prior.kl(posterior, z),
             Self::Uniform(prior) => prior.kl(posterior, z),
+            Self::FullGaussianMixture(prior) => prior.kl(posterior, z),
+            Self::KernelDensity(prior) => prior.kl(posterior, z),
         }
     }
 }

@@ -7,15 +7,31 @@
 //! | [`SwissRoll`] | the plane | pieces of the spiral |
 //! | [`Uniform`] | vectors in a box | - |
 //!
+//! Fitted to codes after a training, so that an autoencoder of any kind can be sampled
+//! ([`model::sample`](crate::model::sample)), and a VAE better than from its own prior:
+//!
+//! | prior | fitted by |
+//! |---|---|
+//! | [`FullGaussianMixture`], [`GaussianMixture`] | [`MixtureFit`]: expectation-maximisation |
+//! | [`KernelDensity`] | nothing: it keeps the codes |
+//!
 //! [`PriorKind`] is one of them, chosen at run time.
 
+mod density;
+mod fit;
+mod full_gaussian_mixture;
 mod gaussian_mixture;
+mod kernel_density;
 mod kind;
 mod standard_normal;
 mod swiss_roll;
 mod uniform;
 
+pub(crate) use density::log_density;
+pub use fit::MixtureFit;
+pub use full_gaussian_mixture::FullGaussianMixture;
 pub use gaussian_mixture::GaussianMixture;
+pub use kernel_density::KernelDensity;
 pub use kind::PriorKind;
 pub use standard_normal::StandardNormal;
 pub use swiss_roll::{SwissRoll, SwissRollConfig};

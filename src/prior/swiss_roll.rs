@@ -1,4 +1,4 @@
-use super::gaussian_mixture::log_density;
+use super::density::log_density;
 use crate::error::{Error, Result};
 use crate::traits::{LabeledPrior, Prior};
 use burn::config::Config;

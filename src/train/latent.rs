@@ -1,4 +1,5 @@
 use crate::loss::Losses;
+use crate::metric::ACTIVE_VARIANCE;
 use burn::tensor::{Tensor, TensorReadError};
 use burn::train::metric::{
     Metric, MetricAttributes, MetricMetadata, MetricName, Numeric, NumericAttributes, NumericEntry,
@@ -6,12 +7,8 @@ use burn::train::metric::{
 };
 use std::sync::Arc;
 
-/// The variance over the data above which a posterior mean is active:
-/// [Burda et al. 2016](https://arxiv.org/abs/1509.00519), section 5.
-const ACTIVE: f64 = 0.01;
-
 /// How many latent coordinates carry information: those whose posterior mean varies over the data, with a variance
-/// above 0.01. [Burda et al. 2016](https://arxiv.org/abs/1509.00519).
+/// above [`ACTIVE_VARIANCE`]. [Burda et al. 2016](https://arxiv.org/abs/1509.00519).
 ///
 /// A metric of evaluation (`metric_valid_numeric`), for models whose posterior knows its
 /// [`Coordinates`](crate::traits::Coordinates). Its sums stay on the device until the epoch ends.
@@ -88,7 +85,7 @@ impl Metric for ActiveUnits {
         let n = sums.samples as f64;
         let mean = sums.sum.clone() / n;
         let variance = sums.squares.clone() / n - mean.square();
-        let active = variance.greater_elem(ACTIVE).int().sum();
+        let active = variance.greater_elem(ACTIVE_VARIANCE).int().sum();
         let count = active.try_into_scalar::<f64>()?;
         self.count = Some(count);
         let width = sums.sum.dims()[1];

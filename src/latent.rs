@@ -1,0 +1,145 @@
+//! Ways through a latent space: interpolations, traversals, walks over a plane, and arithmetic with codes. Each gives
+//! latents, to be decoded in one batch.
+//!
+//! ```
+//! use burn::prelude::*;
+//! use burn_generative::latent;
+//! use burn_generative::prelude::*;
+//!
+//! let device = Device::default();
+//! let decoder = MlpDecoderConfig::new(20, vec![1, 28, 28]).init(&device)?;
+//! let codes = StandardNormal::new(20).sample(2, &device);
+//! let [from, to] = [0, 1].map(|i| codes.clone().narrow(0, i, 1));
+//! let between: Tensor<4> = decoder.decode(latent::spherical(from, to, 8));
+//! assert_eq!(between.dims(), [8, 1, 28, 28]);
+//! # Ok::<(), burn_generative::Error>(())
+//! ```
+
+use burn::tensor::{Device, Tensor, TensorData};
+
+/// `steps` latents on the straight line between each pair of `from` and `to`, both included: `[pairs, latent]` to
+/// `[pairs * steps, latent]`, pair by pair.
+///
+/// # Panics
+///
+/// If the shapes differ, or there are fewer than two steps.
+pub fn linear(from: Tensor<2>, to: Tensor<2>, steps: usize) -> Tensor<2> {
+    let share = shares("linear", &from, &to, steps);
+    let (from, to) = (from.unsqueeze_dim::<3>(1), to.unsqueeze_dim::<3>(1));
+    (from.clone() + (to - from) * share).flatten(0, 1)
+}
+
+/// As [`linear`], but on the great circle: latents between have lengths between. Halfway between two samples of a
+/// standard normal the straight line is too near the origin for the decoder to know.
+/// [White 2016](https://arxiv.org/abs/1609.04468).
+///
+/// Where both point in the same or in opposite directions, or one is 0, there is no one great circle, and the line is
+/// straight.
+///
+/// # Panics
+///
+/// As [`linear`].
+pub fn spherical(from: Tensor<2>, to: Tensor<2>, steps: usize) -> Tensor<2> {
+    let share = shares("spherical", &from, &to, steps);
+    let straight = linear(from.clone(), to.clone(), steps);
+    let length = |z: &Tensor<2>| z.clone().square().sum_dim(1).sqrt();
+    // Of a point at the origin the angle is taken for 0.
+    let product = (from.clone() * to.clone()).sum_dim(1) + 1e-30;
+    let cosine = product / (length(&from) * length(&to) + 1e-30);
+    let angle = cosine.clamp(-1.0, 1.0).acos().unsqueeze_dim::<3>(1);
+    let sine = angle.clone().sin();
+    let no_circle = sine.clone().lower_elem(1e-3);
+    let weight = |share: Tensor<3>| (angle.clone() * share).sin() / sine.clone();
+    let rest = share.clone().neg().add_scalar(1.0);
+    let arc = from.clone().unsqueeze_dim::<3>(1) * weight(rest)
+        + to.unsqueeze_dim::<3>(1) * weight(share);
+    let [pairs, latent] = from.dims();
+    let no_circle = no_circle.expand([pairs, steps, latent]);
+    let straight = straight.reshape([pairs, steps, latent]);
+    arc.mask_where(no_circle, straight).flatten(0, 1)
+}
+
+/// From 0 to 1 in `steps` steps, `[1, steps, 1]`.
+fn shares(what: &str, from: &Tensor<2>, to: &Tensor<2>, steps: usize) -> Tensor<3> {
+    assert!(
+        from.dims() == to.dims(),
+        "{what}: cannot go from latents of shape {:?} to latents of {:?}",
+        from.dims(),
+        to.dims(),
+    );
+    even(what, [0.0, 1.0], steps, &from.device()).reshape([1, steps, 1])
+}
+
+/// Evenly spaced numbers, both ends included.
+fn even(what: &str, [low, high]: [f64; 2], steps: usize, device: &Device) -> Tensor<1> {
+    assert!(
+        steps >= 2,
+        "{what}: at least 2 steps are needed, not {steps}"
+    );
+    let step = (high - low) / (steps - 1) as f64;
+    let values: Vec<f64> = (0..steps).map(|i| low + step * i as f64).collect();
+    Tensor::from_data(TensorData::new(values, [steps]), device)
+}
+
+/// Each coordinate in turn goes through `range` in `steps` steps, while the others stay as they are in `z`,
+/// `[1, latent]`: `[coordinates * steps, latent]`, coordinate by coordinate.
+///
+/// # Panics
+///
+/// If `z` is not one latent, it has no such coordinate, or there are fewer than two steps.
+///
+/// ```
+/// use burn::prelude::*;
+/// use burn_generative::latent;
+///
+/// let z = Tensor::<2>::zeros([1, 3], &Device::default());
+/// let latents = latent::traversal(z, &[2], [-3.0, 3.0], 3);
+/// latents.into_data().assert_eq(&TensorData::from([[0f32, 0., -3.], [0., 0., 0.], [0., 0., 3.]]), true);
+/// ```
+pub fn traversal(z: Tensor<2>, coordinates: &[usize], range: [f64; 2], steps: usize) -> Tensor<2> {
+    let [count, latent] = z.dims();
+    assert!(
+        count == 1,
+        "traversal: it starts from one latent, not from {count}"
+    );
+    let values = even("traversal", range, steps, &z.device()).reshape([steps, 1]);
+    let of_coordinate = |&coordinate: &usize| {
+        assert!(
+            coordinate < latent,
+            "traversal: there is no coordinate {coordinate} among {latent}"
+        );
+        z.clone()
+            .repeat_dim(0, steps)
+            .slice_assign([0..steps, coordinate..coordinate + 1], values.clone())
+    };
+    Tensor::cat(coordinates.iter().map(of_coordinate).collect(), 0)
+}
+
+/// A walk over the plane of two coordinates: `side * side` latents row by row, the first coordinate rising to the right
+/// and the second upwards, over `[-range, range]`.
+///
+/// # Panics
+///
+/// If the side is less than 2.
+pub fn plane(range: f64, side: usize, device: &Device) -> Tensor<2> {
+    let values = even("plane", [-range, range], side, device);
+    let right = values.clone().unsqueeze_dim::<2>(0).repeat_dim(0, side);
+    let up = values.flip([0]).unsqueeze_dim::<2>(1).repeat_dim(1, side);
+    Tensor::stack::<3>(vec![right, up], 2).flatten(0, 1)
+}
+
+/// What sets the codes `with` an attribute apart from those `without`: the difference of their means, `[1, latent]`.
+/// Added to a code, it adds the attribute: `king - man + woman`.
+///
+/// # Panics
+///
+/// If either is empty, or they have different widths.
+pub fn attribute(with: Tensor<2>, without: Tensor<2>) -> Tensor<2> {
+    assert!(
+        with.dims()[0] * without.dims()[0] > 0 && with.dims()[1] == without.dims()[1],
+        "attribute: codes of shape {:?} and of {:?} have no difference of means",
+        with.dims(),
+        without.dims(),
+    );
+    with.mean_dim(0) - without.mean_dim(0)
+}

@@ -1,0 +1,83 @@
+use super::Estimate;
+use crate::error::{Error, Result};
+
+/// How well a score tells two classes apart: the probability that a positive has a higher score than a negative (ties
+/// count half), with its standard error. 1 is perfect, 0.5 is chance; this is the area under the ROC curve.
+///
+/// The error is that of [DeLong et al. 1988](https://doi.org/10.2307/2531595).
+///
+/// # Errors
+///
+/// [`Error::Samples`] if one of the classes is empty, or a score is NaN.
+///
+/// ```
+/// use burn_generative::metric::auroc;
+///
+/// let (normal, anomalous) = ([1.0, 2.0, 3.0, 4.0], [3.5, 5.0]);
+/// assert_eq!(auroc(&normal, &anomalous)?.mean, 7.0 / 8.0);
+/// assert!(auroc(&normal, &[]).is_err()); // one class alone
+/// # Ok::<(), burn_generative::Error>(())
+/// ```
+pub fn auroc(negatives: &[f64], positives: &[f64]) -> Result<Estimate> {
+    if negatives.is_empty() || positives.is_empty() {
+        return Err(Error::Samples(format!(
+            "auroc: both classes are needed, but there are {} negatives and {} positives",
+            negatives.len(),
+            positives.len()
+        )));
+    }
+    let sorted = |scores: &[f64]| -> Result<Vec<f64>> {
+        if scores.iter().any(|score| score.is_nan()) {
+            return Err(Error::Samples("auroc: a score is NaN".to_string()));
+        }
+        let mut scores = scores.to_vec();
+        scores.sort_by(f64::total_cmp);
+        Ok(scores)
+    };
+    let (negatives, positives) = (sorted(negatives)?, sorted(positives)?);
+    let beaten: Vec<f64> = positives
+        .iter()
+        .map(|&score| share_below(&negatives, score))
+        .collect();
+    let beating: Vec<f64> = negatives
+        .iter()
+        .map(|&score| 1.0 - share_below(&positives, score))
+        .collect();
+    let (beaten, beating) = (Estimate::of(&beaten)?, Estimate::of(&beating)?);
+    Ok(Estimate {
+        standard_error: beaten.standard_error.hypot(beating.standard_error),
+        samples: beaten.samples + beating.samples,
+        ..beaten
+    })
+}
+
+/// The share of sorted scores below this one; those equal to it count half.
+fn share_below(sorted: &[f64], score: f64) -> f64 {
+    let below = sorted.partition_point(|&other| other < score);
+    let up_to = sorted.partition_point(|&other| other <= score);
+    (below + up_to) as f64 / (2 * sorted.len()) as f64
+}
+
+/// The value below which this share of the values lies, between two of them interpolated: with 0.95 of the scores of
+/// normal data, the threshold that calls one in twenty of them an anomaly.
+///
+/// # Errors
+///
+/// [`Error::Samples`] if there is no value or one is NaN; [`Error::Config`] if the share is not from 0 to 1.
+pub fn quantile(values: &[f64], share: f64) -> Result<f64> {
+    if !(0.0..=1.0).contains(&share) {
+        return Err(Error::Config(format!(
+            "quantile: a share lies between 0 and 1, not at {share}"
+        )));
+    }
+    if values.is_empty() || values.iter().any(|value| value.is_nan()) {
+        return Err(Error::Samples(
+            "quantile: at least one value is needed, and none may be NaN".to_string(),
+        ));
+    }
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let at = share * (sorted.len() - 1) as f64;
+    let (low, high) = (sorted[at.floor() as usize], sorted[at.ceil() as usize]);
+    Ok(low + (high - low) * at.fract())
+}

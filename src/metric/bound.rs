@@ -1,0 +1,180 @@
+use crate::error::{Error, Result};
+use crate::traits::{LatentVariableModel, Posterior};
+use burn::tensor::Tensor;
+
+/// What [`importance_weighted_bound`] finds, each of shape `[batch]`, in nats per sample.
+#[derive(Clone, Debug)]
+pub struct ImportanceWeighted {
+    /// The bound: on average at most `log p(x)`, and nearer to it the larger k is.
+    pub log_prob: Tensor<1>,
+    /// Its standard error over the k draws, by the delta method; infinite for k = 1. It cannot see what no draw has met: trust it where
+    /// many draws are [effective](Self::effective_draws).
+    pub standard_error: Tensor<1>,
+    /// How many of the k draws carry weight, from 1 to k: `(sum w)^2 / sum w^2`. Near 1, the posterior is far from the
+    /// true one and the bound is loose.
+    pub effective_draws: Tensor<1>,
+}
+
+/// The importance-weighted bound on the log-probability of each sample:
+/// `log 1/k sum of p(x | z_i) p(z_i) / q(z_i | x)` with `z_i ~ q(z | x)`.
+///
+/// With k = 1 it is a draw of the evidence lower bound; it rises with k, to `log p(x)`. The draws are taken one after
+/// the other and summed up as they come, so memory does not depend on k: 5000 are no problem. Noise comes from the
+/// device's generator.
+///
+/// [Burda et al. 2016](https://arxiv.org/abs/1509.00519), equation 8.
+///
+/// # Errors
+///
+/// [`Error::Config`] if k is 0.
+///
+/// ```
+/// use burn::prelude::*;
+/// use burn_generative::metric::{Estimate, importance_weighted_bound};
+/// use burn_generative::prelude::*;
+///
+/// let device = Device::default();
+/// let vae = VaeConfig::new().init(
+///     MlpEncoderConfig::new(vec![13], 2).init_gaussian(&device)?,
+///     MlpDecoderConfig::new(2, vec![13]).init(&device)?,
+///     StandardNormal::new(2),
+///     GaussianNll::default(),
+/// )?;
+/// let rows = Tensor::<2>::zeros([8, 13], &device);
+/// let bound = importance_weighted_bound(&vae, rows, 50)?;
+/// println!("{} nats", Estimate::of_batch(bound.log_prob)?);
+/// # Ok::<(), burn_generative::Error>(())
+/// ```
+pub fn importance_weighted_bound<M: LatentVariableModel>(
+    model: &M,
+    input: M::Input,
+    k: usize,
+) -> Result<ImportanceWeighted> {
+    check_draws("importance_weighted_bound", k)?;
+    let posterior = model.posterior(input.clone());
+    let mut sum = LogSum::new(log_weight(model, &input, &posterior));
+    for _ in 1..k {
+        sum.add(log_weight(model, &input, &posterior));
+    }
+    let effective_draws = sum.first.clone().square() / sum.second;
+    // k times the relative variance of the mean weight.
+    let variance = effective_draws.clone().recip() * k as f64 - 1.0;
+    Ok(ImportanceWeighted {
+        log_prob: sum.first.log() + sum.largest - (k as f64).ln(),
+        standard_error: standard_error(variance, k),
+        effective_draws,
+    })
+}
+
+/// `log p(x, z) - log q(z | x)` for a draw of z.
+fn log_weight<M: LatentVariableModel>(
+    model: &M,
+    input: &M::Input,
+    posterior: &M::Posterior,
+) -> Tensor<1> {
+    let z = posterior.rsample();
+    let joint = model.log_likelihood(input.clone(), z.clone()) + model.log_prior(z.clone());
+    // Without its graph, of which k would fill the memory.
+    (joint - posterior.log_prob(z)).detach()
+}
+
+/// Sums of `exp(x)` and of `exp(2 x)` over the terms seen so far, relative to the largest of them.
+struct LogSum {
+    largest: Tensor<1>,
+    first: Tensor<1>,
+    second: Tensor<1>,
+}
+
+impl LogSum {
+    fn new(x: Tensor<1>) -> Self {
+        // A weight may be 0, and its logarithm minus infinity: the largest stays finite.
+        let largest = x.clone().clamp_min(f32::MIN);
+        let weight = (x - largest.clone()).exp();
+        Self {
+            largest,
+            first: weight.clone(),
+            second: weight.square(),
+        }
+    }
+
+    fn add(&mut self, x: Tensor<1>) {
+        let largest = self.largest.clone().max_pair(x.clone());
+        let scale = (self.largest.clone() - largest.clone()).exp();
+        let weight = (x - largest.clone()).exp();
+        self.first = self.first.clone() * scale.clone() + weight.clone();
+        self.second = self.second.clone() * scale.square() + weight.square();
+        self.largest = largest;
+    }
+}
+
+/// What [`elbo`] finds, each of shape `[batch]`, in nats per sample.
+#[derive(Clone, Debug)]
+pub struct Elbo {
+    /// `E_q log p(x | z)`.
+    pub log_likelihood: Tensor<1>,
+    /// `KL(q(z | x) || p(z))`.
+    pub kl: Tensor<1>,
+    /// The standard error of the bound over the k draws; infinite for one.
+    pub standard_error: Tensor<1>,
+}
+
+impl Elbo {
+    /// The bound itself, `log_likelihood - kl`.
+    pub fn total(&self) -> Tensor<1> {
+        self.log_likelihood.clone() - self.kl.clone()
+    }
+}
+
+/// The evidence lower bound of each sample and its two terms, from k draws of the posterior; its KL in closed form
+/// where the model knows one.
+///
+/// # Errors
+///
+/// [`Error::Config`] if k is 0.
+pub fn elbo<M: LatentVariableModel>(model: &M, input: M::Input, k: usize) -> Result<Elbo> {
+    check_draws("elbo", k)?;
+    let posterior = model.posterior(input.clone());
+    let draw = || {
+        let z = posterior.rsample();
+        let log_likelihood = model.log_likelihood(input.clone(), z.clone());
+        let kl = model.kl(&posterior, z);
+        [log_likelihood, kl].map(Tensor::detach)
+    };
+    let [mut log_likelihood, mut kl] = draw();
+    // Squares of what a draw adds to the first: numbers of the size of the spread, not of the bound.
+    let first = log_likelihood.clone() - kl.clone();
+    let mut squares = first.zeros_like();
+    for _ in 1..k {
+        let [next_likelihood, next_kl] = draw();
+        let excess = next_likelihood.clone() - next_kl.clone() - first.clone();
+        squares = squares + excess.square();
+        log_likelihood = log_likelihood + next_likelihood;
+        kl = kl + next_kl;
+    }
+    let [log_likelihood, kl] = [log_likelihood, kl].map(|sum| sum / k as f64);
+    let excess = log_likelihood.clone() - kl.clone() - first;
+    let variance = squares / k as f64 - excess.square();
+    Ok(Elbo {
+        standard_error: standard_error(variance, k),
+        log_likelihood,
+        kl,
+    })
+}
+
+/// Of a mean of k draws, from the mean of their squared deviations. One draw does not tell.
+fn standard_error(variance: Tensor<1>, k: usize) -> Tensor<1> {
+    match k {
+        1 => variance.full_like(f64::INFINITY),
+        // Rounding makes what is 0 a little negative.
+        _ => (variance.clamp_min(0.0) / (k - 1) as f64).sqrt(),
+    }
+}
+
+fn check_draws(what: &str, k: usize) -> Result<()> {
+    match k {
+        0 => Err(Error::Config(format!(
+            "{what}: k, the number of draws, must be at least 1"
+        ))),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,212 @@
+use super::finite;
+use crate::error::{Error, Result};
+use burn::tensor::Tensor;
+use nalgebra::{DMatrix, DVector};
+
+/// Mean and covariance of features, gathered batch by batch, in double precision on the host: what the Fréchet
+/// distance is made of.
+///
+/// The features are of any network: an [`Encoder`](crate::traits::Encoder) of yours, a
+/// [`FeatureCritic`](crate::traits::FeatureCritic), a layer of a classifier of the data at hand, or the Inception
+/// network of burn-train's `Fid::extract_features`, whose distance then is the FID
+/// ([Heusel et al. 2017](https://arxiv.org/abs/1706.08500)). Distances of different networks cannot be compared.
+///
+/// ```
+/// use burn::prelude::*;
+/// use burn_generative::metric::FeatureStatistics;
+/// use burn_generative::prelude::*;
+///
+/// let device = Device::default();
+/// let network = MlpEncoderConfig::new(vec![13], 4).init(&device)?;
+/// let of = |data: Tensor<2>| -> Result<FeatureStatistics, Error> {
+///     let mut statistics = FeatureStatistics::new();
+///     for batch in data.split(100, 0) {
+///         statistics.add(network.encode(batch))?;
+///     }
+///     Ok(statistics)
+/// };
+/// let data = || Tensor::random([500, 13], burn::tensor::Distribution::Normal(0.0, 1.0), &device);
+/// let (near, far) = (of(data())?.frechet_distance(&of(data())?)?, of(data())?.frechet_distance(&of(data() + 3.0)?)?);
+/// assert!(near < far);
+/// # Ok::<(), burn_generative::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct FeatureStatistics {
+    samples: usize,
+    /// The first feature vector, about which the sums are taken: they stay exact far from 0.
+    origin: DVector<f64>,
+    sum: DVector<f64>,
+    products: DMatrix<f64>,
+}
+
+impl FeatureStatistics {
+    /// Of no samples yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Of these features, `[samples, features]`.
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](Self::add).
+    pub fn of(features: Tensor<2>) -> Result<Self> {
+        let mut statistics = Self::new();
+        statistics.add(features)?;
+        Ok(statistics)
+    }
+
+    /// Of moments that were computed elsewhere, of so many samples: a mean, and a covariance matrix row by row.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] if the covariance is not square of the mean's size.
+    pub fn from_moments(samples: usize, mean: &[f64], covariance: &[Vec<f64>]) -> Result<Self> {
+        let width = mean.len();
+        if covariance.len() != width || covariance.iter().any(|row| row.len() != width) {
+            return Err(Error::Config(format!(
+                "FeatureStatistics: a mean of {width} features needs a covariance of {width} by {width}"
+            )));
+        }
+        let covariance = DMatrix::from_fn(width, width, |i, j| covariance[i][j]);
+        Ok(Self {
+            samples,
+            origin: DVector::from_column_slice(mean),
+            sum: DVector::zeros(width),
+            products: covariance * samples.saturating_sub(1) as f64,
+        })
+    }
+
+    /// Adds the features of a batch, `[batch, features]`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Samples`] if a feature is no number, or there are another number of features than before;
+    /// [`Error::Device`] if the device cannot be read.
+    pub fn add(&mut self, features: Tensor<2>) -> Result<()> {
+        let [samples, width] = features.dims();
+        let values = finite("the features", features)?;
+        if samples == 0 {
+            return Ok(());
+        }
+        if self.samples == 0 {
+            self.origin = DVector::from_column_slice(&values[..width]);
+            self.sum = DVector::zeros(width);
+            self.products = DMatrix::zeros(width, width);
+        }
+        if width != self.width() {
+            return Err(Error::Samples(format!(
+                "FeatureStatistics: a batch has {width} features, those before had {}",
+                self.width()
+            )));
+        }
+        // A column a sample.
+        let mut centred = DMatrix::from_vec(width, samples, values);
+        for mut column in centred.column_iter_mut() {
+            column -= &self.origin;
+        }
+        self.sum += centred.column_sum();
+        self.products += &centred * centred.transpose();
+        self.samples += samples;
+        Ok(())
+    }
+
+    /// The number of samples.
+    pub fn samples(&self) -> usize {
+        self.samples
+    }
+
+    /// The number of features.
+    pub fn width(&self) -> usize {
+        self.origin.len()
+    }
+
+    /// The mean of each feature.
+    pub fn mean(&self) -> Vec<f64> {
+        self.moments().0.as_slice().to_vec()
+    }
+
+    /// The covariance matrix, row by row; unbiased.
+    pub fn covariance(&self) -> Vec<Vec<f64>> {
+        let covariance = self.moments().1;
+        covariance
+            .row_iter()
+            .map(|row| row.iter().copied().collect())
+            .collect()
+    }
+
+    pub(super) fn moments(&self) -> (DVector<f64>, DMatrix<f64>) {
+        let n = self.samples as f64;
+        let mean = &self.sum / n;
+        let covariance = (&self.products - &mean * mean.transpose() * n) / (n - 1.0).max(1.0);
+        (mean + &self.origin, covariance)
+    }
+
+    /// The squared Fréchet distance of the Gaussians with these moments:
+    /// `|mean_a - mean_b|² + tr(A + B - 2 (A B)^(1/2))`. It is exact for Gaussians, at least 0, and too large by
+    /// a little for few samples: compare only numbers of equally many.
+    ///
+    /// [Dowson & Landau 1982](https://doi.org/10.1016/0047-259X(82)90077-X).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Samples`] if there are not more samples than features (their covariance would be singular), all
+    /// features are constant, or both have another number of features.
+    pub fn frechet_distance(&self, other: &Self) -> Result<f64> {
+        for statistics in [self, other] {
+            statistics.check_determined()?;
+        }
+        if self.width() != other.width() {
+            return Err(Error::Samples(format!(
+                "frechet_distance: {} features on one side, {} on the other; both must be of one network",
+                self.width(),
+                other.width()
+            )));
+        }
+        let ((mean_a, a), (mean_b, b)) = (self.moments(), other.moments());
+        frechet_distance_of(&mean_a, a, &mean_b, b)
+    }
+
+    fn check_determined(&self) -> Result<()> {
+        let (samples, width) = (self.samples, self.width());
+        if samples <= width || samples < 2 {
+            return Err(Error::Samples(format!(
+                "frechet_distance: the covariance of {width} features needs at least {} samples, not {samples}; \
+                 take more samples, or a layer with fewer features",
+                (width + 1).max(2)
+            )));
+        }
+        let spread = self.moments().1.trace();
+        if spread <= 0.0 {
+            return Err(Error::Samples(format!(
+                "frechet_distance: all {samples} samples have the same features; a network that sees no difference \
+                 measures none"
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// Of two Gaussians: `tr (A B)^(1/2)` is the sum of the roots of the eigenvalues of `A^(1/2) B A^(1/2)`, which is
+/// symmetric.
+fn frechet_distance_of(
+    mean_a: &DVector<f64>,
+    a: DMatrix<f64>,
+    mean_b: &DVector<f64>,
+    b: DMatrix<f64>,
+) -> Result<f64> {
+    let traces = a.trace() + b.trace();
+    let a = a.symmetric_eigen();
+    // Rounding makes what is 0 a little negative.
+    let root = a.eigenvalues.map(|value| value.max(0.0).sqrt());
+    let root = &a.eigenvectors * DMatrix::from_diagonal(&root) * a.eigenvectors.transpose();
+    let inner = &root * b * &root;
+    let inner = (&inner + inner.transpose()) * 0.5;
+    let cross: f64 = inner
+        .symmetric_eigenvalues()
+        .iter()
+        .map(|value| value.max(0.0).sqrt())
+        .sum();
+    let distance = (mean_a - mean_b).norm_squared() + traces - 2.0 * cross;
+    Ok(distance.max(0.0))
+}

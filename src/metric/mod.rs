@@ -1,0 +1,73 @@
+//! How good a model is, in numbers that say how sure they are.
+//!
+//! | question | answer |
+//! |---|---|
+//! | How probable is the data? | [`importance_weighted_bound`] and [`elbo`], for every [`LatentVariableModel`](crate::traits::LatentVariableModel) |
+//! | What does the latent carry? | [`active_units`], [`kl_per_coordinate`], [`latent_information`] |
+//! | Are two samples of one distribution? | [`squared_mmd`], [`mmd_test`] |
+//! | Do samples look like data, to a network of your choice? | [`FeatureStatistics::frechet_distance`], [`precision_recall`] |
+//! | Does a score tell anomalies? | [`auroc`], with [`quantile`] for a threshold |
+//! | What would a linear model do? | [`Pca`] |
+#![cfg_attr(
+    feature = "vision",
+    doc = "| How close are images to each other? | [`psnr`], [`ssim`] |"
+)]
+//!
+//! All of them want the model as in evaluation: from a trained one, take burn's `model.valid()`. What changes as a
+//! training goes on is in `train`, as metrics of burn's `Learner`.
+
+mod auroc;
+mod bound;
+mod estimate;
+mod frechet;
+mod latent;
+mod mmd;
+mod pca;
+mod precision_recall;
+#[cfg(feature = "vision")]
+mod vision;
+
+use crate::error::{Error, Result};
+use burn::tensor::Tensor;
+
+pub use auroc::{auroc, quantile};
+pub use bound::{Elbo, ImportanceWeighted, elbo, importance_weighted_bound};
+pub use estimate::Estimate;
+pub use frechet::FeatureStatistics;
+pub use latent::{
+    ACTIVE_VARIANCE, LatentInformation, active_units, kl_per_coordinate, latent_information,
+};
+pub use mmd::{MmdKernel, MmdTest, mmd_test, squared_mmd};
+pub use pca::Pca;
+pub use precision_recall::{PrecisionRecall, precision_recall};
+#[cfg(feature = "vision")]
+pub use vision::{psnr, ssim};
+
+/// All values of a tensor, row by row, or an error that names what holds a value that is no number.
+fn finite<const D: usize>(what: &str, tensor: Tensor<D>) -> Result<Vec<f64>> {
+    let values: Vec<f64> = tensor.try_into_data_as::<f64>()?.iter::<f64>().collect();
+    match values.iter().all(|value| value.is_finite()) {
+        true => Ok(values),
+        false => Err(Error::Samples(format!(
+            "{what} hold NaN or infinite values"
+        ))),
+    }
+}
+
+/// Both less their common mean.
+fn centred(a: Tensor<2>, b: Tensor<2>) -> [Tensor<2>; 2] {
+    let mean = Tensor::cat(vec![a.clone(), b.clone()], 0).mean_dim(0);
+    [a - mean.clone(), b - mean]
+}
+
+/// Refuses samples of different width.
+fn check_width(what: &str, a: &Tensor<2>, b: &Tensor<2>) -> Result<()> {
+    match a.dims()[1] == b.dims()[1] {
+        true => Ok(()),
+        false => Err(Error::Samples(format!(
+            "{what}: the samples have {} and {} coordinates; both must be of one space",
+            a.dims()[1],
+            b.dims()[1]
+        ))),
+    }
+}

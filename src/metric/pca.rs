@@ -1,0 +1,128 @@
+use super::FeatureStatistics;
+use crate::error::{Error, Result};
+use burn::tensor::{Device, Tensor, TensorData};
+
+/// Principal component analysis: the linear map to fewer dimensions that loses least in squared error. What a
+/// non-linear autoencoder is to be compared with.
+///
+/// ```
+/// use burn::prelude::*;
+/// use burn_generative::metric::Pca;
+///
+/// let device = Device::default();
+/// // Points of a line in space.
+/// let t = Tensor::<2>::from_floats([[-1.0], [0.0], [1.0], [2.0]], &device);
+/// let points = t.matmul(Tensor::from_floats([[1.0, 2.0, 2.0]], &device));
+/// let pca = Pca::fit(points.clone())?;
+/// assert!((pca.explained(1) - 1.0).abs() < 1e-9);
+/// let error = (pca.reconstruct(pca.project(points.clone(), 1)) - points).abs().max();
+/// assert!(error.into_scalar::<f32>() < 1e-5);
+/// # Ok::<(), burn_generative::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Pca {
+    /// `[1, width]`.
+    mean: Tensor<2>,
+    /// A column a component, the most important first: `[width, width]`.
+    components: Tensor<2>,
+    variances: Vec<f64>,
+}
+
+impl Pca {
+    /// The components of data, `[samples, width]`; computed in double precision on the host.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Samples`] if there are fewer than two samples, or a value is no number; [`Error::Device`] if the device
+    /// cannot be read.
+    pub fn fit(data: Tensor<2>) -> Result<Self> {
+        let device = data.device();
+        let mut statistics = FeatureStatistics::new();
+        for batch in data.split(4096, 0) {
+            statistics.add(batch)?;
+        }
+        Self::of(&statistics, &device)
+    }
+
+    /// The components of the data that was gathered.
+    ///
+    /// # Errors
+    ///
+    /// As [`fit`](Self::fit).
+    pub fn of(statistics: &FeatureStatistics, device: &Device) -> Result<Self> {
+        let samples = statistics.samples();
+        if samples < 2 {
+            return Err(Error::Samples(format!(
+                "Pca: at least 2 samples are needed, not {samples}"
+            )));
+        }
+        let width = statistics.width();
+        let (mean, covariance) = statistics.moments();
+        let eigen = covariance.symmetric_eigen();
+        let mut order: Vec<usize> = (0..width).collect();
+        order.sort_by(|&i, &j| eigen.eigenvalues[j].total_cmp(&eigen.eigenvalues[i]));
+        let components: Vec<f64> = (0..width)
+            .flat_map(|row| order.iter().map(move |&column| (row, column)))
+            .map(|at| eigen.eigenvectors[at])
+            .collect();
+        Ok(Self {
+            mean: Tensor::from_data(
+                TensorData::new(mean.as_slice().to_vec(), [1, width]),
+                device,
+            ),
+            components: Tensor::from_data(TensorData::new(components, [width, width]), device),
+            // Rounding makes what is 0 a little negative.
+            variances: order
+                .iter()
+                .map(|&i| eigen.eigenvalues[i].max(0.0))
+                .collect(),
+        })
+    }
+
+    /// The variance along each component, in falling order.
+    pub fn variances(&self) -> &[f64] {
+        &self.variances
+    }
+
+    /// The share of the variance that the first `k` components explain, from 0 to 1.
+    pub fn explained(&self, k: usize) -> f64 {
+        let total: f64 = self.variances.iter().sum();
+        let first: f64 = self.variances.iter().take(k).sum();
+        first / total.max(f64::MIN_POSITIVE)
+    }
+
+    /// The coordinates along the first `k` components, `[samples, k]`; along all, if there are no more.
+    ///
+    /// # Panics
+    ///
+    /// If the data has another width.
+    pub fn project(&self, data: Tensor<2>, k: usize) -> Tensor<2> {
+        let width = self.variances.len();
+        assert!(
+            data.dims()[1] == width,
+            "Pca: it was fitted to {width} coordinates, but the data has {}",
+            data.dims()[1],
+        );
+        (data - self.mean.clone()).matmul(self.first(k))
+    }
+
+    /// The data that these coordinates stand for: `[samples, k]` to `[samples, width]`.
+    ///
+    /// # Panics
+    ///
+    /// If there are more coordinates than components.
+    pub fn reconstruct(&self, coordinates: Tensor<2>) -> Tensor<2> {
+        let (k, width) = (coordinates.dims()[1], self.variances.len());
+        assert!(
+            k <= width,
+            "Pca: there are {width} components, but {k} coordinates"
+        );
+        coordinates.matmul(self.first(k).transpose()) + self.mean.clone()
+    }
+
+    fn first(&self, k: usize) -> Tensor<2> {
+        self.components
+            .clone()
+            .narrow(1, 0, k.min(self.variances.len()))
+    }
+}

@@ -1,0 +1,251 @@
+use super::density::log_sum_exp;
+use super::{FullGaussianMixture, GaussianMixture};
+use crate::error::{Error, Result, check_not_negative};
+use crate::kernel::squared_distances;
+use burn::config::Config;
+use burn::tensor::Tensor;
+use burn::tensor::activation::softmax;
+use rand::distr::{Distribution, weighted::WeightedIndex};
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64;
+
+/// Fits a mixture of Gaussians to codes, `[samples, latent]`, by expectation-maximisation
+/// ([Dempster et al. 1977](https://doi.org/10.1111/j.2517-6161.1977.tb01600.x)): a prior from which an autoencoder of
+/// any kind can be sampled.
+///
+/// Each start draws its centres by k-means++ ([Arthur & Vassilvitskii 2007](https://dl.acm.org/doi/10.5555/1283383.1283494));
+/// of several starts the most probable mixture is kept.
+///
+/// ```
+/// use burn::prelude::*;
+/// use burn_generative::model;
+/// use burn_generative::prelude::*;
+/// use burn_generative::prior::MixtureFit;
+///
+/// let device = Device::default();
+/// let autoencoder = Autoencoder::new(
+///     MlpEncoderConfig::new(vec![13], 2).init(&device)?,
+///     MlpDecoderConfig::new(2, vec![13]).init(&device)?,
+///     SquaredError,
+/// );
+/// let data = Tensor::<2>::random([300, 13], burn::tensor::Distribution::Default, &device);
+/// let mixture = MixtureFit::new(4).fit_full(autoencoder.encode(data))?;
+/// assert_eq!(model::sample(&mixture, &autoencoder.decoder, 10, &device).dims(), [10, 13]);
+/// # Ok::<(), burn_generative::Error>(())
+/// ```
+#[derive(Config, Debug)]
+pub struct MixtureFit {
+    /// The number of Gaussians.
+    pub components: usize,
+    /// Steps of a start at most.
+    #[config(default = 200)]
+    pub iterations: usize,
+    /// A start ends when a step raises the mean log-density by less than this, in nats per sample.
+    #[config(default = 1e-4)]
+    pub tolerance: f64,
+    /// What is added to every variance, as a share of the codes' own: keeps a component from collapsing onto one point.
+    #[config(default = 1e-4)]
+    pub regularization: f64,
+    /// Starts from other centres.
+    #[config(default = 4)]
+    pub restarts: usize,
+    /// Seed of the centres.
+    #[config(default = 0)]
+    pub seed: u64,
+}
+
+impl MixtureFit {
+    /// A mixture with full covariances: what codes usually want.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] if there are no components, steps or starts, or a number is negative; [`Error::Samples`] if
+    /// there are fewer codes than components, all are the same, or one is no number; [`Error::Device`] if the device
+    /// cannot be read.
+    pub fn fit_full(&self, codes: Tensor<2>) -> Result<FullGaussianMixture> {
+        self.fit(codes)
+    }
+
+    /// A mixture with diagonal covariances, which a training may go on to learn.
+    ///
+    /// # Errors
+    ///
+    /// As [`fit_full`](Self::fit_full).
+    pub fn fit_diagonal(&self, codes: Tensor<2>) -> Result<GaussianMixture> {
+        self.fit(codes)
+    }
+
+    fn fit<M: Mixture>(&self, codes: Tensor<2>) -> Result<M> {
+        // Neither a graph nor a parameter of a model that is trained.
+        let codes = codes.without_autodiff();
+        let least_variance = self.check(&codes)?;
+        let mut rng = Pcg64::seed_from_u64(self.seed);
+        let mut best: Option<(f64, M)> = None;
+        for _ in 0..self.restarts {
+            let start = self.centres(&codes, &mut rng)?;
+            let (score, mixture) = self.climb::<M>(&codes, start, least_variance)?;
+            if best.as_ref().is_none_or(|(before, _)| score > *before) {
+                best = Some((score, mixture));
+            }
+        }
+        let (_, mixture) = best
+            .ok_or_else(|| Error::Config("MixtureFit: at least 1 restart is needed".to_string()))?;
+        Ok(mixture)
+    }
+
+    /// Checks configuration and codes, and gives what is added to each variance.
+    fn check(&self, codes: &Tensor<2>) -> Result<f64> {
+        for (name, value) in [
+            ("components", self.components),
+            ("iterations", self.iterations),
+            ("restarts", self.restarts),
+        ] {
+            if value == 0 {
+                return Err(Error::Config(format!(
+                    "MixtureFit: {name} must be at least 1"
+                )));
+            }
+        }
+        check_not_negative("MixtureFit: tolerance", self.tolerance)?;
+        check_not_negative("MixtureFit: regularization", self.regularization)?;
+        let [samples, latent] = codes.dims();
+        if samples < self.components {
+            return Err(Error::Samples(format!(
+                "MixtureFit: {} components need at least as many codes, not {samples}",
+                self.components
+            )));
+        }
+        let variance = mean_variance(codes)?;
+        if latent == 0 || variance <= 0.0 {
+            return Err(Error::Samples(
+                "MixtureFit: all codes are the same point".to_string(),
+            ));
+        }
+        // A share of 0 is asked for at the caller's risk, but an f32 must feel it.
+        Ok(variance * self.regularization.max(1e-7))
+    }
+
+    /// Whose codes are nearest to which of the centres of a k-means++ start: `[samples, components]`, 0 or 1.
+    fn centres(&self, codes: &Tensor<2>, rng: &mut Pcg64) -> Result<Tensor<2>> {
+        let [samples, _] = codes.dims();
+        let centred = codes.clone() - codes.clone().mean_dim(0);
+        let to_code =
+            |chosen: usize| squared_distances(&centred, &centred.clone().narrow(0, chosen, 1));
+        let mut distances = vec![to_code(rng.random_range(0..samples))];
+        let mut nearest = distances[0].clone();
+        for _ in 1..self.components {
+            let weights: Vec<f64> = nearest
+                .clone()
+                .try_into_data_as::<f64>()?
+                .iter::<f64>()
+                .collect();
+            let chosen = match WeightedIndex::new(&weights) {
+                Ok(weighted) => weighted.sample(rng),
+                // Fewer different codes than components: all lie on a centre.
+                Err(_) => rng.random_range(0..samples),
+            };
+            let distance = to_code(chosen);
+            nearest = nearest.min_pair(distance.clone());
+            distances.push(distance);
+        }
+        let nearest = Tensor::cat(distances, 1).argmin(1);
+        let own = (0..self.components).map(|k| nearest.clone().equal_elem(k as i64).float());
+        Ok(Tensor::cat(own.collect(), 1))
+    }
+
+    /// Expectation-maximisation from these memberships: the mean log-density, and the mixture.
+    fn climb<M: Mixture>(
+        &self,
+        codes: &Tensor<2>,
+        start: Tensor<2>,
+        least_variance: f64,
+    ) -> Result<(f64, M)> {
+        let mut mixture = M::maximise(codes, start, least_variance)?;
+        let mut score = f64::NEG_INFINITY;
+        for _ in 0..self.iterations {
+            let joint = mixture.joint(codes.clone());
+            let before = score;
+            score = log_sum_exp(joint.clone()).mean().try_into_scalar()?;
+            if score - before < self.tolerance {
+                break;
+            }
+            mixture = M::maximise(codes, softmax(joint, 1), least_variance)?;
+        }
+        Ok((score, mixture))
+    }
+}
+
+/// The mean variance of the coordinates, of codes that are all numbers.
+fn mean_variance(codes: &Tensor<2>) -> Result<f64> {
+    let variance: f64 = codes.clone().var_bias(0).mean().try_into_scalar()?;
+    match variance.is_finite() {
+        true => Ok(variance),
+        false => Err(Error::Samples(
+            "MixtureFit: the codes hold NaN or infinite values".to_string(),
+        )),
+    }
+}
+
+/// A family of mixtures that the fit can maximise over.
+trait Mixture: Sized {
+    /// The most probable mixture, if each code belongs to each component by so much, `[samples, components]`.
+    fn maximise(codes: &Tensor<2>, members: Tensor<2>, least_variance: f64) -> Result<Self>;
+
+    /// Log-densities, weight included, `[samples, components]`.
+    fn joint(&self, codes: Tensor<2>) -> Tensor<2>;
+}
+
+/// The sizes, `[1, components]`, and means, `[components, latent]`, of the components.
+fn sizes_and_means(codes: &Tensor<2>, members: &Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+    // A component that has lost its last code stays a number.
+    let sizes = members.clone().sum_dim(0).clamp_min(1e-6);
+    let sums = members.clone().transpose().matmul(codes.clone());
+    (sizes.clone(), sums / sizes.transpose())
+}
+
+/// The codes less the mean of each component in turn, times the root of their membership.
+fn deviations<'a>(
+    codes: &'a Tensor<2>,
+    members: &'a Tensor<2>,
+    means: &'a Tensor<2>,
+) -> impl Iterator<Item = Tensor<2>> + 'a {
+    (0..means.dims()[0]).map(move |k| {
+        let root = members.clone().narrow(1, k, 1).sqrt();
+        (codes.clone() - means.clone().narrow(0, k, 1)) * root
+    })
+}
+
+fn logits(sizes: Tensor<2>) -> Tensor<1> {
+    sizes.log().squeeze_dim(0)
+}
+
+impl Mixture for GaussianMixture {
+    fn maximise(codes: &Tensor<2>, members: Tensor<2>, least_variance: f64) -> Result<Self> {
+        let (sizes, means) = sizes_and_means(codes, &members);
+        let squares = deviations(codes, &members, &means).map(|own| own.square().sum_dim(0));
+        let variances = Tensor::cat(squares.collect(), 0) / sizes.clone().transpose();
+        let log_vars = variances.add_scalar(least_variance).log();
+        Ok(Self::new(logits(sizes), means, log_vars))
+    }
+
+    fn joint(&self, codes: Tensor<2>) -> Tensor<2> {
+        self.log_joint(codes)
+    }
+}
+
+impl Mixture for FullGaussianMixture {
+    fn maximise(codes: &Tensor<2>, members: Tensor<2>, least_variance: f64) -> Result<Self> {
+        let [components, latent] = [members.dims()[1], codes.dims()[1]];
+        let (sizes, means) = sizes_and_means(codes, &members);
+        let scatter = deviations(codes, &members, &means)
+            .map(|own| own.clone().transpose().matmul(own).unsqueeze_dim::<3>(0));
+        let scatter = Tensor::cat(scatter.collect(), 0);
+        let covariances = scatter / sizes.clone().reshape([components, 1, 1]);
+        let ridge = Tensor::<2>::eye(latent, &codes.device()) * least_variance;
+        Self::new(logits(sizes), means, covariances + ridge.unsqueeze())
+    }
+
+    fn joint(&self, codes: Tensor<2>) -> Tensor<2> {
+        self.log_joint(codes)
+    }
+}

@@ -1,0 +1,176 @@
+use super::density::{assert_fits, by_blocks, log_sum_exp};
+use super::gaussian_mixture::draw;
+use crate::error::{Error, Result};
+use crate::kernel::reference::LN_2PI;
+use crate::traits::{LabeledPrior, Prior};
+use burn::module::{Module, Param};
+use burn::tensor::activation::{log_softmax, softmax};
+use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
+use nalgebra::{Cholesky, DMatrix};
+
+/// A mixture of Gaussians with full covariances: what [`MixtureFit`](super::MixtureFit) fits to codes. It is not
+/// learned by gradients.
+///
+/// ```
+/// use burn::prelude::*;
+/// use burn_generative::prelude::*;
+/// use burn_generative::prior::MixtureFit;
+///
+/// let device = Device::default();
+/// let codes = StandardNormal::new(2).sample(500, &device);
+/// let mixture = MixtureFit::new(3).fit_full(codes)?;
+/// assert_eq!(mixture.sample(100_000, &device).dims(), [100_000, 2]);
+/// # Ok::<(), burn_generative::Error>(())
+/// ```
+#[derive(Module, Debug)]
+pub struct FullGaussianMixture {
+    /// Logarithms of the weights, up to a constant: `[components]`.
+    logits: Param<Tensor<1>>,
+    /// `[components, latent]`.
+    means: Param<Tensor<2>>,
+    /// Transposed Cholesky factors of the covariances, `[components, latent, latent]`: noise times one is a sample.
+    spread: Param<Tensor<3>>,
+    /// Their inverses: a sample less its mean, times one, is noise.
+    whiten: Param<Tensor<3>>,
+}
+
+impl FullGaussianMixture {
+    /// The mixture of these components: `logits` (the weights are their softmax) `[components]`, `means`
+    /// `[components, latent]`, `covariances` `[components, latent, latent]`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] if the shapes do not agree, or a covariance is not positive definite; [`Error::Device`] if
+    /// the device cannot be read.
+    pub fn new(logits: Tensor<1>, means: Tensor<2>, covariances: Tensor<3>) -> Result<Self> {
+        let [components, latent] = means.dims();
+        if logits.dims() != [components] || covariances.dims() != [components, latent, latent] {
+            return Err(Error::Config(format!(
+                "FullGaussianMixture: logits of shape {:?}, means of {:?} and covariances of {:?} do not make components",
+                logits.dims(),
+                means.dims(),
+                covariances.dims()
+            )));
+        }
+        let device = means.device();
+        let values: Vec<f64> = covariances
+            .try_into_data_as::<f64>()?
+            .iter::<f64>()
+            .collect();
+        let (mut spread, mut whiten) = (Vec::new(), Vec::new());
+        for (k, covariance) in values.chunks(latent * latent).enumerate() {
+            let covariance = DMatrix::from_row_slice(latent, latent, covariance);
+            let Some((factor, inverse)) = factors(covariance) else {
+                return Err(Error::Config(format!(
+                    "FullGaussianMixture: the covariance of component {k} is not positive definite"
+                )));
+            };
+            // Column by column, they are what rows multiply from the left.
+            spread.extend_from_slice(factor.as_slice());
+            whiten.extend_from_slice(inverse.as_slice());
+        }
+        let matrices = |values: Vec<f64>| {
+            Tensor::from_data(
+                TensorData::new(values, [components, latent, latent]),
+                &device,
+            )
+        };
+        let mixture = Self {
+            logits: Param::from_tensor(logits),
+            means: Param::from_tensor(means),
+            spread: Param::from_tensor(matrices(spread)),
+            whiten: Param::from_tensor(matrices(whiten)),
+        };
+        Ok(mixture.no_grad())
+    }
+
+    /// The weights, `[components]`, which sum to 1.
+    pub fn weights(&self) -> Tensor<1> {
+        softmax(self.logits.val(), 0)
+    }
+
+    /// The means, `[components, latent]`.
+    pub fn means(&self) -> Tensor<2> {
+        self.means.val()
+    }
+
+    /// The covariances, `[components, latent, latent]`.
+    pub fn covariances(&self) -> Tensor<3> {
+        let spread = self.spread.val();
+        spread.clone().swap_dims(1, 2).matmul(spread)
+    }
+
+    /// The log-density of each of `z` under each component, weight included: `[batch, components]`. Its softmax is
+    /// how probable it is that a point is of a component.
+    ///
+    /// # Panics
+    ///
+    /// If `z` has another number of coordinates.
+    pub fn log_joint(&self, z: Tensor<2>) -> Tensor<2> {
+        let [components, latent] = self.means.dims();
+        assert_fits(&z, latent);
+        let log_weights = log_softmax(self.logits.val(), 0);
+        let of_component = |k: usize| {
+            let mean = self.means().narrow(0, k, 1);
+            let whiten = self.matrix(&self.whiten, k);
+            let diagonal = whiten.clone() * Tensor::eye(latent, &z.device());
+            let log_scale = diagonal.sum_dim(1).log().sum();
+            let constant =
+                log_scale + log_weights.clone().narrow(0, k, 1) - 0.5 * latent as f64 * LN_2PI;
+            let noise = (z.clone() - mean).matmul(whiten);
+            noise.square().sum_dim(1).mul_scalar(-0.5) + constant.unsqueeze()
+        };
+        Tensor::cat((0..components).map(of_component).collect(), 1)
+    }
+
+    fn matrix(&self, of: &Param<Tensor<3>>, k: usize) -> Tensor<2> {
+        of.val().narrow(0, k, 1).squeeze_dim(0)
+    }
+
+    fn sample_of(&self, components: Tensor<1, Int>) -> Tensor<2> {
+        let [count, latent] = self.means.dims();
+        let n = components.dims()[0];
+        let normal = Distribution::Normal(0.0, 1.0);
+        let noise = Tensor::<2>::random([n, latent], normal, &components.device());
+        let means = self.means().select(0, components.clone());
+        let components = components.unsqueeze_dim::<2>(1);
+        // Each component's matrix in turn: a matrix a sample would fill the memory.
+        (0..count).fold(means, |samples, k| {
+            let own = components.clone().equal_elem(k as i64).float();
+            samples + noise.clone().matmul(self.matrix(&self.spread, k)) * own
+        })
+    }
+}
+
+/// The Cholesky factor of a covariance, and its inverse transposed.
+fn factors(covariance: DMatrix<f64>) -> Option<(DMatrix<f64>, DMatrix<f64>)> {
+    let factor = Cholesky::new(covariance)?.unpack();
+    let inverse = factor.clone().try_inverse()?;
+    // As in `spread`, the slice is read column by column: this becomes the inverse's transpose.
+    Some((factor, inverse))
+}
+
+impl Prior for FullGaussianMixture {
+    type Latent = Tensor<2>;
+
+    fn sample(&self, n: usize, device: &Device) -> Tensor<2> {
+        self.sample_of(draw(self.logits.val(), n, device))
+    }
+
+    fn log_prob(&self, z: Tensor<2>) -> Tensor<1> {
+        let latent = self.means.dims()[1];
+        by_blocks(z, latent, |block| log_sum_exp(self.log_joint(block)))
+    }
+}
+
+impl LabeledPrior for FullGaussianMixture {
+    fn num_classes(&self) -> usize {
+        self.logits.dims()[0]
+    }
+
+    fn sample_labeled(&self, labels: Tensor<1, Int>) -> Tensor<2> {
+        let any = labels.clone().equal_elem(self.num_classes() as i64);
+        let drawn = draw(self.logits.val(), labels.dims()[0], &labels.device());
+        self.sample_of(labels.mask_where(any, drawn))
+    }
+}
