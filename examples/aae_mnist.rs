@@ -10,21 +10,23 @@ mod common;
 use burn::prelude::*;
 use burn::tensor::activation::sigmoid;
 use burn_generative::loss::{NonSaturating, SquaredError};
+use burn_generative::metric::{Estimate, MmdKernel, mmd_test};
+use burn_generative::model;
 use burn_generative::nn::{MlpCriticConfig, initialize};
 use burn_generative::prelude::*;
 use burn_generative::prior::{GaussianMixture, PriorKind, SwissRollConfig, Uniform};
 use burn_generative::train::{Epoch, FusedAdamConfig};
 use burn_generative::{Error, Result};
 use clap::{Parser, ValueEnum};
-use common::training::{RunArgs, Session, TrainingArgs, critics, named};
+use common::training::{Measured, RunArgs, Session, TrainingArgs, critics, named};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 /// Train an adversarial autoencoder on MNIST.
 ///
-/// Leaves pictures (reconstructions, samples, loss curves), metrics, checkpoints and weights in a folder, and
-/// prints last how far the test codes are from the prior.
+/// Leaves pictures (reconstructions, samples, loss curves), a report, metrics, checkpoints and weights in a folder, and
+/// says how far the test codes are from the prior.
 #[derive(Parser, Debug)]
 #[command(version, args_override_self = true)]
 struct Args {
@@ -152,8 +154,9 @@ fn run(args: Args) -> Result<()> {
                 decode: &|codes| sigmoid(aae.decode(codes)),
                 prior: &aae.prior,
             };
-            session.finish(&aae, &epochs)?;
-            outcome.draw(test, &epochs)
+            outcome.draw(test, &epochs)?;
+            session.save_samples(&aae, |aae, n| sigmoid(aae.sample(n, &session.device)))?;
+            session.finish(&aae, &epochs)
         }
         Some(known) => {
             let critic = critic.init_joint::<2>(CLASSES + 1, &device)?;
@@ -188,13 +191,20 @@ fn run(args: Args) -> Result<()> {
                 decode: &|codes| sigmoid(aae.decode(codes)),
                 prior: &aae.prior,
             };
-            session.finish(&aae, &epochs)?;
+            outcome.draw(test, &epochs)?;
+            session.save_samples(&aae, |aae, n| {
+                sigmoid(model::sample(&aae.prior, &aae.decoder, n, &session.device))
+            })?;
             // A row a class.
             let classes = (0..CLASSES as i64).flat_map(|class| [class; 12]).collect();
             let classes = TensorData::new::<i64, _>(classes, [12 * CLASSES]);
             let samples = aae.sample_labeled(Tensor::from_data(classes, &session.device));
-            session.save_grid(sigmoid(samples), "classes.png")?;
-            outcome.draw(test, &epochs)
+            let words = [
+                "Classes",
+                "Samples of each class of the prior, a row a class.",
+            ];
+            session.save_grid("classes.png", words, sigmoid(samples))?;
+            session.finish(&aae, &epochs)
         }
     }
 }
@@ -216,7 +226,6 @@ impl<P: Prior<Latent = Tensor<2>>> Outcome<'_, P> {
         session.save_latent_map(test.clone(), self.encode)?;
         session.device.seed(session.seed());
         let draw = |n| self.prior.sample(n, &session.device);
-        session.save_grid((self.decode)(draw(144)), "samples.png")?;
         session.save_curves(&TERMS, epochs)?;
 
         // A thousand from all over the test set: its first half is not like its second.
@@ -226,31 +235,27 @@ impl<P: Prior<Latent = Tensor<2>>> Outcome<'_, P> {
         let chosen = Tensor::from_data(TensorData::new(chosen, [shown]), &session.device);
         let images = test.select(0, chosen);
         let codes = (self.encode)(images.clone());
-        let (distance, chance) = (mmd(codes, draw(shown))?, mmd(draw(shown), draw(shown))?);
-        let error: f64 = SquaredError
-            .loss(reconstruct(images.clone()), images)
-            .mean()
-            .try_into_scalar()?;
-        println!("squared error of {shown} test reconstructions: {error:.2} an image");
-        println!(
-            "MMD of their codes to the prior: {distance:.4}, of two draws of the prior: {chance:.4}; ratio {:.2}",
-            distance / chance
-        );
+        let kernel = MmdKernel::InverseMultiquadric {
+            scale: 2.0 * codes.dims()[1] as f64,
+        };
+        let test = mmd_test(codes, draw(shown), kernel, 200, session.seed())?;
+        let error = SquaredError.loss(reconstruct(images.clone()), images);
+        let error = Estimate::of_batch(error)?;
+        let plain = |name: &str, value| Measured {
+            name: name.to_string(),
+            value,
+            standard_error: None,
+            unit: String::new(),
+        };
+        session.measured(Measured {
+            standard_error: Some(error.standard_error),
+            ..plain("squared error of test reconstructions", error.mean)
+        });
+        session.measured(plain(
+            "1000 x squared MMD of codes and prior",
+            1000.0 * test.squared_mmd,
+        ));
+        session.measured(plain("p-value of codes being the prior's", test.p_value));
         Ok(())
     }
-}
-
-/// The maximum mean discrepancy of two samples of one size, with a Gaussian kernel whose variance is the
-/// number of coordinates (Gretton et al. 2012, the biased estimate, which is never negative).
-fn mmd(a: Tensor<2>, b: Tensor<2>) -> Result<f64> {
-    let width = a.dims()[1] as f64;
-    let kernel = |a: &Tensor<2>, b: &Tensor<2>| -> Result<f64> {
-        let squares = |x: &Tensor<2>| x.clone().square().sum_dim(1);
-        let distance = squares(a) + squares(b).transpose()
-            - a.clone().matmul(b.clone().transpose()).mul_scalar(2.0);
-        let similarity = distance.div_scalar(-2.0 * width).exp().mean();
-        Ok(similarity.try_into_scalar()?)
-    };
-    let squared = kernel(&a, &a)? + kernel(&b, &b)? - 2.0 * kernel(&a, &b)?;
-    Ok(squared.max(0.0).sqrt())
 }

@@ -91,9 +91,8 @@ fn run(args: Args) -> Result<()> {
     let (ali, epochs) = session.train(ali, adam.init()?, rates, &TERMS, [&train, &test])?;
 
     session.save_reconstructions(&test, |images| ali.reconstruct(images))?;
-    session.device.seed(config.training.seed);
+    session.save_samples(&ali, |ali, n| ali.sample(n, &session.device))?;
     let samples = ali.sample(1000, &session.device);
-    session.save_grid(samples.clone(), "samples.png")?;
     session.save_curves(&TERMS, &epochs)?;
     let mut error = 0.0;
     for images in test.clone().split(1000, 0) {

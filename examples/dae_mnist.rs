@@ -126,7 +126,8 @@ fn run(args: Args) -> Result<()> {
         shown.get_or_insert([clean, noisy.clamp(0.0, 1.0), repaired]);
     }
     if let Some(images) = shown {
-        session.save_pairs(images, "denoised.png")?;
+        let text = "Test images: clean, noisy, repaired.";
+        session.save_pairs("denoised.png", ["Denoising", text], images)?;
     }
     session.save_curves(&[], &epochs)?;
     session.finish(&model, &epochs)?;

@@ -147,9 +147,8 @@ fn run(args: Args) -> Result<()> {
     let adam = FusedAdamConfig::new().with_beta_1(0.5);
     let (gan, epochs) = session.train(gan, adam.init()?, rates, &TERMS, [&images, &test])?;
 
-    session.device.seed(config.training.seed);
+    session.save_samples(&gan, |gan, n| gan.sample(n, &session.device))?;
     let samples = gan.sample(1000, &session.device);
-    session.save_grid(samples.clone(), "samples.png")?;
     session.save_curves(&TERMS, &epochs)?;
     session.finish(&gan, &epochs)?;
     print_sharpness(samples, test)

@@ -106,9 +106,8 @@ fn run(args: Args) -> Result<()> {
     let (vae_gan, epochs) = session.train(vae_gan, adam.init()?, rates, &TERMS, [&train, &test])?;
 
     session.save_reconstructions(&test, |images| vae_gan.reconstruct(images))?;
-    session.device.seed(config.training.seed);
+    session.save_samples(&vae_gan, |model, n| model.sample(n, &session.device))?;
     let samples = vae_gan.sample(1000, &session.device);
-    session.save_grid(samples.clone(), "samples.png")?;
     session.save_curves(&TERMS, &epochs)?;
     session.finish(&vae_gan, &epochs)?;
     print_sharpness(samples, test)

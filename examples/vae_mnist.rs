@@ -9,25 +9,29 @@
 mod common;
 
 use burn::prelude::*;
-use burn_generative::Result;
+use burn_generative::latent;
 use burn_generative::loss::{
     ContinuousBernoulliNll, L1Loss, LearnedGaussianNll, Likelihood, Losses,
 };
+use burn_generative::metric::{Estimate, importance_weighted_bound, latent_information};
 use burn_generative::nn::initialize;
 use burn_generative::plot;
 use burn_generative::prelude::*;
 use burn_generative::train::FusedAdamConfig;
+use burn_generative::{Error, Result};
 use clap::{Parser, ValueEnum};
-use common::training::{RunArgs, Session, TrainingArgs};
+use common::positive;
+use common::training::{Measured, RunArgs, Session, TrainingArgs};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::process::ExitCode;
+use std::time::Instant;
 
 /// Train a variational autoencoder on MNIST.
 ///
-/// Leaves pictures (reconstructions, samples, the latent space, loss curves), metrics, checkpoints
-/// and weights in a folder, and prints the test loss last.
+/// Leaves pictures (reconstructions, samples, walks through the latent space, loss curves), a report.html that shows
+/// them, metrics, checkpoints and weights in a folder, and prints the test loss last.
 #[derive(Parser, Debug)]
 #[command(version, args_override_self = true)]
 struct Args {
@@ -36,6 +40,10 @@ struct Args {
 
     #[command(flatten)]
     run: RunArgs,
+
+    /// Estimate log p(x) of the test images by so many draws of the posterior: 200 take half a minute.
+    #[arg(long, value_name = "K")]
+    nll: Option<usize>,
 }
 
 /// What defines a run: two runs with the same values are the same run.
@@ -93,6 +101,16 @@ enum LikelihoodKind {
 }
 
 impl LikelihoodKind {
+    /// Refuses a loss that is no density.
+    fn check_density(self) -> Result<()> {
+        match self {
+            Self::SquaredError | Self::L1 => Err(Error::Config(
+                "--nll needs a likelihood that is a density; --likelihood gaussian is the squared error's".to_string(),
+            )),
+            _ => Ok(()),
+        }
+    }
+
     fn init(self, device: &Device) -> Likelihood {
         match self {
             Self::Bernoulli => Likelihood::Bernoulli(BernoulliNll),
@@ -111,13 +129,21 @@ fn main() -> ExitCode {
 
 fn run(args: Args) -> Result<()> {
     let config = args.config;
+    if let Some(draws) = args.nll {
+        positive("--nll", draws)?;
+        config.likelihood.check_density()?;
+    }
     let beta = config.beta;
     let summary = move |terms: &BTreeMap<String, f64>| sum(terms, beta);
     let session = Session::open("vae_mnist", &args.run, &config.training, &config, summary)?;
     let shape = session.data.train.shape();
     let (latent_dim, hidden) = (config.latent_dim, config.hidden);
     let device = session.device.clone().autodiff();
-    let run = Run { config, session };
+    let run = Run {
+        config,
+        session,
+        nll: args.nll,
+    };
     match run.config.arch {
         Arch::Mlp => {
             let encoder =
@@ -137,6 +163,7 @@ fn run(args: Args) -> Result<()> {
 struct Run {
     config: Config,
     session: Session<Config>,
+    nll: Option<usize>,
 }
 
 type ImageVae<E, D> = Vae<E, D, StandardNormal, Likelihood>;
@@ -172,38 +199,155 @@ impl Run {
             &terms,
             [&train, &test],
         )?;
-        self.draw(&vae, test)?;
+        let vae = vae.valid();
+        self.draw(&vae, test.clone())?;
         self.session.save_curves(&terms, &epochs)?;
+        if let Some(draws) = self.nll {
+            self.judge(&vae, test, draws)?;
+        }
         self.session.finish(&vae, &epochs)
     }
 
     fn draw<E, D>(&self, vae: &ImageVae<E, D>, test: Tensor<4>) -> Result<()>
     where
-        E: Encoder<Input = Tensor<4>, Code = DiagonalGaussian>,
+        E: Encoder<Input = Tensor<4>, Code = DiagonalGaussian> + Module,
         D: Decoder<Latent = Tensor<2>, Output = Tensor<4>> + Module,
+        ImageVae<E, D>: Module,
     {
         let session = &self.session;
         let image = |output| vae.likelihood.mean(output);
-
+        let decode = |latent| image(vae.decode(latent));
         session.save_reconstructions(&test, |images| image(vae.reconstruct(images)))?;
+        session.save_samples(vae, |vae, n| {
+            vae.likelihood.mean(vae.sample(n, &session.device))
+        })?;
 
-        session.device.seed(self.config.training.seed);
-        session.save_grid(image(vae.sample(144, &session.device)), "samples.png")?;
+        let codes = vae
+            .encode(test.clone().narrow(0, 0, test.dims()[0].min(1000)))
+            .mean();
+        let first = |n: usize| codes.clone().narrow(0, 0, n);
+        let pairs = 4.min(codes.dims()[0] / 2);
+        if pairs > 0 {
+            let to = codes.clone().narrow(0, pairs, pairs);
+            let [straight, round] = [latent::linear, latent::spherical]
+                .map(|walk| decode(walk(first(pairs), to.clone(), 12)));
+            let text = "From one test image to another: along the straight line, and below it on the great circle.";
+            let picture = plot::rows([straight, round], 12, 2)?;
+            session.save_pixels("interpolations.png", ["Interpolation", text], picture, 2)?;
+        }
 
+        // The coordinates that matter most, one a row.
+        let variances: Vec<f64> = codes
+            .clone()
+            .var_bias(0)
+            .try_into_data_as::<f64>()?
+            .iter::<f64>()
+            .collect();
+        let mut busiest: Vec<usize> = (0..variances.len()).collect();
+        busiest.sort_by(|&a, &b| variances[b].total_cmp(&variances[a]));
+        busiest.truncate(8);
+        let walk = latent::traversal(first(1), &busiest, [-3.0, 3.0], 12);
+        let text = "The code of a test image, of which one coordinate a row goes from -3 to 3: those of the largest \
+                    variance.";
+        session.save_grid("traversals.png", ["Traversals", text], decode(walk))?;
+
+        self.draw_arithmetic(&codes, &decode)?;
         session.save_latent_map(test, |images| vae.encode(images).mean())?;
 
         if self.config.latent_dim == 2 {
-            // The first coordinate runs to the right, the second upwards.
             let side = 15;
-            let at = |step: usize| -4.0 + 8.0 * step as f32 / (side - 1) as f32;
-            let walk: Vec<f32> = (0..side)
-                .rev()
-                .flat_map(|row| (0..side).flat_map(move |column| [at(column), at(row)]))
-                .collect();
-            let walk = Tensor::from_data(TensorData::new(walk, [side * side, 2]), &session.device);
-            let picture = plot::grid(image(vae.decode(walk)), side, 1)?;
-            plot::save(&picture, session.out.path("manifold.png"))?;
+            let walk = latent::plane(4.0, side, &session.device);
+            let picture = plot::grid(decode(walk), side, 1)?;
+            let text = "The latent plane from -4 to 4: the first coordinate runs to the right, the second upwards.";
+            session.save_pixels("manifold.png", ["Latent plane", text], picture, 1)?;
         }
+        Ok(())
+    }
+
+    /// Images of the two most frequent labels, and what they become with the mean code of their own label taken from
+    /// them and that of the other added: `arithmetic.png`.
+    fn draw_arithmetic(
+        &self,
+        codes: &Tensor<2>,
+        decode: &impl Fn(Tensor<2>) -> Tensor<4>,
+    ) -> Result<()> {
+        let labels = &self.session.data.test.labels()[..codes.dims()[0]];
+        let of = |label: u8| {
+            let own = labels
+                .iter()
+                .enumerate()
+                .filter(|(_, other)| **other == label);
+            let own: Vec<i64> = own.map(|(i, _)| i as i64).collect();
+            let count = own.len();
+            let own = Tensor::<1, Int>::from_data(TensorData::new(own, [count]), &codes.device());
+            codes.clone().select(0, own)
+        };
+        let mut counts: Vec<(usize, u8)> = (0..=u8::MAX)
+            .map(|label| {
+                (
+                    labels.iter().filter(|other| **other == label).count(),
+                    label,
+                )
+            })
+            .collect();
+        counts.sort_by_key(|&(count, label)| (std::cmp::Reverse(count), label));
+        let [(_, one), (count, other)] = [counts[0], counts[1]];
+        if count == 0 {
+            return Ok(()); // there is only one label
+        }
+        let shown = count.min(12);
+        let from = of(one).narrow(0, 0, shown);
+        let turned = from.clone() + latent::attribute(of(other), of(one));
+        let text = format!(
+            "Codes of test images of {one}, and below them with the mean code of {one} taken away and that of {other} added."
+        );
+        let picture = plot::rows([from, turned].map(decode), shown, 2)?;
+        self.session
+            .save_pixels("arithmetic.png", ["Latent arithmetic", &text], picture, 2)
+    }
+
+    /// How probable the test images are, and what the latent knows of them.
+    fn judge<E, D>(&self, vae: &ImageVae<E, D>, test: Tensor<4>, draws: usize) -> Result<()>
+    where
+        E: Encoder<Input = Tensor<4>, Code = DiagonalGaussian>,
+        D: Decoder<Latent = Tensor<2>, Output = Tensor<4>>,
+    {
+        let session = &self.session;
+        session.device.seed(session.seed());
+        let started = Instant::now();
+        let mut cost = Vec::new();
+        for images in test.clone().split(500, 0) {
+            let bound = importance_weighted_bound(vae, images, draws)?
+                .log_prob
+                .neg();
+            cost.extend(bound.try_into_data_as::<f64>()?.iter::<f64>());
+        }
+        let seconds = started.elapsed().as_secs_f64();
+        let measured = |name: String, estimate: Estimate| Measured {
+            name,
+            value: estimate.mean,
+            standard_error: Some(estimate.standard_error),
+            unit: "nats/image".to_string(),
+        };
+        session.measured(measured(
+            format!("test NLL, k = {draws}"),
+            Estimate::of(&cost)?,
+        ));
+        println!("({} images in {seconds:.1} s)", cost.len());
+        let some = test.dims()[0].min(2000);
+        let posterior = vae.encode(test.narrow(0, 0, some));
+        let information = latent_information(&posterior, &vae.prior)?;
+        session.measured(measured(
+            format!(
+                "mutual information of image and code, at most ln {some} = {:.2}",
+                (some as f64).ln()
+            ),
+            information.mutual_information,
+        ));
+        session.measured(measured(
+            "KL of all codes to the prior".to_string(),
+            information.marginal_kl,
+        ));
         Ok(())
     }
 }

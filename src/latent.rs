@@ -15,7 +15,7 @@
 //! # Ok::<(), burn_generative::Error>(())
 //! ```
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Distribution, Tensor, TensorData};
 
 /// `steps` latents on the straight line between each pair of `from` and `to`, both included: `[pairs, latent]` to
 /// `[pairs * steps, latent]`, pair by pair.
@@ -113,6 +113,27 @@ pub fn traversal(z: Tensor<2>, coordinates: &[usize], range: [f64; 2], steps: us
             .slice_assign([0..steps, coordinate..coordinate + 1], values.clone())
     };
     Tensor::cat(coordinates.iter().map(of_coordinate).collect(), 0)
+}
+
+/// Latents around `z`, `[1, latent]`, in random directions, at each of these distances in turn: `[radii * each, latent]`.
+/// The noise is of the device's generator.
+///
+/// # Panics
+///
+/// If `z` is not one latent.
+pub fn around(z: Tensor<2>, radii: &[f64], each: usize) -> Tensor<2> {
+    let [count, latent] = z.dims();
+    assert!(
+        count == 1,
+        "around: it starts from one latent, not from {count}"
+    );
+    let at = |&radius: &f64| {
+        let normal = Distribution::Normal(0.0, 1.0);
+        let direction = Tensor::<2>::random([each, latent], normal, &z.device());
+        let length = direction.clone().square().sum_dim(1).sqrt();
+        z.clone() + direction / length.clamp_min(1e-12) * radius
+    };
+    Tensor::cat(radii.iter().map(at).collect(), 0)
 }
 
 /// A walk over the plane of two coordinates: `side * side` latents row by row, the first coordinate rising to the right

@@ -65,6 +65,12 @@ fn traversals_walks_and_attributes() {
             name,
         );
 
+        let z = tensor([1, 3], &device, |i| i as f64);
+        let around = latent::around(z.clone(), &[0.5, 2.0], 4);
+        assert_eq!(around.dims(), [8, 3], "{name}");
+        let distances = values((around - z).square().sum_dim(1).sqrt());
+        assert_all_close(&distances, &[[0.5; 4], [2.0; 4]].concat(), 1e-5, name);
+
         let with = tensor([2, 2], &device, |i| [1.0, 4.0, 3.0, 0.0][i]);
         let without = tensor([1, 2], &device, |i| [1.0, 1.0][i]);
         assert_all_close(

@@ -2,6 +2,10 @@
 #![allow(dead_code)] // each example uses its own part
 
 #[cfg(all(feature = "data", feature = "plot", feature = "train"))]
+pub mod fit;
+#[cfg(all(feature = "data", feature = "plot", feature = "train"))]
+pub mod judge;
+#[cfg(all(feature = "data", feature = "plot", feature = "train"))]
 pub mod training;
 
 use burn::prelude::*;
@@ -392,6 +396,11 @@ impl Out {
     pub fn epochs(&self) -> Result<Vec<Epoch>> {
         let metrics = self.read::<Metrics<serde_json::Value>>(METRICS)?;
         Ok(metrics.map_or(Vec::new(), |metrics| metrics.epochs))
+    }
+
+    /// Writes `evaluation.json`: what was measured after the training.
+    pub fn evaluation<T: Serialize>(&self, measured: &T) -> Result<()> {
+        self.write("evaluation.json", measured)
     }
 
     /// Writes `metrics.json` of a run that has no epochs.

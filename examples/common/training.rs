@@ -13,7 +13,7 @@ use burn::train::{
 };
 use burn_generative::data::{Items, TensorLoader, mnist::Mnist};
 use burn_generative::loss::Losses;
-use burn_generative::plot::{self, Series};
+use burn_generative::plot::{self, Report, RgbImage, Series};
 use burn_generative::train::{
     ActiveUnits, Checkpoints, CriticWatch, Epoch, GradientNorm, Guard, History, KlPerCoordinate,
     PosteriorWatch, ProgressLines, TermMetric,
@@ -21,6 +21,7 @@ use burn_generative::train::{
 use burn_generative::traits::{AdversarialLoss, Support};
 use burn_generative::{Error, Result, weights};
 use serde::Serialize;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -51,6 +52,16 @@ pub struct RunArgs {
     /// Continue the run in --out (or the last of the default folders) after its last finished epoch.
     #[arg(long)]
     pub resume: bool,
+
+    /// Train a small classifier on the data, and say how its features of samples differ from those of test
+    /// images: Fréchet distance, precision, recall. For models that generate.
+    #[arg(long)]
+    pub judge: bool,
+
+    /// Keep the checkpoint of every epoch, and animate the samples over the epochs: samples.gif. For models
+    /// that generate.
+    #[arg(long)]
+    pub gif: bool,
 }
 
 /// Flags of a training that belong to what defines it.
@@ -86,6 +97,8 @@ type Summary = dyn Fn(&BTreeMap<String, f64>) -> String + Send + Sync;
 
 /// One run of an example: its data, its device and its folder.
 pub struct Session<C> {
+    /// Of the example.
+    name: String,
     pub data: Mnist,
     /// The one that holds the model, the first of `devices`.
     pub device: Device,
@@ -101,6 +114,34 @@ pub struct Session<C> {
     resume: bool,
     summary: Arc<Summary>,
     watches: Watches,
+    judge: bool,
+    gif: bool,
+    report: RefCell<Content>,
+}
+
+/// What the report of a run shows, as it comes.
+#[derive(Default)]
+struct Content {
+    pictures: Vec<Picture>,
+    animation: Option<PathBuf>,
+    measured: Vec<Measured>,
+}
+
+struct Picture {
+    title: String,
+    text: String,
+    picture: RgbImage,
+    /// How large its pixels were drawn; none for a chart.
+    zoom: Option<usize>,
+}
+
+/// A number that a run is judged by, beside its losses.
+#[derive(Clone, Debug, Serialize)]
+pub struct Measured {
+    pub name: String,
+    pub value: f64,
+    pub standard_error: Option<f64>,
+    pub unit: String,
 }
 
 /// What a run is warned about, and what is measured beside its losses.
@@ -136,6 +177,7 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
         let out = Out::check(args.out.as_deref(), name, &settings, Some(args.resume))?;
         device.clone().autodiff().seed(training.seed);
         Ok(Self {
+            name: name.to_string(),
             data,
             device,
             devices,
@@ -148,6 +190,9 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
             resume: args.resume,
             summary: Arc::new(summary),
             watches: Watches::default(),
+            judge: args.judge,
+            gif: args.gif,
+            report: RefCell::default(),
         })
     }
 
@@ -292,7 +337,10 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
             Arc::new(loader(test)),
         )
         .with_metric_logger(self.recorder(history, guard.clone(), dashboard))
-        .with_checkpointing_strategy(KeepLastNCheckpoints::new(3))
+        .with_checkpointing_strategy(KeepLastNCheckpoints::new(match self.gif {
+            true => usize::MAX,
+            false => 3,
+        }))
         .with_interrupter(guard.interrupter())
         .with_application_logger(None)
         .num_epochs(self.epochs);
@@ -381,17 +429,49 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
         })
     }
 
-    /// Rows of twelve images above their counterparts, `images[0]` on top.
-    pub fn save_pairs<const K: usize>(&self, images: [Tensor<4>; K], name: &str) -> Result<()> {
-        let (columns, shown) = (12, 24.min(images[0].dims()[0]));
-        let rows = (0..shown).step_by(columns).flat_map(|start| {
-            let length = columns.min(shown - start);
-            images
-                .each_ref()
-                .map(|images| images.clone().narrow(0, start, length))
+    /// Writes a picture made of pixels, each drawn `zoom` by `zoom`, and shows it in the report.
+    pub fn save_pixels(
+        &self,
+        file: &str,
+        [title, text]: [&str; 2],
+        picture: RgbImage,
+        zoom: usize,
+    ) -> Result<()> {
+        self.save_picture(file, [title, text], picture, Some(zoom))
+    }
+
+    /// Writes a chart, and shows it in the report.
+    pub fn save_chart(&self, file: &str, words: [&str; 2], picture: RgbImage) -> Result<()> {
+        self.save_picture(file, words, picture, None)
+    }
+
+    fn save_picture(
+        &self,
+        file: &str,
+        words: [&str; 2],
+        picture: RgbImage,
+        zoom: Option<usize>,
+    ) -> Result<()> {
+        plot::save(&picture, self.out.path(file))?;
+        let [title, text] = words.map(str::to_string);
+        self.report.borrow_mut().pictures.push(Picture {
+            title,
+            text,
+            picture,
+            zoom,
         });
-        let picture = plot::grid(Tensor::cat(rows.collect(), 0), columns.min(shown), 2)?;
-        plot::save(&picture, self.out.path(name))
+        Ok(())
+    }
+
+    /// The first images in rows of twelve, each row above its counterparts.
+    pub fn save_pairs<const K: usize>(
+        &self,
+        file: &str,
+        words: [&str; 2],
+        images: [Tensor<4>; K],
+    ) -> Result<()> {
+        let images = images.map(|images| images.clone().narrow(0, 0, 24.min(images.dims()[0])));
+        self.save_pixels(file, words, plot::rows(images, 12, 2)?, 2)
     }
 
     /// The test images as points of the latent plane (of its two principal components, where the latent has
@@ -401,15 +481,11 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
         images: Tensor<4>,
         encode: impl Fn(Tensor<4>) -> Tensor<2>,
     ) -> Result<()> {
-        let mut codes = Vec::new();
-        for batch in images.split(1000, 0) {
-            let code = encode(batch);
-            let width = code.dims()[1];
-            let values: Vec<f64> = code.try_into_data_as::<f64>()?.iter::<f64>().collect();
-            codes.extend(values.chunks(width).map(<[f64]>::to_vec));
-        }
-        let picture = latent_map(&codes, self.data.test.labels())?;
-        plot::save(&picture, self.out.path("latent.png"))
+        let codes = Tensor::cat(images.split(1000, 0).into_iter().map(encode).collect(), 0);
+        let title = "Test images in the latent space";
+        let picture = plot::latent_map(title, codes, self.data.test.labels())?;
+        let text = "The code of each test image, coloured by its label.";
+        self.save_chart("latent.png", ["Latent space", text], picture)
     }
 
     /// The first test images above what a model makes of them, `reconstructions.png`.
@@ -420,16 +496,81 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
     ) -> Result<()> {
         let originals = test.clone().narrow(0, 0, 24.min(test.dims()[0]));
         let made = reconstruct(originals.clone());
-        self.save_pairs([originals, made], "reconstructions.png")
+        let words = [
+            "Reconstructions",
+            "Test images, each above its reconstruction.",
+        ];
+        self.save_pairs("reconstructions.png", words, [originals, made])
     }
 
     /// A grid of the first 144 of these images, twelve in a row.
-    pub fn save_grid(&self, images: Tensor<4>, name: &str) -> Result<()> {
+    pub fn save_grid(&self, file: &str, words: [&str; 2], images: Tensor<4>) -> Result<()> {
         let shown = 144.min(images.dims()[0]);
-        plot::save(
-            &plot::grid(images.narrow(0, 0, shown), 12, 2)?,
-            self.out.path(name),
-        )
+        let picture = plot::grid(images.narrow(0, 0, shown), 12, 2)?;
+        self.save_pixels(file, words, picture, 2)
+    }
+
+    /// The samples of a model, `samples.png`; over the epochs and judged, where that was asked for. `sample` draws
+    /// so many from the model, as images.
+    pub fn save_samples<M: Module>(
+        &self,
+        model: &M,
+        sample: impl Fn(&M, usize) -> Tensor<4>,
+    ) -> Result<()> {
+        self.device.seed(self.seed());
+        let words = [
+            "Samples",
+            "What the decoder makes of draws of the prior, none chosen.",
+        ];
+        self.save_grid("samples.png", words, sample(model, 144))?;
+        if self.gif {
+            self.animate(model, &sample)?;
+        }
+        if self.judge {
+            let seed = self.seed();
+            let judge = super::judge::Judge::train(&self.data.train, &self.device, seed)?;
+            self.device.seed(seed);
+            for measured in judge.compare(&self.data.test, |n| sample(model, n))? {
+                self.measured(measured);
+            }
+        }
+        Ok(())
+    }
+
+    /// The same draws of the prior, decoded after each epoch: `samples.gif`.
+    fn animate<M: Module>(
+        &self,
+        model: &M,
+        sample: &impl Fn(&M, usize) -> Tensor<4>,
+    ) -> Result<()> {
+        let checkpoints = Checkpoints::new(self.out.path("checkpoint"));
+        let frame = |epoch| {
+            let model = checkpoints.load_model(epoch, model.clone())?.valid();
+            self.device.seed(self.seed());
+            plot::grid(sample(&model, 72), 12, 2)
+        };
+        let frames: Vec<_> = checkpoints
+            .epochs()
+            .into_iter()
+            .map(frame)
+            .collect::<Result<_>>()?;
+        let path = self.out.path("samples.gif");
+        plot::save_gif(&frames, Duration::from_millis(500), &path)?;
+        self.report.borrow_mut().animation = Some(path);
+        Ok(())
+    }
+
+    /// Prints a number that the run is judged by, and shows it in the report.
+    pub fn measured(&self, measured: Measured) {
+        let Measured {
+            name, value, unit, ..
+        } = &measured;
+        let error = match measured.standard_error {
+            Some(error) => format!(" ± {error:.3}"),
+            None => String::new(),
+        };
+        println!("{name}: {value:.3}{error} {unit}");
+        self.report.borrow_mut().measured.push(measured);
     }
 
     /// The curves of the total and of the terms, `curves.png`.
@@ -456,13 +597,92 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
             (format!("{name}{unit}"), vec![train, test])
         };
         let panels: Vec<_> = [Losses::TOTAL].iter().chain(terms).map(panel).collect();
-        plot::save(
-            &plot::curves("epoch", &panels)?,
-            self.out.path("curves.png"),
-        )
+        let words = [
+            "Losses",
+            "The total and its terms, on the training and on the test images.",
+        ];
+        self.save_chart("curves.png", words, plot::curves("epoch", &panels)?)
     }
 
-    /// Writes the weights, in burn's own format and in SafeTensors, and says what the last epoch came to.
+    /// `report.html`: everything on one page.
+    fn save_report(&self, last: &Epoch, epochs: &[Epoch]) -> Result<()> {
+        let content = self.report.borrow();
+        let lead = format!("test: {}{}", (self.summary)(&last.test), self.unit);
+        let mut report = Report::new(&self.name, &lead);
+        for (name, value) in &last.test {
+            let known = name == Losses::TOTAL || last.train.contains_key(name);
+            let unit = if known { self.unit.trim() } else { "" };
+            report.number(&format!("test {name}"), &format!("{value:.2}"), unit);
+        }
+        for Measured {
+            name,
+            value,
+            unit,
+            standard_error,
+        } in &content.measured
+        {
+            let error = match standard_error {
+                Some(error) => format!("± {error:.2} {unit}"),
+                None => unit.clone(),
+            };
+            report.number(name, &format!("{value:.2}"), &error);
+        }
+        report.section("Pictures");
+        for Picture {
+            title,
+            text,
+            picture,
+            zoom,
+        } in &content.pictures
+        {
+            match zoom {
+                Some(zoom) => report.pixels(title, text, picture, *zoom)?,
+                None => report.chart(title, text, picture)?,
+            }
+        }
+        if let Some(path) = &content.animation {
+            let text = "The same draws of the prior, decoded after each epoch.";
+            report.animation("Samples over the epochs", text, path)?;
+        }
+        report.section("Epochs");
+        let columns = |split: &str, terms: &BTreeMap<String, f64>| -> Vec<String> {
+            terms.keys().map(|name| format!("{split} {name}")).collect()
+        };
+        let head = [
+            vec!["epoch".to_string()],
+            columns("train", &last.train),
+            columns("test", &last.test),
+            vec!["seconds".to_string()],
+        ]
+        .concat();
+        let head: Vec<&str> = head.iter().map(String::as_str).collect();
+        let row = |epoch: &Epoch| {
+            let number = |value: &f64| format!("{value:.3}");
+            let values = epoch.train.values().chain(epoch.test.values()).map(number);
+            [
+                vec![epoch.epoch.to_string()],
+                values.collect(),
+                vec![format!("{:.1}", epoch.seconds)],
+            ]
+            .concat()
+        };
+        let rows: Vec<_> = epochs.iter().map(row).collect();
+        let unit = match self.unit {
+            "" => String::new(),
+            unit => format!(" Losses in{unit}."),
+        };
+        report.table(&format!("The mean of each metric.{unit}"), &head, &rows);
+        report.section("Configuration");
+        let settings = super::to_json(&self.settings);
+        let settings = settings.as_object().into_iter().flatten();
+        let settings = settings.map(|(name, value)| (name.clone(), value.to_string()));
+        let device = ("device".to_string(), self.device_name.clone());
+        report.settings(settings.chain([device]));
+        report.save(self.out.path("report.html"))
+    }
+
+    /// Writes the weights, in burn's own format and in SafeTensors, and the report; and says what the last epoch
+    /// came to.
     pub fn finish<M: Module>(&self, model: &M, epochs: &[Epoch]) -> Result<()> {
         weights::save(model, self.out.path("model.safetensors"))?;
         let path = self.out.path("model.bpk");
@@ -473,8 +693,13 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
         let Some(last) = epochs.last() else {
             return Err(Error::Training("no epoch was finished".to_string()));
         };
+        let measured = &self.report.borrow().measured;
+        if !measured.is_empty() {
+            self.out.evaluation(measured)?;
+        }
+        self.save_report(last, epochs)?;
         println!(
-            "wrote pictures, metrics and weights to {}",
+            "wrote report.html, pictures, metrics and weights to {}",
             self.out.folder().display()
         );
         println!("test: {}{}", (self.summary)(&last.test), self.unit);

@@ -156,6 +156,17 @@ impl LabeledImages {
         }
     }
 
+    /// The images whose label is wanted: all but one class, say, for what is to find that class strange.
+    pub fn with_labels(mut self, wanted: impl Fn(u8) -> bool) -> Self {
+        let size = self.shape.iter().product::<usize>();
+        match &mut self.pixels {
+            Pixels::Bytes(bytes) => *bytes = chosen(bytes, &self.labels, size, &wanted),
+            Pixels::Floats(floats) => *floats = chosen(floats, &self.labels, size, &wanted),
+        }
+        self.labels.retain(|&label| wanted(label));
+        self
+    }
+
     /// The first `n` images, or all if there are fewer.
     pub fn take(mut self, n: usize) -> Self {
         let n = n.min(self.len());
@@ -167,4 +178,18 @@ impl LabeledImages {
         self.labels.truncate(n);
         self
     }
+}
+
+/// The pixels of the images whose label is wanted.
+fn chosen<T: Copy>(
+    pixels: &[T],
+    labels: &[u8],
+    size: usize,
+    wanted: &impl Fn(u8) -> bool,
+) -> Vec<T> {
+    let images = pixels.chunks_exact(size.max(1)).zip(labels);
+    images
+        .filter(|(_, label)| wanted(**label))
+        .flat_map(|(image, _)| image.iter().copied())
+        .collect()
 }

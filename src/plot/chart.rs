@@ -296,6 +296,43 @@ pub fn histogram(
     })
 }
 
+/// Lines through points, each of a colour and named in the legend: an error over a number of dimensions, say.
+///
+/// # Errors
+///
+/// [`Error::Plot`] if there is no finite point, or it cannot be drawn.
+pub fn lines(title: &str, axes: [&str; 2], groups: &[(String, Vec<[f64; 2]>)]) -> Result<RgbImage> {
+    let points = || groups.iter().flat_map(|(_, points)| points);
+    let [x, y] = [0, 1].map(|axis| range(points().map(|point| point[axis])));
+    let (x, y) = (x?, y?);
+    draw([860, 520], |root| {
+        let mut chart = ChartBuilder::on(root)
+            .caption(title, (FONT, 22))
+            .margin(MARGIN)
+            .x_label_area_size(50)
+            .y_label_area_size(68)
+            .build_cartesian_2d(x, y)?;
+        chart
+            .configure_mesh()
+            .light_line_style(WHITE)
+            .x_desc(axes[0])
+            .y_desc(axes[1])
+            .label_style((FONT, 16))
+            .draw()?;
+        for ((name, points), colour) in groups.iter().zip(COLOURS.into_iter().cycle()) {
+            let points = || points.iter().map(|point| (point[0], point[1]));
+            chart
+                .draw_series(LineSeries::new(points(), colour.stroke_width(3)))?
+                .label(name.clone())
+                .legend(move |(x, y)| {
+                    PathElement::new([(x, y), (x + 16, y)], colour.stroke_width(3))
+                });
+            chart.draw_series(points().map(|at| Circle::new(at, 5, colour.filled())))?;
+        }
+        legend(&mut chart, SeriesLabelPosition::UpperRight)
+    })
+}
+
 /// Panels, two in a row, each with a title and curves over the same horizontal axis, which counts `of`: epochs, say.
 ///
 /// # Errors

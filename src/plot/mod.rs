@@ -5,7 +5,7 @@
 //! | images, samples, traversals | [`grid`] |
 //! | reconstructions beside originals | [`rows`] |
 //! | codes, coloured by label | [`latent_map`], [`scatter`], [`scatter_groups`] |
-//! | losses over epochs, an error over a size | [`curves`] |
+//! | losses over epochs; an error over a size | [`curves`]; [`lines`] |
 //! | scores of two classes and a threshold | [`histogram`] |
 //! | samples over epochs | [`save_gif`] |
 //! | a whole run | [`Report`] |
@@ -19,7 +19,7 @@ mod gif;
 mod grid;
 mod report;
 
-pub use chart::{Series, curves, histogram, latent_map, scatter, scatter_groups};
+pub use chart::{Series, curves, histogram, latent_map, lines, scatter, scatter_groups};
 pub use gif::save_gif;
 pub use grid::{grid, rows};
 pub use report::Report;

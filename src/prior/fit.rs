@@ -13,7 +13,7 @@ use rand_pcg::Pcg64;
 /// ([Dempster et al. 1977](https://doi.org/10.1111/j.2517-6161.1977.tb01600.x)): a prior from which an autoencoder of
 /// any kind can be sampled.
 ///
-/// Each start draws its centres by k-means++ ([Arthur & Vassilvitskii 2007](https://dl.acm.org/doi/10.5555/1283383.1283494));
+/// Each start is a k-means++ ([Arthur & Vassilvitskii 2007](https://dl.acm.org/doi/10.5555/1283383.1283494));
 /// of several starts the most probable mixture is kept.
 ///
 /// ```
@@ -53,6 +53,9 @@ pub struct MixtureFit {
     #[config(default = 0)]
     pub seed: u64,
 }
+
+/// Steps that move the centres of a start to the middle of what is nearest to them.
+const LLOYD: usize = 10;
 
 impl MixtureFit {
     /// A mixture with full covariances: what codes usually want.
@@ -125,32 +128,39 @@ impl MixtureFit {
         Ok(variance * self.regularization.max(1e-7))
     }
 
-    /// Whose codes are nearest to which of the centres of a k-means++ start: `[samples, components]`, 0 or 1.
+    /// Whose codes are nearest to which of the centres of a start: `[samples, components]`, 0 or 1. The centres are
+    /// those of k-means++, moved by a few of Lloyd's steps.
     fn centres(&self, codes: &Tensor<2>, rng: &mut Pcg64) -> Result<Tensor<2>> {
-        let [samples, _] = codes.dims();
-        let centred = codes.clone() - codes.clone().mean_dim(0);
-        let to_code =
-            |chosen: usize| squared_distances(&centred, &centred.clone().narrow(0, chosen, 1));
-        let mut distances = vec![to_code(rng.random_range(0..samples))];
-        let mut nearest = distances[0].clone();
+        let samples = codes.dims()[0];
+        let codes = codes.clone() - codes.clone().mean_dim(0);
+        let code = |chosen: usize| codes.clone().narrow(0, chosen, 1);
+        let mut centres = vec![code(rng.random_range(0..samples))];
+        let mut nearest = squared_distances(&codes, &centres[0]);
         for _ in 1..self.components {
-            let weights: Vec<f64> = nearest
-                .clone()
-                .try_into_data_as::<f64>()?
-                .iter::<f64>()
-                .collect();
-            let chosen = match WeightedIndex::new(&weights) {
+            let weights = nearest.clone().try_into_data_as::<f64>()?;
+            let chosen = match WeightedIndex::new(weights.iter::<f64>()) {
                 Ok(weighted) => weighted.sample(rng),
                 // Fewer different codes than components: all lie on a centre.
                 Err(_) => rng.random_range(0..samples),
             };
-            let distance = to_code(chosen);
-            nearest = nearest.min_pair(distance.clone());
-            distances.push(distance);
+            let centre = code(chosen);
+            nearest = nearest.min_pair(squared_distances(&codes, &centre));
+            centres.push(centre);
         }
-        let nearest = Tensor::cat(distances, 1).argmin(1);
-        let own = (0..self.components).map(|k| nearest.clone().equal_elem(k as i64).float());
-        Ok(Tensor::cat(own.collect(), 1))
+        let members = |centres: &Tensor<2>| {
+            let nearest = squared_distances(&codes, centres).argmin(1);
+            let own = (0..self.components).map(|k| nearest.clone().equal_elem(k as i64).float());
+            Tensor::cat(own.collect(), 1)
+        };
+        let mut centres = Tensor::cat(centres, 0);
+        for _ in 0..LLOYD {
+            let members = members(&centres);
+            let kept = members.clone().sum_dim(0).transpose().greater_elem(0.0);
+            let (_, means) = sizes_and_means(&codes, &members);
+            // A centre that has lost its last code stays where it is.
+            centres = centres.mask_where(kept.expand(means.dims()), means);
+        }
+        Ok(members(&centres))
     }
 
     /// Expectation-maximisation from these memberships: the mean log-density, and the mixture.

@@ -1,0 +1,256 @@
+//! Finds the digit that a variational autoencoder has never seen: four scores, and how well each tells it.
+//!
+//!     cargo run --example anomaly_mnist                 # the digit 7
+//!     cargo run --example anomaly_mnist -- --digit 0
+//!     cargo run --example anomaly_mnist -- --all        # each digit in turn: ten trainings
+
+mod common;
+
+use burn::prelude::*;
+use burn::tensor::Distribution;
+use burn_generative::metric::{Estimate, auroc, elbo, importance_weighted_bound, quantile};
+use burn_generative::plot;
+use burn_generative::prelude::*;
+use burn_generative::prior::MixtureFit;
+use burn_generative::traits::LatentVariableModel;
+use burn_generative::{Error, Result};
+use clap::Parser;
+use common::fit::{FitArgs, PlaceArgs};
+use common::{Out, positive};
+use serde::Serialize;
+use std::process::ExitCode;
+
+/// Train a variational autoencoder on nine digits of MNIST, and find the tenth among the test images.
+///
+/// Prints the AUROC of each score (1 is perfect, 0.5 is chance) and the share of anomalies above the threshold that
+/// one in twenty normal training images exceeds; leaves a histogram of the best score and metrics in a folder.
+#[derive(Parser, Debug)]
+#[command(version, args_override_self = true)]
+struct Args {
+    #[command(flatten)]
+    config: Config,
+
+    #[command(flatten)]
+    place: PlaceArgs,
+}
+
+#[derive(clap::Args, Clone, Debug, Serialize)]
+struct Config {
+    /// The label that is held out.
+    #[arg(long, default_value_t = 7, value_name = "N")]
+    digit: u8,
+
+    /// Hold out each label in turn.
+    #[arg(long, conflicts_with = "digit")]
+    all: bool,
+
+    /// Number of latent coordinates.
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    latent_dim: usize,
+
+    /// Width of the hidden layer of the encoder and of the decoder.
+    #[arg(long, default_value_t = 400, value_name = "N")]
+    hidden: usize,
+
+    /// Draws of the posterior for the importance-weighted score.
+    #[arg(long, default_value_t = 50, value_name = "K")]
+    draws: usize,
+
+    /// Gaussians of the mixture that the normal codes are described by.
+    #[arg(long, default_value_t = 50, value_name = "N")]
+    components: usize,
+
+    #[command(flatten)]
+    #[serde(flatten)]
+    fit: FitArgs,
+}
+
+/// The scores, each the larger the stranger.
+const SCORES: [&str; 4] = [
+    "reconstruction",
+    "latent distance",
+    "ELBO",
+    "importance-weighted",
+];
+
+/// What one digit came to.
+#[derive(Serialize)]
+struct Outcome {
+    digit: u8,
+    /// For each score.
+    auroc: Vec<f64>,
+    standard_error: Vec<f64>,
+    /// The share of anomalies above the threshold of each score.
+    found: Vec<f64>,
+}
+
+fn main() -> ExitCode {
+    common::report(run(Args::parse()))
+}
+
+fn run(args: Args) -> Result<()> {
+    let config = args.config;
+    config.fit.check()?;
+    positive("--draws", config.draws)?;
+    positive("--components", config.components)?;
+    let data = args.place.data.load(config.fit.limit)?;
+    let mut digits: Vec<u8> = match config.all {
+        true => data.train.labels().to_vec(),
+        false => vec![config.digit],
+    };
+    digits.sort_unstable();
+    digits.dedup();
+    for digit in &digits {
+        let with = data
+            .test
+            .labels()
+            .iter()
+            .filter(|label| *label == digit)
+            .count();
+        if with == 0 || with == data.test.len() {
+            return Err(Error::Config(format!(
+                "--digit {digit} leaves nothing to compare: {with} of {} test images have this label",
+                data.test.len()
+            )));
+        }
+    }
+    let (device, out) = args.place.open("anomaly_mnist", &config)?;
+    println!("AUROC of    {}", SCORES.join(", "));
+    let mut outcomes = Vec::new();
+    for digit in digits {
+        let outcome = hold_out(digit, &config, &data, &device, &out)?;
+        let scores = outcome.auroc.iter().zip(&outcome.standard_error);
+        let scores = scores.map(|(auroc, error)| format!("{auroc:.3} ± {error:.3}"));
+        println!(
+            "digit {digit}:    {}",
+            scores.collect::<Vec<_>>().join(", ")
+        );
+        outcomes.push(outcome);
+        out.result(&outcomes)?;
+    }
+    let mean = |of: &dyn Fn(&Outcome) -> f64| {
+        let values: Vec<f64> = outcomes.iter().map(of).collect();
+        Ok::<_, Error>(Estimate::of(&values)?.mean)
+    };
+    for (k, score) in SCORES.iter().enumerate() {
+        let (area, found) = (mean(&|one| one.auroc[k])?, mean(&|one| one.found[k])?);
+        println!(
+            "{score}: AUROC {area:.3}; of the anomalies, {:.0}% lie above the threshold",
+            100.0 * found
+        );
+    }
+    println!("wrote histograms and metrics to {}", out.folder().display());
+    Ok(())
+}
+
+/// Trains on all but one digit, and scores the test images.
+fn hold_out(
+    digit: u8,
+    config: &Config,
+    data: &burn_generative::data::mnist::Mnist,
+    device: &Device,
+    out: &Out,
+) -> Result<Outcome> {
+    let training_device = device.clone().autodiff();
+    training_device.seed(config.fit.seed);
+    let normal = data.train.clone().with_labels(|label| label != digit);
+    let shape = normal.shape().to_vec();
+    let hidden = vec![config.hidden];
+    let vae = VaeConfig::new().init(
+        MlpEncoderConfig::new(shape.clone(), config.latent_dim)
+            .with_hidden(hidden.clone())
+            .init_gaussian(&training_device)?,
+        MlpDecoderConfig::new(config.latent_dim, shape)
+            .with_hidden(hidden)
+            .init(&training_device)?,
+        StandardNormal::new(config.latent_dim),
+        BernoulliNll,
+    )?;
+    let normal = normal.images(device);
+    vae.support().check(&normal, "training images")?;
+    let vae = config.fit.train(vae, &normal)?;
+
+    // Where normal codes lie, from as many of them as tell.
+    let encode = |images: Tensor<4>| vae.encode(images).mean();
+    let some = chosen(&normal, 15_000);
+    let codes = Tensor::cat(
+        some.clone()
+            .split(1000, 0)
+            .into_iter()
+            .map(encode)
+            .collect(),
+        0,
+    );
+    let fit = MixtureFit::new(config.components.min(codes.dims()[0]));
+    let codes_of_normal = fit
+        .with_restarts(1)
+        .with_iterations(30)
+        .with_regularization(0.01)
+        .with_seed(config.fit.seed)
+        .fit_full(codes)?;
+
+    let score = |images: Tensor<4>| -> Result<[Vec<f64>; 4]> {
+        let mut scores: [Vec<f64>; 4] = Default::default();
+        for images in images.split(500, 0) {
+            let code = encode(images.clone());
+            let log_densities = [
+                vae.log_likelihood(images.clone(), code.clone()),
+                codes_of_normal.log_prob(code),
+                elbo(&vae, images.clone(), 5)?.total(),
+                importance_weighted_bound(&vae, images, config.draws)?.log_prob,
+            ];
+            for (scores, log_density) in scores.iter_mut().zip(log_densities) {
+                let values = log_density.neg().try_into_data_as::<f64>()?;
+                scores.extend(values.iter::<f64>());
+            }
+        }
+        Ok(scores)
+    };
+    let known = score(some.narrow(0, 0, normal.dims()[0].min(5000)))?;
+    let tested = score(data.test.images(device))?;
+    let mut outcome = Outcome {
+        digit,
+        auroc: Vec::new(),
+        standard_error: Vec::new(),
+        found: Vec::new(),
+    };
+    let mut best: Option<(f64, plot::RgbImage)> = None;
+    for ((name, scores), known) in SCORES.iter().zip(tested).zip(known) {
+        let labeled = || scores.iter().zip(data.test.labels());
+        let of = |anomalous: bool| -> Vec<f64> {
+            let own = labeled().filter(|(_, label)| (**label == digit) == anomalous);
+            own.map(|(&score, _)| score).collect()
+        };
+        let (normal, anomalous) = (of(false), of(true));
+        let area = auroc(&normal, &anomalous)?;
+        let threshold = quantile(&known, 0.95)?;
+        let above = anomalous.iter().filter(|&&score| score > threshold).count();
+        outcome.auroc.push(area.mean);
+        outcome.standard_error.push(area.standard_error);
+        outcome.found.push(above as f64 / anomalous.len() as f64);
+        if best.as_ref().is_none_or(|(before, _)| area.mean > *before) {
+            let title = format!("{digit} was never seen: {name}, AUROC {:.3}", area.mean);
+            let groups = [
+                ("other digits".to_string(), normal),
+                (format!("digit {digit}"), anomalous),
+            ];
+            let axis = "score (nats)";
+            best = Some((
+                area.mean,
+                plot::histogram(&title, axis, &groups, Some(threshold))?,
+            ));
+        }
+    }
+    if let Some((_, picture)) = best {
+        plot::save(&picture, out.path(&format!("scores-{digit}.png")))?;
+    }
+    Ok(outcome)
+}
+
+/// At most so many of the images, by chance.
+fn chosen(images: &Tensor<4>, count: usize) -> Tensor<4> {
+    let total = images.dims()[0];
+    let count = count.min(total);
+    let order = Tensor::<1>::random([total], Distribution::Default, &images.device()).argsort(0);
+    images.clone().select(0, order.narrow(0, 0, count))
+}

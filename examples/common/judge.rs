@@ -1,0 +1,112 @@
+//! A small classifier of the data at hand, whose features say how samples differ from test images.
+
+use super::training::Measured;
+use burn::data::dataloader::DataLoader;
+use burn::nn::loss::CrossEntropyLossConfig;
+use burn::nn::{Linear, LinearConfig};
+use burn::optim::GradientsParams;
+use burn::prelude::*;
+use burn::tensor::activation::relu;
+use burn_generative::data::{LabeledImages, TensorLoader};
+use burn_generative::metric::{FeatureStatistics, precision_recall};
+use burn_generative::nn::ConvEncoder;
+use burn_generative::prelude::*;
+use burn_generative::train::FusedAdamConfig;
+use burn_generative::{Error, Result};
+
+const FEATURES: usize = 64;
+const EPOCHS: usize = 2;
+const BATCH: usize = 128;
+
+#[derive(Module, Debug)]
+pub struct Judge {
+    encoder: ConvEncoder<Linear>,
+    head: Linear,
+}
+
+impl Judge {
+    /// The judge that was trained on these images and their labels; says how well it knows them.
+    pub fn train(images: &LabeledImages, device: &Device, seed: u64) -> Result<Self> {
+        let training = device.clone().autodiff();
+        training.seed(seed);
+        let classes = images
+            .labels()
+            .iter()
+            .max()
+            .map_or(1, |&label| usize::from(label) + 1);
+        let encoder = ConvEncoderConfig::new(images.shape(), FEATURES).with_channels(vec![8, 16]);
+        let mut judge = Self {
+            encoder: encoder.init(&training)?,
+            head: LinearConfig::new(FEATURES, classes).init(&training),
+        };
+        let labels: Vec<i64> = images.labels().iter().map(|&label| label.into()).collect();
+        let labels = TensorData::new(labels, [images.len()]);
+        let items = (
+            images.images(&training),
+            Tensor::<1, Int>::from_data(labels, &training),
+        );
+        let loader = TensorLoader::new(items, BATCH).seed(seed).shuffle();
+        let loss = CrossEntropyLossConfig::new().init(&training);
+        let mut optimizer = FusedAdamConfig::new().init()?;
+        let (mut right, mut last) = (0.0, 0);
+        for epoch in 1..=EPOCHS {
+            for batch in loader.iter() {
+                let (batch, labels) = batch.map_err(|error| Error::Training(error.to_string()))?;
+                let logits = judge.head.forward(judge.features(batch));
+                if epoch == EPOCHS {
+                    let guess = logits.clone().argmax(1).squeeze_dim::<1>(1);
+                    last += labels.dims()[0];
+                    right += guess
+                        .equal(labels.clone())
+                        .int()
+                        .sum()
+                        .try_into_scalar::<f64>()?;
+                }
+                let gradients = loss.forward(logits, labels).backward();
+                let gradients = GradientsParams::from_grads(gradients, &judge);
+                judge = optimizer.step(1e-3, judge, gradients);
+            }
+        }
+        println!(
+            "judge: a classifier that is right on {:.1}% of the training images",
+            100.0 * right / last as f64
+        );
+        Ok(judge.valid())
+    }
+
+    /// The features of images, `[batch, 64]`.
+    pub fn features(&self, images: Tensor<4>) -> Tensor<2> {
+        relu(self.encoder.encode(images))
+    }
+
+    /// How as many samples as there are test images (at most 10,000) differ from these.
+    pub fn compare(
+        &self,
+        test: &LabeledImages,
+        sample: impl Fn(usize) -> Tensor<4>,
+    ) -> Result<Vec<Measured>> {
+        let n = test.len().min(10_000);
+        let device = self.head.weight.device();
+        let blocks = |images: Tensor<4>| images.split(1000, 0).into_iter();
+        let features = |blocks: &mut dyn Iterator<Item = Tensor<4>>| {
+            Tensor::cat(blocks.map(|block| self.features(block)).collect(), 0)
+        };
+        let real = features(&mut blocks(test.images(&device).narrow(0, 0, n)));
+        let sizes = (0..n).step_by(1000).map(|start| 1000.min(n - start));
+        let fake = features(&mut sizes.map(sample));
+        let distance = FeatureStatistics::of(real.clone())?
+            .frechet_distance(&FeatureStatistics::of(fake.clone())?)?;
+        let shares = precision_recall(real, fake, 3)?;
+        let measured = |name: &str, value| Measured {
+            name: name.to_string(),
+            value,
+            standard_error: None,
+            unit: String::new(),
+        };
+        Ok(vec![
+            measured("Fréchet distance of samples to test images", distance),
+            measured("precision of samples", shares.precision),
+            measured("recall of test images", shares.recall),
+        ])
+    }
+}

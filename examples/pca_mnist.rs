@@ -1,0 +1,160 @@
+//! Dimension reduction: what an autoencoder keeps of MNIST in few numbers, beside principal component analysis.
+//!
+//!     cargo run --example pca_mnist
+//!     cargo run --example pca_mnist -- --dims 2,8,32 --epochs 20
+
+mod common;
+
+use burn::prelude::*;
+use burn_generative::Result;
+use burn_generative::metric::Pca;
+use burn_generative::nn::Squashed;
+use burn_generative::prelude::*;
+use burn_generative::prior::MixtureFit;
+use burn_generative::{Error, model, plot};
+use clap::Parser;
+use common::fit::{FitArgs, PlaceArgs};
+use common::positive;
+use serde::Serialize;
+use std::process::ExitCode;
+
+/// Train autoencoders with latents of several sizes, and compare their test error with that of PCA.
+///
+/// Leaves a chart of both errors over the number of dimensions, test images above what both make of them, samples of
+/// the largest autoencoder (from a Gaussian mixture on its codes), and metrics in a folder.
+#[derive(Parser, Debug)]
+#[command(version, args_override_self = true)]
+struct Args {
+    #[command(flatten)]
+    config: Config,
+
+    #[command(flatten)]
+    place: PlaceArgs,
+}
+
+#[derive(clap::Args, Clone, Debug, Serialize)]
+struct Config {
+    /// The numbers of dimensions.
+    #[arg(long, value_delimiter = ',', default_values_t = [2, 4, 8, 16, 32], value_name = "N,N,...")]
+    dims: Vec<usize>,
+
+    /// Width of the hidden layer of the encoder and of the decoder.
+    #[arg(long, default_value_t = 400, value_name = "N")]
+    hidden: usize,
+
+    #[command(flatten)]
+    #[serde(flatten)]
+    fit: FitArgs,
+}
+
+/// Squared error an image, on the test images.
+#[derive(Serialize)]
+struct Errors {
+    dimensions: usize,
+    pca: f64,
+    autoencoder: f64,
+}
+
+fn main() -> ExitCode {
+    common::report(run(Args::parse()))
+}
+
+fn run(args: Args) -> Result<()> {
+    let config = args.config;
+    config.fit.check()?;
+    for &dimensions in &config.dims {
+        positive("--dims", dimensions)?;
+    }
+    let data = args.place.data.load(config.fit.limit)?;
+    let shape = data.train.shape();
+    let pixels = shape.iter().product();
+    if let Some(most) = config.dims.iter().find(|&&dimensions| dimensions > pixels) {
+        return Err(Error::Config(format!(
+            "--dims {most} is more than the {pixels} pixels of an image"
+        )));
+    }
+    let (device, out) = args.place.open("pca_mnist", &config)?;
+    let [train, test] = [&data.train, &data.test].map(|images| images.images(&device));
+    Support::UnitInterval.check(&train, "training images")?;
+    let rows = |images: &Tensor<4>| images.clone().flatten::<2>(1, 3);
+    let images = |rows: Tensor<2>| {
+        let [channels, height, width] = shape;
+        rows.reshape([-1, channels as i32, height as i32, width as i32])
+    };
+    let pca = Pca::fit(rows(&train))?;
+
+    let (mut errors, mut samples) = (Vec::new(), None);
+    let mut shown = vec![test.clone().narrow(0, 0, 12.min(test.dims()[0]))];
+    for &dimensions in &config.dims {
+        let training = device.clone().autodiff();
+        training.seed(config.fit.seed);
+        let hidden = vec![config.hidden];
+        let encoder = MlpEncoderConfig::new(shape.to_vec(), dimensions).with_hidden(hidden.clone());
+        let decoder = MlpDecoderConfig::new(dimensions, shape.to_vec()).with_hidden(hidden);
+        let autoencoder = Autoencoder::new(
+            encoder.init(&training)?,
+            Squashed::sigmoid(decoder.init(&training)?),
+            SquaredError,
+        );
+        let autoencoder = config.fit.train(autoencoder, &train)?;
+        let by_pca = |x: Tensor<4>| images(pca.reconstruct(pca.project(rows(&x), dimensions)));
+        let by_autoencoder = |x: Tensor<4>| autoencoder.reconstruct(x);
+        let one = Errors {
+            dimensions,
+            pca: error(&test, &by_pca)?,
+            autoencoder: error(&test, &by_autoencoder)?,
+        };
+        println!(
+            "{dimensions} dimensions: squared error {:.2} an image, of PCA {:.2}",
+            one.autoencoder, one.pca
+        );
+        errors.push(one);
+        out.result(&errors)?;
+        shown.push(by_pca(shown[0].clone()).clamp(0.0, 1.0));
+        shown.push(by_autoencoder(shown[0].clone()));
+        let codes = Tensor::cat(
+            train
+                .clone()
+                .split(1000, 0)
+                .into_iter()
+                .map(|x| autoencoder.encode(x))
+                .collect(),
+            0,
+        );
+        let fit = MixtureFit::new(20.min(codes.dims()[0]))
+            .with_restarts(1)
+            .with_iterations(30);
+        let mixture = fit.with_regularization(1e-3).fit_full(codes)?;
+        samples = Some(model::sample(&mixture, &autoencoder.decoder, 72, &device));
+    }
+
+    let curve = |name: &str, of: fn(&Errors) -> f64| {
+        let points = errors.iter().map(|one| [one.dimensions as f64, of(one)]);
+        (name.to_string(), points.collect())
+    };
+    let axes = ["dimensions", "squared error of a test image"];
+    let curves = [
+        curve("PCA", |one| one.pca),
+        curve("autoencoder", |one| one.autoencoder),
+    ];
+    let picture = plot::lines("What few numbers keep of an image", axes, &curves)?;
+    plot::save(&picture, out.path("errors.png"))?;
+    let columns = shown[0].dims()[0];
+    let picture = plot::grid(Tensor::cat(shown, 0), columns, 2)?;
+    plot::save(&picture, out.path("reconstructions.png"))?;
+    if let Some(samples) = samples {
+        plot::save(&plot::grid(samples, 12, 2)?, out.path("samples.png"))?;
+    }
+    println!("wrote pictures and metrics to {}", out.folder().display());
+    Ok(())
+}
+
+/// The mean squared error of reconstructions, an image.
+fn error(test: &Tensor<4>, reconstruct: &impl Fn(Tensor<4>) -> Tensor<4>) -> Result<f64> {
+    let mut sum = 0.0;
+    for batch in test.clone().split(1000, 0) {
+        let cost = SquaredError.loss(reconstruct(batch.clone()), batch);
+        sum += cost.sum().try_into_scalar::<f64>()?;
+    }
+    Ok(sum / test.dims()[0] as f64)
+}
