@@ -241,21 +241,18 @@ impl<P: Prior<Latent = Tensor<2>>> Outcome<'_, P> {
         let test = mmd_test(codes, draw(shown), kernel, 200, session.seed())?;
         let error = SquaredError.loss(reconstruct(images.clone()), images);
         let error = Estimate::of_batch(error)?;
-        let plain = |name: &str, value| Measured {
-            name: name.to_string(),
-            value,
-            standard_error: None,
-            unit: String::new(),
-        };
         session.measured(Measured {
             standard_error: Some(error.standard_error),
-            ..plain("squared error of test reconstructions", error.mean)
+            ..Measured::plain("squared error of test reconstructions", error.mean)
         });
-        session.measured(plain(
+        session.measured(Measured::plain(
             "1000 x squared MMD of codes and prior",
             1000.0 * test.squared_mmd,
         ));
-        session.measured(plain("p-value of codes being the prior's", test.p_value));
+        session.measured(Measured::plain(
+            "p-value of codes being the prior's",
+            test.p_value,
+        ));
         Ok(())
     }
 }

@@ -59,6 +59,7 @@ fn a_run_leaves_what_it_promises_and_runs_the_same_twice() {
         assert!(width > 300 && height > 100, "{picture} is {width}x{height}");
     }
     assert!(!out.join("manifold.png").exists());
+    assert_report(&out, 7);
     for weights in ["model.bpk", "model.safetensors"] {
         assert!(
             out.join(weights).metadata().unwrap().len() > 10_000,
@@ -69,6 +70,165 @@ fn a_run_leaves_what_it_promises_and_runs_the_same_twice() {
     let again = folder.path().join("again");
     stdout(&run(&again, &[]));
     assert_eq!(epochs(&again), epochs(&out));
+}
+
+/// `report.html` is whole, and shows at least so many pictures.
+fn assert_report(out: &Path, pictures: usize) {
+    let page = fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(page.ends_with("</html>\n"), "{}", out.display());
+    let shown = page.matches("data:image/png;base64,").count();
+    assert!(shown >= pictures, "{shown} pictures in {}", out.display());
+}
+
+/// What is measured after the training: printed, written down, and on the page; the samples of each epoch.
+#[test]
+fn a_run_is_judged_and_animated_on_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("judged");
+    let flags = ["--nll", "5", "--judge", "--gif", "--epochs", "4"];
+    let printed = stdout(&run(&out, &flags));
+    let measured = json(&out.join("evaluation.json"));
+    let of = |name: &str| {
+        let all = measured.as_array().unwrap();
+        let one = all
+            .iter()
+            .find(|one| one["name"].as_str().unwrap().starts_with(name));
+        one.unwrap_or_else(|| panic!("no {name} in {measured}"))
+    };
+    let nll = of("test NLL, k = 5")["value"].as_f64().unwrap();
+    let loss = epochs(&out)[3]["test"]["loss"].as_f64().unwrap();
+    assert!(nll < loss, "{nll} is a tighter bound than {loss}");
+    assert!(of("test NLL")["standard_error"].as_f64().unwrap() > 0.0);
+    assert!(of("Fréchet distance")["value"].as_f64().unwrap() > 0.0);
+    for share in ["precision", "recall"] {
+        assert!((0.0..=1.0).contains(&of(share)["value"].as_f64().unwrap()));
+    }
+    for line in [
+        "test NLL, k = 5: ",
+        "Fréchet distance",
+        "information in the code",
+        "judge: ",
+    ] {
+        assert!(printed.contains(line), "{printed}");
+    }
+    let page = fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(page.contains("test NLL, k = 5") && page.contains("data:image/gif;base64,"));
+    for picture in ["interpolations.png", "traversals.png", "arithmetic.png"] {
+        assert!(
+            image::image_dimensions(out.join(picture)).is_ok(),
+            "{picture}"
+        );
+    }
+    // Four frames, of which no two are the same.
+    let reader = std::io::BufReader::new(fs::File::open(out.join("samples.gif")).unwrap());
+    let decoder = image::codecs::gif::GifDecoder::new(reader).unwrap();
+    let frames = image::AnimationDecoder::into_frames(decoder)
+        .collect_frames()
+        .unwrap();
+    assert_eq!(frames.len(), 4);
+    assert_ne!(frames[0].buffer(), frames[3].buffer());
+    assert_eq!(fs::read_dir(out.join("checkpoint")).unwrap().count() % 4, 0);
+
+    // A run that is judged is the same run.
+    let plain = folder.path().join("plain");
+    stdout(&run(&plain, &["--epochs", "4"]));
+    assert_eq!(epochs(&plain), epochs(&out));
+    assert!(!plain.join("evaluation.json").exists() && !plain.join("samples.gif").exists());
+}
+
+#[test]
+fn what_cannot_be_judged_is_refused_before_the_training() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    for (flags, words) in [
+        (&["--nll", "0"][..], &["--nll must be at least 1"][..]),
+        (
+            &["--nll", "5", "--likelihood", "l1"],
+            &["needs a likelihood that is a density"],
+        ),
+        (
+            &["--judge", "--limit", "64"],
+            &["--judge needs more than 64 test images, not 64"],
+        ),
+    ] {
+        assert_says(&run(&out, flags), words);
+        assert!(!out.exists(), "{flags:?} left something");
+    }
+}
+
+/// The examples that train several models, and resume none.
+#[test]
+fn anomalies_are_scored_and_dimensions_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("anomaly");
+    let small = ["--hidden", "16", "--limit", "300"];
+    let flags = [
+        &small[..],
+        &["--digit", "3", "--draws", "3", "--components", "4"],
+    ]
+    .concat();
+    let printed = stdout(&run_of("anomaly_mnist", &out, &flags));
+    let outcome = &json(&out.join("metrics.json"))[0];
+    assert_eq!(outcome["digit"], 3);
+    for (k, score) in [
+        "reconstruction",
+        "latent distance",
+        "ELBO",
+        "importance-weighted",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let area = outcome["auroc"][k].as_f64().unwrap();
+        assert!((0.0..=1.0).contains(&area), "{score}: {area}");
+        assert!(
+            printed.contains(&format!("{score}: AUROC {area:.3}")),
+            "{printed}"
+        );
+    }
+    assert!(image::image_dimensions(out.join("scores-3.png")).is_ok());
+    let out = folder.path().join("none");
+    let refused = run_of("anomaly_mnist", &out, &["--digit", "12"]);
+    assert_says(
+        &refused,
+        &["--digit 12 leaves nothing to compare: 0 of 100"],
+    );
+    assert_says(
+        &run_of("anomaly_mnist", &out, &["--draws", "0"]),
+        &["--draws must be at least 1"],
+    );
+    assert!(!out.exists());
+
+    let out = folder.path().join("pca");
+    let flags = [&small[..], &["--dims", "2,6"]].concat();
+    let printed = stdout(&run_of("pca_mnist", &out, &flags));
+    let errors = json(&out.join("metrics.json"));
+    for (k, dimensions) in [2, 6].into_iter().enumerate() {
+        assert_eq!(errors[k]["dimensions"], dimensions);
+        let [pca, autoencoder] =
+            ["pca", "autoencoder"].map(|name| errors[k][name].as_f64().unwrap());
+        assert!(pca > 0.0 && autoencoder > 0.0);
+        assert!(printed.contains(&format!("error {autoencoder:.2} an image, of PCA {pca:.2}")));
+    }
+    assert!(errors[1]["pca"].as_f64() < errors[0]["pca"].as_f64());
+    for picture in ["errors.png", "reconstructions.png", "samples.png"] {
+        assert!(
+            image::image_dimensions(out.join(picture)).is_ok(),
+            "{picture}"
+        );
+    }
+    let out = folder.path().join("nothing");
+    assert_says(
+        &run_of("pca_mnist", &out, &["--dims", "2,0"]),
+        &["--dims must be at least 1"],
+    );
+    assert_says(
+        &run_of("pca_mnist", &out, &["--dims", "785"]),
+        &["--dims 785 is more than the 784 pixels"],
+    );
+    let refused = run_of("fashion_vae", &out, &["--around", "100"]);
+    assert_says(&refused, &["--around 100: there are only 100 test images"]);
+    assert!(!out.exists());
 }
 
 #[test]
@@ -559,7 +719,7 @@ fn run_of(name: &str, out: &Path, flags: &[&str]) -> Output {
 #[test]
 fn every_model_of_the_family_leaves_what_it_promises_and_resumes() {
     type Words = &'static [&'static str];
-    let cases: [(&str, Words, Words, Words); 6] = [
+    let cases: [(&str, Words, Words, Words); 8] = [
         (
             "dae_mnist",
             &["--hidden", "16"],
@@ -602,6 +762,18 @@ fn every_model_of_the_family_leaves_what_it_promises_and_resumes() {
             &["loss", "encoder", "decoder", "critic"],
             &["reconstructions.png", "samples.png", "curves.png"],
         ),
+        (
+            "cvae_mnist",
+            &["--hidden", "16"],
+            &["loss", "reconstruction", "kl"],
+            &["classes.png", "reconstructions.png", "samples.png"],
+        ),
+        (
+            "fashion_vae",
+            &["--hidden", "16", "--around", "7"],
+            &["loss", "reconstruction", "kl"],
+            &["around.png", "manifold.png", "latent.png", "samples.png"],
+        ),
     ];
     for (name, flags, terms, pictures) in cases {
         let folder = tempfile::tempdir().unwrap();
@@ -625,7 +797,13 @@ fn every_model_of_the_family_leaves_what_it_promises_and_resumes() {
                     "{name}: {term}"
                 );
             }
-            assert_eq!(metrics.as_object().unwrap().len(), terms.len(), "{name}");
+            let counted = metrics.get("active units").is_some();
+            let more = usize::from(counted);
+            assert_eq!(
+                metrics.as_object().unwrap().len(),
+                terms.len() + more,
+                "{name}"
+            );
         }
         for picture in pictures {
             let (width, height) = image::image_dimensions(whole.join(picture)).unwrap();
@@ -640,6 +818,7 @@ fn every_model_of_the_family_leaves_what_it_promises_and_resumes() {
                 "{name}"
             );
         }
+        assert_report(&whole, pictures.len());
     }
 }
 

@@ -14,7 +14,8 @@ use burn_generative::prelude::*;
 use burn_generative::train::FusedAdamConfig;
 use burn_generative::{Error, Result};
 
-const FEATURES: usize = 64;
+/// The Fréchet distance needs more test images than these.
+pub const FEATURES: usize = 64;
 const EPOCHS: usize = 2;
 const BATCH: usize = 128;
 
@@ -97,16 +98,10 @@ impl Judge {
         let distance = FeatureStatistics::of(real.clone())?
             .frechet_distance(&FeatureStatistics::of(fake.clone())?)?;
         let shares = precision_recall(real, fake, 3)?;
-        let measured = |name: &str, value| Measured {
-            name: name.to_string(),
-            value,
-            standard_error: None,
-            unit: String::new(),
-        };
         Ok(vec![
-            measured("Fréchet distance of samples to test images", distance),
-            measured("precision of samples", shares.precision),
-            measured("recall of test images", shares.recall),
+            Measured::plain("Fréchet distance to test images", distance),
+            Measured::plain("precision of samples", shares.precision),
+            Measured::plain("recall of test images", shares.recall),
         ])
     }
 }

@@ -1,7 +1,7 @@
 //! What the examples on images share: their flags, and a run of burn's `Learner` in a folder, from the data to
 //! the weights, that can be stopped and resumed.
 
-use super::{DataArgs, DataIdentity, Out, positive, rate};
+use super::{DataArgs, DataIdentity, Out, judge, positive, rate};
 use burn::module::ParamGroup;
 use burn::optim::ModuleOptimizer;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
@@ -13,6 +13,7 @@ use burn::train::{
 };
 use burn_generative::data::{Items, TensorLoader, mnist::Mnist};
 use burn_generative::loss::Losses;
+use burn_generative::metric::Estimate;
 use burn_generative::plot::{self, Report, RgbImage, Series};
 use burn_generative::train::{
     ActiveUnits, Checkpoints, CriticWatch, Epoch, GradientNorm, Guard, History, KlPerCoordinate,
@@ -23,6 +24,7 @@ use burn_generative::{Error, Result, weights};
 use serde::Serialize;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::fmt::{Display, Formatter};
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -144,6 +146,39 @@ pub struct Measured {
     pub unit: String,
 }
 
+impl Measured {
+    /// Without an error or a unit.
+    pub fn plain(name: &str, value: f64) -> Self {
+        Self {
+            name: name.to_string(),
+            value,
+            standard_error: None,
+            unit: String::new(),
+        }
+    }
+
+    /// A mean, in nats an image.
+    pub fn nats(name: &str, estimate: Estimate) -> Self {
+        Self {
+            standard_error: Some(estimate.standard_error),
+            unit: "nats/image".to_string(),
+            ..Self::plain(name, estimate.mean)
+        }
+    }
+}
+
+impl Display for Measured {
+    fn fmt(&self, f: &mut Formatter) -> std::fmt::Result {
+        let Self {
+            name, value, unit, ..
+        } = self;
+        match self.standard_error {
+            Some(error) => write!(f, "{name}: {value:.3} ± {error:.3} {unit}"),
+            None => write!(f, "{name}: {value:.3}"),
+        }
+    }
+}
+
 /// What a run is warned about, and what is measured beside its losses.
 #[derive(Clone, Default)]
 struct Watches {
@@ -170,6 +205,13 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
         let device = devices[0].clone();
         let data = args.data.load(training.limit)?;
         println!("device: {device_name}");
+        if args.judge && data.test.len() <= judge::FEATURES {
+            return Err(Error::Config(format!(
+                "--judge needs more than {} test images, not {}",
+                judge::FEATURES,
+                data.test.len()
+            )));
+        }
         let settings = Settings {
             config: config.clone(),
             data: DataIdentity::of(&data),
@@ -528,9 +570,9 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
         }
         if self.judge {
             let seed = self.seed();
-            let judge = super::judge::Judge::train(&self.data.train, &self.device, seed)?;
+            let classifier = judge::Judge::train(&self.data.train, &self.device, seed)?;
             self.device.seed(seed);
-            for measured in judge.compare(&self.data.test, |n| sample(model, n))? {
+            for measured in classifier.compare(&self.data.test, |n| sample(model, n))? {
                 self.measured(measured);
             }
         }
@@ -562,14 +604,7 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
 
     /// Prints a number that the run is judged by, and shows it in the report.
     pub fn measured(&self, measured: Measured) {
-        let Measured {
-            name, value, unit, ..
-        } = &measured;
-        let error = match measured.standard_error {
-            Some(error) => format!(" ± {error:.3}"),
-            None => String::new(),
-        };
-        println!("{name}: {value:.3}{error} {unit}");
+        println!("{measured}");
         self.report.borrow_mut().measured.push(measured);
     }
 
@@ -609,10 +644,19 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
         let content = self.report.borrow();
         let lead = format!("test: {}{}", (self.summary)(&last.test), self.unit);
         let mut report = Report::new(&self.name, &lead);
-        for (name, value) in &last.test {
+        // The total before its terms.
+        let (total, terms): (Vec<_>, Vec<_>) = last
+            .test
+            .iter()
+            .partition(|(name, _)| *name == Losses::TOTAL);
+        for (name, value) in total.into_iter().chain(terms) {
             let known = name == Losses::TOTAL || last.train.contains_key(name);
             let unit = if known { self.unit.trim() } else { "" };
-            report.number(&format!("test {name}"), &format!("{value:.2}"), unit);
+            let value = match known {
+                true => format!("{value:.2}"),
+                false => value.to_string(), // a count
+            };
+            report.number(&format!("test {name}"), &value, unit);
         }
         for Measured {
             name,
@@ -674,10 +718,9 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
         report.table(&format!("The mean of each metric.{unit}"), &head, &rows);
         report.section("Configuration");
         let settings = super::to_json(&self.settings);
-        let settings = settings.as_object().into_iter().flatten();
-        let settings = settings.map(|(name, value)| (name.clone(), value.to_string()));
+        let settings = plain_values("", &settings);
         let device = ("device".to_string(), self.device_name.clone());
-        report.settings(settings.chain([device]));
+        report.settings(settings.into_iter().chain([device]));
         report.save(self.out.path("report.html"))
     }
 
@@ -705,6 +748,20 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
         println!("test: {}{}", (self.summary)(&last.test), self.unit);
         Ok(())
     }
+}
+
+/// Every value of a configuration with its name, those of an object within behind its own.
+fn plain_values(prefix: &str, settings: &serde_json::Value) -> Vec<(String, String)> {
+    let fields = settings.as_object().into_iter().flatten();
+    let values = fields.flat_map(|(name, value)| {
+        let name = format!("{prefix}{name}");
+        match value {
+            serde_json::Value::Object(_) => plain_values(&format!("{name}."), value),
+            serde_json::Value::String(text) => vec![(name, text.clone())],
+            value => vec![(name, value.to_string())],
+        }
+    });
+    values.collect()
 }
 
 fn warn(watches: &Watches, epoch: &Epoch) {

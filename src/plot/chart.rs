@@ -67,6 +67,7 @@ pub fn latent_map(title: &str, codes: Tensor<2>, labels: &[u8]) -> Result<RgbIma
         )));
     }
     let (codes, axes) = match latent {
+        _ if samples < 2 && latent > 2 => (codes.narrow(1, 0, 2), ["z1", "z2"].map(String::from)),
         1 => {
             let flat = codes.zeros_like();
             (
@@ -269,15 +270,12 @@ pub fn histogram(
             .draw()?;
         for (((name, scores), shares), colour) in groups.iter().zip(&shares).zip(COLOURS) {
             let edge = |bin: usize| x.start + width * bin as f64;
-            let bars = shares.iter().enumerate().map(|(bin, &share)| {
-                let corners = [(edge(bin), 0.0), (edge(bin + 1), share)];
-                Rectangle::new(corners, colour.mix(0.35).filled())
-            });
-            chart.draw_series(bars)?;
-            let outline = shares
-                .iter()
-                .enumerate()
-                .flat_map(|(bin, &share)| [(edge(bin), share), (edge(bin + 1), share)]);
+            let mut outline = vec![(edge(0), 0.0)];
+            for (bin, &share) in shares.iter().enumerate() {
+                outline.extend([(edge(bin), share), (edge(bin + 1), share)]);
+            }
+            outline.push((edge(BINS), 0.0));
+            chart.draw_series([Polygon::new(outline.clone(), colour.mix(0.35).filled())])?;
             chart
                 .draw_series(LineSeries::new(outline, colour.stroke_width(2)))?
                 .label(format!("{name} ({})", scores.len()))
@@ -394,7 +392,12 @@ pub fn curves(of: &str, panels: &[(String, Vec<Series>)]) -> Result<RgbImage> {
                         .map(|at| Circle::new(at, 3, colour.filled())),
                 )?;
             }
-            legend(&mut chart, SeriesLabelPosition::UpperRight)?;
+            // Where curves that fall have left room, or curves that rise.
+            let position = match series.iter().map(|one| rise(&one.values)).sum::<f64>() > 0.0 {
+                true => SeriesLabelPosition::LowerRight,
+                false => SeriesLabelPosition::UpperRight,
+            };
+            legend(&mut chart, position)?;
         }
         Ok(())
     })
@@ -438,6 +441,15 @@ fn draw(
     }
     RgbImage::from_raw(width, height, pixels)
         .ok_or_else(|| Error::Plot("the canvas has another size than its pixels".to_string()))
+}
+
+/// From the first finite value to the last.
+fn rise(values: &[f64]) -> f64 {
+    let mut finite = values.iter().filter(|value| value.is_finite());
+    match (finite.next(), finite.next_back()) {
+        (Some(first), Some(last)) => last - first,
+        _ => 0.0,
+    }
 }
 
 /// A font that is part of the program: a machine without fonts draws the same picture.
