@@ -37,10 +37,10 @@
 //! | [`kernel`] | reparameterization, KL and negative log-likelihoods as differentiable functions |
 //! | [`traits`] | all contracts, on one page: **start here to write a part of your own** |
 //! | [`distribution`] | [`DiagonalGaussian`](distribution::DiagonalGaussian), and [divergences](distribution::divergence) |
-//! | [`prior`] | [`StandardNormal`](prior::StandardNormal) |
+//! | [`prior`] | [`StandardNormal`](prior::StandardNormal) and others, also fitted to codes |
 //! | [`nn`] | ready-made encoders, decoders and critics: multi-layer perceptrons and convolutions; corruptions |
 //! | [`loss`] | reconstruction and adversarial losses, what keeps a critic smooth, and [`Losses`](loss::Losses), what every model returns |
-//! | [`model`] | [`Autoencoder`](model::Autoencoder), [`DenoisingAutoencoder`](model::DenoisingAutoencoder), [`Vae`](model::Vae), [`Aae`](model::Aae), [`VaeGan`](model::VaeGan), [`Gan`](model::Gan), [`Ali`](model::Ali) |
+//! | [`model`] | [`Autoencoder`](model::Autoencoder), [`DenoisingAutoencoder`](model::DenoisingAutoencoder), [`Vae`](model::Vae), [`Aae`](model::Aae), [`ConditionalVae`](model::ConditionalVae), [`VaeGan`](model::VaeGan), [`Gan`](model::Gan), [`Ali`](model::Ali) |
 //! | [`weights`] | SafeTensors, a folder with the configuration beside them, state dicts of PyTorch |
 //! | [`latent`] | interpolation, traversals and arithmetic of codes |
 //! | [`metric`] | how good a model is: bounds on log p(x), information in the latent, distances of samples to data, AUROC |
@@ -54,7 +54,7 @@
 )]
 #![cfg_attr(
     feature = "plot",
-    doc = "| [`plot`] | image grids, latent maps, curves |"
+    doc = "| [`plot`] | image grids, latent maps, curves, histograms, animations, a report of a run |"
 )]
 //! | [`prelude`] | the names that an application imports |
 //!
@@ -66,6 +66,7 @@
 //! | `train` | yes | `TrainStep` and `InferenceStep` on every model, the module `train` |
 //! | `data` | yes | the module `data` |
 //! | `plot` | yes | the module `plot` |
+//! | `vision` | no | PSNR and SSIM of burn-train in [`metric`], and its Inception network for the FID |
 //! | `pytorch` | no | reading `.pt` files in [`weights`] |
 //! | `remote` | no | devices of other hosts |
 //! | `ndarray`, `wgpu`, `webgpu`, `vulkan`, `metal`, `cuda`, `rocm`, `cpu`, `tch` | no | that backend of burn |

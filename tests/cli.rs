@@ -392,7 +392,7 @@ fn sizes_and_numbers_that_cannot_work_are_refused_before_anything_is_written() {
         (&["--limit", "0"], &["--limit must be at least 1"]),
         (&["--lr", "0"], &["--lr must be a positive number"]),
         (&["--lr", "nan"], &["--lr must be a positive number"]),
-        (&["--beta=-1"], &["beta must be a number of at least 0"]),
+        (&["--beta=-1"], &["beta must be finite and not negative"]),
         (
             &["--epochs", "many"],
             &["invalid value 'many' for '--epochs"],

@@ -1,7 +1,8 @@
 use super::VaeConfig;
-use super::kl_weight::KlWeight;
+use super::kl_weight::{KlWeight, warmup};
 use crate::error::Result;
 use crate::loss::{BernoulliNll, Losses};
+use crate::nn::Warmup;
 use crate::prior::StandardNormal;
 use crate::traits::{
     Decoder, Encoder, LatentVariableModel, Posterior, Prior, ReconstructionLoss, Support,
@@ -23,7 +24,8 @@ impl VaeConfig {
         likelihood: L,
     ) -> Result<ConditionalVae<E, D, P, L>> {
         Ok(ConditionalVae {
-            kl_weight: KlWeight::new("ConditionalVae", self, &encoder)?,
+            kl_weight: KlWeight::new("ConditionalVae", self)?,
+            warmup: warmup(self, &encoder),
             encoder,
             decoder,
             prior,
@@ -81,6 +83,7 @@ pub struct ConditionalVae<E, D, P = StandardNormal, L = BernoulliNll> {
     pub prior: P,
     /// What a reconstruction costs.
     pub likelihood: L,
+    warmup: Option<Warmup>,
     kl_weight: KlWeight,
 }
 
@@ -114,7 +117,8 @@ where
         let output = self.decode(z.clone(), condition);
         let reconstruction = self.likelihood.loss(output, input);
         let kl = self.prior.kl(posterior, z);
-        self.kl_weight.losses(reconstruction, kl, posterior)
+        self.kl_weight
+            .losses(reconstruction, kl, posterior, self.warmup.as_ref())
     }
 
     /// The posterior of each sample.
@@ -152,7 +156,7 @@ where
     /// Counts one training step, as [`Vae::advance`](super::Vae::advance).
     pub fn advance(self) -> Self {
         Self {
-            kl_weight: self.kl_weight.advance(),
+            warmup: self.warmup.map(Warmup::advance),
             ..self
         }
     }

@@ -6,23 +6,17 @@ use crate::traits::Posterior;
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-/// The KL's share of the total of a VAE: beta, warm-up and free bits.
+/// The KL's share of the total of a VAE: beta and free bits. The warm-up, which has a state, is the model's.
 #[derive(Module, Debug)]
 pub(super) struct KlWeight {
-    warmup: Option<Warmup>,
     beta: f64,
     free_bits: f64,
 }
 
 impl KlWeight {
-    /// What the configuration of a model asks for, on the device of this part of it.
-    pub fn new(model: &str, config: &VaeConfig, part: &impl Module) -> Result<Self> {
-        let warmup = (config.warmup_steps > 0).then(|| {
-            let device = part.devices().first().cloned().unwrap_or_default();
-            Warmup::new(config.warmup_steps, &device.without_autodiff())
-        });
+    /// What the configuration of a model asks for.
+    pub fn new(model: &str, config: &VaeConfig) -> Result<Self> {
         Ok(Self {
-            warmup,
             beta: check_not_negative(&format!("{model}: beta"), config.beta)?,
             free_bits: check_not_negative(&format!("{model}: free_bits"), config.free_bits)?,
         })
@@ -34,37 +28,38 @@ impl KlWeight {
         reconstruction: Tensor<1>,
         kl: Tensor<1>,
         posterior: &Q,
+        warmup: Option<&Warmup>,
     ) -> Losses {
         let coordinates = match kl.device().is_autodiff() {
             true => None,
             false => posterior.coordinates(),
         };
-        Losses::new(reconstruction.clone() + self.weigh(kl.clone()))
+        Losses::new(reconstruction.clone() + self.weigh(kl.clone(), warmup))
             .with_term("reconstruction", reconstruction)
             .with_term("kl", kl)
             .with_coordinates(coordinates)
     }
 
     /// The KL's share, `[batch]`.
-    fn weigh(&self, kl: Tensor<1>) -> Tensor<1> {
+    fn weigh(&self, kl: Tensor<1>, warmup: Option<&Warmup>) -> Tensor<1> {
         let training = kl.device().is_autodiff();
         let kl = match training && self.free_bits > 0.0 {
             true => floor_mean(kl, self.free_bits),
             false => kl,
         };
-        match &self.warmup {
+        match warmup {
             Some(warmup) if training => kl * warmup.weight().mul_scalar(self.beta),
             _ => kl.mul_scalar(self.beta),
         }
     }
+}
 
-    /// After one training step.
-    pub fn advance(self) -> Self {
-        Self {
-            warmup: self.warmup.map(Warmup::advance),
-            ..self
-        }
-    }
+/// The warm-up that a configuration asks for, if it does, on the device of this part of the model.
+pub(super) fn warmup(config: &VaeConfig, part: &impl Module) -> Option<Warmup> {
+    (config.warmup_steps > 0).then(|| {
+        let device = part.devices().first().cloned().unwrap_or_default();
+        Warmup::new(config.warmup_steps, &device.without_autodiff())
+    })
 }
 
 /// `kl`, or where its mean over the batch is below `floor` that floor, without a gradient.

@@ -1,6 +1,7 @@
-use super::kl_weight::KlWeight;
+use super::kl_weight::{KlWeight, warmup};
 use crate::error::Result;
 use crate::loss::{BernoulliNll, Losses};
+use crate::nn::Warmup;
 use crate::prior::StandardNormal;
 use crate::traits::{
     Decoder, Encoder, LatentVariableModel, Posterior, Prior, ReconstructionLoss, Support,
@@ -42,7 +43,8 @@ impl VaeConfig {
         likelihood: L,
     ) -> Result<Vae<E, D, P, L>> {
         Ok(Vae {
-            kl_weight: KlWeight::new("Vae", self, &encoder)?,
+            kl_weight: KlWeight::new("Vae", self)?,
+            warmup: warmup(self, &encoder),
             encoder,
             decoder,
             prior,
@@ -97,6 +99,7 @@ pub struct Vae<E, D, P = StandardNormal, L = BernoulliNll> {
     pub prior: P,
     /// What a reconstruction costs.
     pub likelihood: L,
+    warmup: Option<Warmup>,
     kl_weight: KlWeight,
 }
 
@@ -130,7 +133,8 @@ where
     fn losses_at(&self, input: E::Input, posterior: &E::Code, z: LatentOf<E>) -> Losses {
         let reconstruction = self.likelihood.loss(self.decode(z.clone()), input);
         let kl = self.prior.kl(posterior, z);
-        self.kl_weight.losses(reconstruction, kl, posterior)
+        self.kl_weight
+            .losses(reconstruction, kl, posterior, self.warmup.as_ref())
     }
 
     /// The posterior of each sample.
@@ -171,7 +175,7 @@ where
     /// burn's `Learner` does this by itself; a loop of your own calls it after each step.
     pub fn advance(self) -> Self {
         Self {
-            kl_weight: self.kl_weight.advance(),
+            warmup: self.warmup.map(Warmup::advance),
             ..self
         }
     }
