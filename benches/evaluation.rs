@@ -34,7 +34,9 @@ fn main() -> Result<(), Error> {
     let normal = |rows: usize, width: usize| {
         Tensor::<2>::random([rows, width], Distribution::Normal(0.0, 1.0), &device)
     };
-    let read = |tensor: Tensor<1>| drop(tensor.sum().into_scalar::<f32>());
+    let read = |tensor: Tensor<1>| {
+        tensor.sum().into_scalar::<f32>();
+    };
     // Threads and allocator are awake.
     read(importance_weighted_bound(&vae, images.clone().narrow(0, 0, 500), 2)?.log_prob);
 

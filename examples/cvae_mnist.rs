@@ -36,7 +36,7 @@ struct Args {
 #[derive(clap::Args, Clone, Debug, Serialize)]
 struct Config {
     /// Number of latent coordinates.
-    #[arg(long, default_value_t = 16, value_name = "N")]
+    #[arg(long, default_value_t = 8, value_name = "N")]
     latent_dim: usize,
 
     /// Width of the hidden layer of the encoder and of the decoder.

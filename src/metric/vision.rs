@@ -1,4 +1,5 @@
 use crate::error::{Error, Result};
+use burn::data::dataloader::Progress;
 use burn::tensor::{Tensor, TensorReadError};
 use burn_train::metric::vision::{
     PsnrInput, PsnrMetric, PsnrMetricConfig, SsimInput, SsimMetric, SsimMetricConfig,
@@ -51,8 +52,18 @@ fn check(what: &str, images: &Tensor<4>, originals: &Tensor<4>) -> Result<()> {
 }
 
 fn value<M: Metric + Numeric>(mut metric: M, input: M::Input) -> Result<f64> {
-    let update = || -> std::result::Result<f64, TensorReadError> {
-        metric.update(&input, &MetricMetadata::fake())?;
+    // Outside a training there is nothing to tell.
+    let metadata = MetricMetadata {
+        progress: Progress {
+            items_processed: 1,
+            items_total: 1,
+            unit: None,
+        },
+        iteration: None,
+        lr: None,
+    };
+    let mut update = || -> std::result::Result<f64, TensorReadError> {
+        metric.update(&input, &metadata)?;
         metric.compute()?;
         Ok(metric.final_value().current())
     };
