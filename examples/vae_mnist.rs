@@ -13,6 +13,8 @@ use burn_generative::latent;
 use burn_generative::loss::{
     ContinuousBernoulliNll, L1Loss, LearnedGaussianNll, Likelihood, Losses,
 };
+#[cfg(feature = "vision")]
+use burn_generative::metric;
 use burn_generative::metric::{Estimate, importance_weighted_bound, latent_information};
 use burn_generative::nn::initialize;
 use burn_generative::plot;
@@ -326,6 +328,18 @@ impl Run {
         let name = format!("test NLL, k = {draws}");
         session.measured(Measured::nats(&name, Estimate::of(&cost)?));
         println!("({} images in {seconds:.1} s)", cost.len());
+        #[cfg(feature = "vision")]
+        {
+            let some = test.clone().narrow(0, 0, test.dims()[0].min(1000));
+            let made = vae.likelihood.mean(vae.reconstruct(some.clone()));
+            let decibels = metric::psnr(made.clone(), some.clone())?;
+            session.measured(Measured::plain(
+                "PSNR of reconstructions (decibels)",
+                decibels,
+            ));
+            let likeness = metric::ssim(made, some)?;
+            session.measured(Measured::plain("SSIM of reconstructions", likeness));
+        }
         let some = test.dims()[0].min(2000);
         if some > 1 {
             // It cannot say more than ln 2000 nats, and the rest of the KL counts as gap.

@@ -169,7 +169,8 @@ fn draw_groups(
             let [x, y] = [0, 1].map(|axis| median(points.iter().map(|point| point[axis])));
             let size = (FONT, 24).into_font();
             let centred = |colour: RGBColor| {
-                TextStyle::from(size.clone().color(&colour))
+                size.clone()
+                    .color(&colour)
                     .pos(Pos::new(HPos::Center, VPos::Center))
             };
             // A rim of white around the letters.
