@@ -33,6 +33,11 @@ impl MmdKernel {
     /// [`Error::Device`] if the device cannot be read.
     pub fn rbf_median(a: &Tensor<2>, b: &Tensor<2>) -> Result<Self> {
         check_width("MmdKernel::rbf_median", a, b)?;
+        if a.dims()[0] * b.dims()[0] == 0 {
+            return Err(Error::Samples(
+                "MmdKernel::rbf_median: a sample has no points".to_string(),
+            ));
+        }
         let first = |x: &Tensor<2>| x.clone().narrow(0, 0, x.dims()[0].min(1000));
         let points = Tensor::cat(centred(first(a), first(b)).to_vec(), 0);
         let n = points.dims()[0];
