@@ -156,7 +156,7 @@ fn run(args: Args) -> Result<()> {
             };
             outcome.draw(test, &epochs)?;
             session.save_samples(&aae, |aae, n| sigmoid(aae.sample(n, &session.device)))?;
-            session.finish(&aae, &epochs)
+            session.finish(&epochs)
         }
         Some(known) => {
             let critic = critic.init_joint::<2>(CLASSES + 1, &device)?;
@@ -204,7 +204,7 @@ fn run(args: Args) -> Result<()> {
                 "Samples of each class of the prior, a row a class.",
             ];
             session.save_grid("classes.png", words, sigmoid(samples))?;
-            session.finish(&aae, &epochs)
+            session.finish(&epochs)
         }
     }
 }

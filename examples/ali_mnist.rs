@@ -100,7 +100,7 @@ fn run(args: Args) -> Result<()> {
         error += cost.sum().try_into_scalar::<f64>()?;
     }
     let error = error / test.dims()[0] as f64;
-    session.finish(&ali, &epochs)?;
+    session.finish(&epochs)?;
     println!("squared error of test reconstructions: {error:.2} an image");
     print_sharpness(samples, test)
 }

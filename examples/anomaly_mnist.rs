@@ -107,7 +107,8 @@ fn run(args: Args) -> Result<()> {
             .iter()
             .filter(|label| *label == digit)
             .count();
-        if with == 0 || with == data.test.len() {
+        let others = data.train.labels().iter().any(|label| label != digit);
+        if with == 0 || with == data.test.len() || !others {
             return Err(Error::Config(format!(
                 "--digit {digit} leaves nothing to compare: {with} of {} test images have this label",
                 data.test.len()

@@ -118,5 +118,5 @@ fn run(args: Args) -> Result<()> {
         sigmoid(vae.sample(every, n, &device))
     })?;
     session.save_curves(&TERMS, &epochs)?;
-    session.finish(&vae, &epochs)
+    session.finish(&epochs)
 }

@@ -130,7 +130,7 @@ fn run(args: Args) -> Result<()> {
         session.save_pairs("denoised.png", ["Denoising", text], images)?;
     }
     session.save_curves(&[], &epochs)?;
-    session.finish(&model, &epochs)?;
+    session.finish(&epochs)?;
     println!(
         "noise removed: {:.1}% of the squared error of the noisy images",
         100.0 * (1.0 - left / noise)

@@ -116,5 +116,5 @@ fn run(args: Args) -> Result<()> {
     }
     session.save_latent_map(test, |images| vae.encode(images).mean())?;
     session.save_curves(&TERMS, &epochs)?;
-    session.finish(&vae, &epochs)
+    session.finish(&epochs)
 }

@@ -150,6 +150,6 @@ fn run(args: Args) -> Result<()> {
     session.save_samples(&gan, |gan, n| gan.sample(n, &session.device))?;
     let samples = gan.sample(1000, &session.device);
     session.save_curves(&TERMS, &epochs)?;
-    session.finish(&gan, &epochs)?;
+    session.finish(&epochs)?;
     print_sharpness(samples, test)
 }

@@ -109,6 +109,6 @@ fn run(args: Args) -> Result<()> {
     session.save_samples(&vae_gan, |model, n| model.sample(n, &session.device))?;
     let samples = vae_gan.sample(1000, &session.device);
     session.save_curves(&TERMS, &epochs)?;
-    session.finish(&vae_gan, &epochs)?;
+    session.finish(&epochs)?;
     print_sharpness(samples, test)
 }

@@ -207,7 +207,7 @@ impl Run {
         if let Some(draws) = self.nll {
             self.judge(&vae, test, draws)?;
         }
-        self.session.finish(&vae, &epochs)
+        self.session.finish(&epochs)
     }
 
     fn draw<E, D>(&self, vae: &ImageVae<E, D>, test: Tensor<4>) -> Result<()>

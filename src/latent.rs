@@ -29,8 +29,8 @@ pub fn linear(from: Tensor<2>, to: Tensor<2>, steps: usize) -> Tensor<2> {
     (from.clone() + (to - from) * share).flatten(0, 1)
 }
 
-/// As [`linear`], but on the great circle: latents between have lengths between. Halfway between two samples of a
-/// standard normal the straight line is too near the origin for the decoder to know.
+/// As [`linear`], but turning along the great circle, while the length goes evenly from the one to the other. Halfway
+/// between two samples of a standard normal the straight line is too near the origin for the decoder to know.
 /// [White 2016](https://arxiv.org/abs/1609.04468).
 ///
 /// Where both point in the same or in opposite directions, or one is 0, there is no one great circle, and the line is
@@ -43,16 +43,24 @@ pub fn spherical(from: Tensor<2>, to: Tensor<2>, steps: usize) -> Tensor<2> {
     let share = shares("spherical", &from, &to, steps);
     let straight = linear(from.clone(), to.clone(), steps);
     let length = |z: &Tensor<2>| z.clone().square().sum_dim(1).sqrt();
-    // Of a point at the origin the angle is taken for 0.
-    let product = (from.clone() * to.clone()).sum_dim(1) + 1e-30;
-    let cosine = product / (length(&from) * length(&to) + 1e-30);
+    let lengths = [&from, &to].map(|z| length(z).clamp_min(1e-12));
+    let [from_unit, to_unit] =
+        [(&from, &lengths[0]), (&to, &lengths[1])].map(|(z, length)| z.clone() / length.clone());
+    let cosine = (from_unit.clone() * to_unit.clone()).sum_dim(1);
     let angle = cosine.clamp(-1.0, 1.0).acos().unsqueeze_dim::<3>(1);
     let sine = angle.clone().sin();
-    let no_circle = sine.clone().lower_elem(1e-3);
+    let at_origin = |length: &Tensor<2>| length.clone().lower_elem(1e-6).unsqueeze_dim::<3>(1);
+    let no_circle = sine
+        .clone()
+        .lower_elem(1e-3)
+        .bool_or(at_origin(&lengths[0]))
+        .bool_or(at_origin(&lengths[1]));
     let weight = |share: Tensor<3>| (angle.clone() * share).sin() / sine.clone();
     let rest = share.clone().neg().add_scalar(1.0);
-    let arc = from.clone().unsqueeze_dim::<3>(1) * weight(rest)
-        + to.unsqueeze_dim::<3>(1) * weight(share);
+    let arc = from_unit.unsqueeze_dim::<3>(1) * weight(rest.clone())
+        + to_unit.unsqueeze_dim::<3>(1) * weight(share.clone());
+    let [from_length, to_length] = lengths.map(|length| length.unsqueeze_dim::<3>(1));
+    let arc = arc * (from_length * rest + to_length * share);
     let [pairs, latent] = from.dims();
     let no_circle = no_circle.expand([pairs, steps, latent]);
     let straight = straight.reshape([pairs, steps, latent]);

@@ -354,7 +354,7 @@ pub trait ReconstructionLoss<Output, Target = Output> {
 /// [`metric`](crate::metric) are told of.
 ///
 /// [`Vae`](crate::model::Vae), [`ConditionalVae`](crate::model::ConditionalVae) and, with a stochastic encoder,
-/// [`Aae`](crate::model::Aae) are such models. [`VaeGan`](crate::model::VaeGan) is none: what its critic sees is no
+/// [`Aae`](crate::model::Aae) and [`SemiSupervisedAae`](crate::model::SemiSupervisedAae) are such models. [`VaeGan`](crate::model::VaeGan) is none: what its critic sees is no
 /// likelihood of the data. Neither is a model whose reconstruction loss is none (a plain squared error).
 ///
 /// No weight of a training enters: not a VAE's `beta`, nor free bits.

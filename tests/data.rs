@@ -248,6 +248,29 @@ fn images_and_labels_must_match() {
     );
 }
 
+/// Bytes and floats alike: the chosen images keep their pixels and their order.
+#[test]
+fn images_are_chosen_by_label() {
+    let bytes: Vec<u8> = (0..5 * 6).collect();
+    let labels = vec![1, 0, 2, 1, 0];
+    let images = LabeledImages::from_bytes(bytes, labels.clone(), [2, 3]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let floats: Vec<u8> = (0..5 * 6)
+        .flat_map(|i| (i as f32 / 255.0).to_be_bytes())
+        .collect();
+    let pixels = write(&folder, "images", &idx(13, &[5, 2, 3], &floats));
+    let names = write(&folder, "labels", &idx(8, &[5], &labels));
+    for images in [images, LabeledImages::open(&pixels, &names).unwrap()] {
+        let chosen = images.clone().with_labels(|label| label != 0);
+        assert_eq!(chosen.labels(), [1, 2, 1]);
+        let got: Vec<f32> = chosen.images(&cpu()).into_data().iter::<f32>().collect();
+        let want = [0..6, 12..18, 18..24].into_iter().flatten();
+        let want: Vec<f32> = want.map(|i| i as f32 / 255.0).collect();
+        assert_eq!(got, want);
+        assert!(images.with_labels(|_| false).is_empty());
+    }
+}
+
 #[test]
 fn mnist_is_mnist() {
     let Some(folder) = std::env::var_os(MNIST_DIR).filter(|name| !name.is_empty()) else {

@@ -39,6 +39,17 @@ fn a_great_circle_keeps_the_length() {
             let angle = std::f64::consts::FRAC_PI_2 * i as f64 / 3.0;
             assert_all_close(z, &[2.0 * angle.cos(), 2.0 * angle.sin(), 0.0], 1e-5, name);
         }
+        // Of other lengths and at a wide angle, no latent between is longer than both or shorter.
+        let wide = tensor([1, 3], &device, |i| {
+            let angle = 170f64.to_radians();
+            [angle.cos(), angle.sin(), 0.0][i]
+        });
+        let path = values(latent::spherical(from.clone(), wide, 5));
+        for (i, z) in path.chunks(3).enumerate() {
+            let (length, angle) = (z[0].hypot(z[1]), z[1].atan2(z[0]).to_degrees());
+            assert_close(length, 2.0 - 0.25 * i as f64, 1e-4, name);
+            assert_close(angle, 42.5 * i as f64, 1e-4, name);
+        }
         // Where there is no one circle, the line is straight: the same point, the opposite one, the origin.
         for scale in [1.0, 3.0, -1.0, 0.0] {
             let path = values(latent::spherical(from.clone(), from.clone() * scale, 3));

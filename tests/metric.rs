@@ -295,8 +295,83 @@ fn an_adversarial_autoencoder_has_a_likelihood_too() {
     let bound = importance_weighted_bound(&aae, data.clone(), 2000).unwrap();
     let off = mean(&values(bound.log_prob)) - mean(&exact(&data));
     assert!(off.abs() < 0.05, "{off}");
+    let semi_supervised = AaeConfig::new()
+        .init_semi_supervised(
+            Linear,
+            Linear,
+            MlpCriticConfig::new(vec![2])
+                .init_joint::<2>(4, &device)
+                .unwrap(),
+            burn_generative::prior::GaussianMixture::ring(3, 1.0, 0.8, &device).unwrap(),
+            GaussianNll::new(VARIANCE),
+            burn_generative::loss::NonSaturating,
+        )
+        .unwrap();
+    let vae = VaeConfig::new()
+        .init(
+            Linear,
+            Linear,
+            semi_supervised.prior.clone(),
+            GaussianNll::new(VARIANCE),
+        )
+        .unwrap();
+    let of_aae = importance_weighted_bound(&semi_supervised, data.clone(), 2000).unwrap();
+    let of_vae = importance_weighted_bound(&vae, data.clone(), 2000).unwrap();
+    let apart = mean(&values(of_aae.log_prob)) - mean(&values(of_vae.log_prob));
+    assert!(apart.abs() < 0.05, "{apart}");
     let terms = elbo(&aae, data.clone(), 1).unwrap();
     let kl = Linear.encode(data).kl_to_standard_normal().unwrap();
+    assert_all_close(&values(terms.kl), &values(kl), 1e-5, "kl");
+}
+
+/// A conditional model has the bound of each condition, and it is the same whatever the others in the batch are. No beta
+/// enters.
+#[test]
+fn a_conditional_model_has_a_bound_for_each_condition() {
+    /// The linear model, shifted by its label.
+    #[derive(Module, Debug)]
+    struct Shifted;
+    fn shift(labels: Tensor<1, Int>) -> Tensor<2> {
+        labels.float().unsqueeze_dim::<2>(1) * 3.0
+    }
+    impl Encoder for Shifted {
+        type Input = (Tensor<2>, Tensor<1, Int>);
+        type Code = DiagonalGaussian;
+        fn encode(&self, (x, labels): Self::Input) -> DiagonalGaussian {
+            Linear.encode(x - shift(labels))
+        }
+    }
+    impl Decoder for Shifted {
+        type Latent = (Tensor<2>, Tensor<1, Int>);
+        type Output = Tensor<2>;
+        fn decode(&self, (z, labels): Self::Latent) -> Tensor<2> {
+            Linear.decode(z) + shift(labels)
+        }
+    }
+    let device = cpu();
+    let _turn = seeded(&device);
+    let vae = VaeConfig::new()
+        .with_beta(4.0)
+        .init_conditional(
+            Shifted,
+            Shifted,
+            StandardNormal::new(2),
+            GaussianNll::new(VARIANCE),
+        )
+        .unwrap();
+    let data = linear_data(90, &device);
+    let want = mean(&exact(&data));
+    let labels = Tensor::<1, Int>::arange(0..90, &device).remainder_scalar(3);
+    let shifted = data.clone() + shift(labels.clone());
+    let bound = importance_weighted_bound(&vae, (shifted.clone(), labels.clone()), 2000).unwrap();
+    let got = mean(&values(bound.log_prob));
+    assert!((got - want).abs() < 0.05, "{got} against {want}");
+    // Under the wrong labels the data is improbable, and the terms are those of the losses.
+    let wrong =
+        importance_weighted_bound(&vae, (shifted.clone(), labels.clone() + 1), 2000).unwrap();
+    assert!(mean(&values(wrong.log_prob)) < want - 5.0);
+    let terms = elbo(&vae, (shifted.clone(), labels.clone()), 1).unwrap();
+    let kl = vae.losses(shifted, labels).term("kl").unwrap();
     assert_all_close(&values(terms.kl), &values(kl), 1e-5, "kl");
 }
 
@@ -328,6 +403,11 @@ fn units_that_are_active_and_what_each_costs() {
         let rows = normal.rows([2000, 4], &device) * tensor([1, 4], &device, |i| scale[i]) + 7.0;
         assert_eq!(active_units(rows).unwrap(), 3, "{name}");
         assert!(message(active_units(Tensor::zeros([1, 4], &device))).contains("2 samples"));
+        let poisoned = Tensor::<2>::full([5, 4], f64::NAN, &device);
+        assert!(
+            message(active_units(poisoned)).contains("the means hold NaN"),
+            "{name}"
+        );
 
         let q = DiagonalGaussian::new(
             tensor([2, 2], &device, |i| [1.0, 0.0, 3.0, 0.0][i]),
@@ -467,6 +547,20 @@ fn the_test_keeps_its_size_and_has_power() {
     }
 }
 
+/// Where all permutations are alike, rounding must not tell them apart.
+#[test]
+fn the_test_counts_ties() {
+    let device = cpu();
+    for n in [20, 50, 100] {
+        for kernel in KERNELS {
+            // All points are the same but for one: every permutation has the observed discrepancy.
+            let a = tensor([n, 1], &device, |i| f64::from(u8::from(i == 0)));
+            let test = mmd_test(a, Tensor::zeros([n, 1], &device), kernel, 199, 3).unwrap();
+            assert_eq!(test.p_value, 1.0, "{n}, {kernel:?}: {test:?}");
+        }
+    }
+}
+
 #[test]
 fn the_median_sets_the_scale_where_there_is_one() {
     for (name, device) in devices() {
@@ -481,6 +575,11 @@ fn the_median_sets_the_scale_where_there_is_one() {
     }
     let device = cpu();
     let same = Tensor::<2>::ones([9, 3], &device);
+    let empty = message(MmdKernel::rbf_median(
+        &same,
+        &Tensor::zeros([0, 3], &device),
+    ));
+    assert!(empty.contains("has no points"), "{empty}");
     let none = message(MmdKernel::rbf_median(&same, &same));
     assert!(none.contains("the same point"), "{none}");
     let (two, three) = (
@@ -585,6 +684,24 @@ fn features_that_determine_no_distance_are_refused() {
         "{refused}"
     );
     assert!(message(FeatureStatistics::from_moments(9, &[0.0], &[])).contains("1 by 1"));
+    let moments = |mean: f64, covariance: [f64; 4]| {
+        let covariance: Vec<Vec<f64>> = covariance.chunks(2).map(<[f64]>::to_vec).collect();
+        message(FeatureStatistics::from_moments(
+            9,
+            &[mean, 0.0],
+            &covariance,
+        ))
+    };
+    for refused in [
+        moments(f64::NAN, [1.0, 0.0, 0.0, 1.0]),
+        moments(0.0, [1.0, f64::NAN, f64::NAN, 1.0]),
+        moments(0.0, [1.0, 0.5, 0.4, 1.0]),
+    ] {
+        assert!(
+            refused.contains("must be symmetric, and all moments numbers"),
+            "{refused}"
+        );
+    }
 }
 
 #[test]
@@ -677,6 +794,11 @@ fn quantiles() {
     for (share, want) in [(0.0, 1.0), (0.5, 3.0), (0.9, 4.6), (1.0, 5.0)] {
         assert_close(quantile(&values, share).unwrap(), want, 1e-12, "quantile");
     }
+    let endless = [1.0, f64::INFINITY, f64::INFINITY];
+    assert_eq!(quantile(&endless, 0.0).unwrap(), 1.0);
+    for share in [0.3, 0.7, 1.0] {
+        assert_eq!(quantile(&endless, share).unwrap(), f64::INFINITY, "{share}");
+    }
     assert!(message(quantile(&[], 0.5)).contains("at least one value"));
     assert!(message(quantile(&values, 1.5)).contains("between 0 and 1"));
 }
@@ -715,4 +837,5 @@ fn principal_components_lose_what_they_leave_out() {
         }
     }
     assert!(message(Pca::fit(Tensor::zeros([1, 3], &cpu()))).contains("2 samples"));
+    assert!(message(Pca::fit(Tensor::zeros([4, 0], &cpu()))).contains("no coordinates"));
 }

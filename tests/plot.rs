@@ -77,8 +77,14 @@ fn what_is_no_image_is_said() {
     let codes = Tensor::<2>::zeros([3, 2], &device);
     assert!(message(plot::latent_map("map", codes.clone(), &[1, 2])).contains("needs a label"));
     let poisoned = codes.full_like(f64::NAN);
-    assert!(message(plot::latent_map("map", poisoned, &[1, 2, 3])).contains("no finite value"));
+    assert!(message(plot::latent_map("map", poisoned, &[1, 2, 3])).contains("hold NaN"));
+    let missing = message(plot::scatter("map", ["x", "y"], &[[0.0, 1.0]], &[1, 2]));
+    assert!(missing.contains("1 points with 2 labels"), "{missing}");
+    let images = || Tensor::<4>::ones([2, 1, 3, 3], &device);
+    assert!(message(plot::rows([images(), images()], 0, 1)).contains("in 0 columns"));
     assert!(message(plot::curves("epoch", &[("loss".into(), vec![])])).contains("no finite value"));
+    let threshold_alone = plot::histogram("scores", "score", &[], Some(1.0));
+    assert!(message(threshold_alone).contains("no finite"));
     assert!(
         message(plot::histogram(
             "scores",
@@ -137,6 +143,21 @@ fn charts_are_drawn_for_any_number_of_anything() {
     assert!(ink(&with) > 20_000 && with != without);
     let one = [("only".to_string(), vec![4.0])];
     assert!(ink(&plot::histogram("scores", "nats", &one, None).unwrap()) > 500);
+    // A point that is no number changes nothing.
+    let groups = |points: &[[f64; 2]]| vec![("a".to_string(), points.to_vec())];
+    let (clean, poisoned) = (
+        groups(&[[0.0, 1.0], [2.0, 3.0]]),
+        groups(&[
+            [0.0, 1.0],
+            [f64::NAN, 2.0],
+            [1.0, f64::INFINITY],
+            [2.0, 3.0],
+        ]),
+    );
+    let draw = |groups| plot::scatter_groups("points", ["x", "y"], groups).unwrap();
+    assert_eq!(draw(&clean), draw(&poisoned));
+    let draw = |groups| plot::lines("lines", ["x", "y"], groups).unwrap();
+    assert_eq!(draw(&clean), draw(&poisoned));
     let points = [("error".to_string(), vec![[2.0, 3.0], [8.0, 1.0]])];
     assert!(ink(&plot::lines("errors", ["n", "error"], &points).unwrap()) > 500);
 }

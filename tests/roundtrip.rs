@@ -7,8 +7,11 @@ use burn::module::Module;
 use burn::prelude::*;
 use burn::store::{ModuleSnapshot, SafetensorsStore};
 use burn_generative::loss::{LearnedGaussianNll, Likelihood, NonSaturating};
-use burn_generative::model::Balance;
-use burn_generative::nn::{ConvCriticConfig, ConvDecoder, ConvEncoder, MlpCriticConfig, Squashed};
+use burn_generative::model::{Balance, ConditionalVae};
+use burn_generative::nn::{
+    ConvCriticConfig, ConvDecoder, ConvEncoder, LabeledDecoder, LabeledEncoder, MlpCriticConfig,
+    Squashed,
+};
 use burn_generative::prelude::*;
 use burn_generative::prior::{GaussianMixture, SwissRollConfig};
 use common::{devices, noise, tensor, values};
@@ -71,6 +74,44 @@ fn weights() {
             .load_from(&mut SafetensorsStore::from_file(&path))
             .unwrap();
         assert_eq!(losses(&loaded, &device), want, "SafeTensors on {name}");
+    }
+}
+
+/// The picture of each label is a weight too.
+#[test]
+fn a_conditional_model() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, device) in devices() {
+        let model = || {
+            let encoder = MlpEncoderConfig::new(vec![2, 3, 4], 2).with_hidden(vec![8]);
+            let decoder = MlpDecoderConfig::new(5, vec![1, 3, 4]).with_hidden(vec![8]);
+            VaeConfig::new()
+                .init_conditional(
+                    LabeledEncoder::new(
+                        encoder.init_gaussian(&device).unwrap(),
+                        3,
+                        [3, 4],
+                        &device,
+                    ),
+                    LabeledDecoder::new(decoder.init::<4>(&device).unwrap(), 3),
+                    StandardNormal::new(2),
+                    BernoulliNll,
+                )
+                .unwrap()
+        };
+        let losses = |model: &ConditionalVae<_, _>| {
+            let images = tensor::<4>([4, 1, 3, 4], &device, noise(1, 1.0));
+            let labels = Tensor::from_ints([0, 1, 2, 1], &device);
+            let noise = tensor([4, 2], &device, noise(2, 1.0));
+            values(model.losses_with(images, labels, noise).total)
+        };
+        let (one, other) = (model(), model());
+        let want = losses(&one);
+        assert_ne!(losses(&other), want, "{name}");
+        let path = folder.path().join("weights.safetensors");
+        burn_generative::weights::save(&one, &path).unwrap();
+        let other = burn_generative::weights::load(other, &path).unwrap();
+        assert_eq!(losses(&other), want, "{name}");
     }
 }
 

@@ -122,6 +122,30 @@ fn a_fit_is_at_least_as_probable_as_the_truth() {
     }
 }
 
+/// Each coordinate has its own scale: clusters are found in a narrow one beside a wide one.
+#[test]
+fn a_fit_sees_narrow_coordinates() {
+    for (name, device) in devices() {
+        let wide = noise(3, 1000.0);
+        let codes = tensor([600, 2], &device, |i| match i % 2 {
+            0 => wide(i / 2),
+            _ => [-2.0, 2.0][(i / 2) % 2] + noise(4, 0.4)(i / 2),
+        });
+        let mixture = MixtureFit::new(2)
+            .with_regularization(1e-3)
+            .with_restarts(12);
+        let mixture = mixture.with_tolerance(1e-6).fit_diagonal(codes).unwrap();
+        let variances = values(mixture.log_vars());
+        for k in 0..2 {
+            let narrow = variances[2 * k + 1].exp();
+            assert!(
+                narrow < 5.0,
+                "the ridge of the wide coordinate: {narrow} on {name}"
+            );
+        }
+    }
+}
+
 /// Codes that lie in a line, or on few points, have a fit that is finite.
 #[test]
 fn a_fit_is_regular_where_the_codes_are_not() {
@@ -156,7 +180,8 @@ fn what_cannot_be_fitted_is_refused_by_name() {
     assert!(full(MixtureFit::new(2).with_restarts(0), codes()).contains("restarts"));
     assert!(full(MixtureFit::new(2).with_regularization(-1.0), codes()).contains("regularization"));
     assert!(full(MixtureFit::new(21), codes()).contains("at least as many codes, not 20"));
-    let same = || Tensor::<2>::ones([20, 2], &device);
+    // Not a number whose mean is exact.
+    let same = || Tensor::<2>::full([1000, 2], 0.1, &device);
     assert!(full(MixtureFit::new(2), same()).contains("the same point"));
     let poisoned = Tensor::<2>::full([20, 2], f64::NAN, &device);
     assert!(full(MixtureFit::new(2), poisoned).contains("NaN"));
@@ -173,6 +198,14 @@ fn what_cannot_be_fitted_is_refused_by_name() {
         indefinite,
     );
     assert!(message(mixture.map(drop)).contains("component 0 is not positive definite"));
+    for [components, latent] in [[0, 2], [2, 0]] {
+        let empty = FullGaussianMixture::new(
+            Tensor::zeros([components], &device),
+            Tensor::zeros([components, latent], &device),
+            Tensor::zeros([components, latent, latent], &device),
+        );
+        assert!(message(empty.map(drop)).contains("do not make components"));
+    }
 }
 
 /// An encoder-decoder of any kind is sampled from a prior that was fitted to its codes; the prior is a module, with
@@ -212,7 +245,11 @@ fn models_are_sampled_from_fitted_priors() {
             values(full.log_prob(probe)),
             "{name}"
         );
-        // A mixture that a training may go on with.
-        let _: GaussianMixture = diagonal;
+        // A mixture that a training may go on with, once it is told so: the KL's gradient reaches it.
+        let prior: GaussianMixture = diagonal.train();
+        let z = tensor::<2>([5, 2], &training, noise(3, 1.0));
+        let gradients = prior.log_prob(z).sum().backward();
+        let reached = common::gradients(&prior, &gradients).concat();
+        assert!(reached.iter().any(|&gradient| gradient != 0.0), "{name}");
     }
 }

@@ -44,7 +44,7 @@ impl FitArgs {
         rate("--lr", self.lr).map(drop)
     }
 
-    /// The model after its epochs, as in evaluation. Its parameters are on an autodiff device.
+    /// A model whose parameters are on an autodiff device, after its epochs: as in evaluation, without autodiff.
     pub fn train<M, B>(&self, mut model: M, data: &B) -> Result<M>
     where
         B: Items,

@@ -49,7 +49,7 @@ impl Judge {
         let loader = TensorLoader::new(items, BATCH).seed(seed).shuffle();
         let loss = CrossEntropyLossConfig::new().init(&training);
         let mut optimizer = FusedAdamConfig::new().init()?;
-        let (mut right, mut last) = (0.0, 0);
+        let (mut right, mut last) = (Tensor::<1>::zeros([1], device), 0);
         for epoch in 1..=EPOCHS {
             for batch in loader.iter() {
                 let (batch, labels) = batch.map_err(|error| Error::Training(error.to_string()))?;
@@ -57,11 +57,8 @@ impl Judge {
                 if epoch == EPOCHS {
                     let guess = logits.clone().argmax(1).squeeze_dim::<1>(1);
                     last += labels.dims()[0];
-                    right += guess
-                        .equal(labels.clone())
-                        .int()
-                        .sum()
-                        .try_into_scalar::<f64>()?;
+                    // Stays on the device: no step waits for it.
+                    right = right + guess.equal(labels.clone()).float().sum().without_autodiff();
                 }
                 let gradients = loss.forward(logits, labels).backward();
                 let gradients = GradientsParams::from_grads(gradients, &judge);
@@ -70,7 +67,7 @@ impl Judge {
         }
         println!(
             "judge: a classifier that is right on {:.1}% of the training images",
-            100.0 * right / last as f64
+            100.0 * right.try_into_scalar::<f64>()? / last as f64
         );
         Ok(judge.valid())
     }

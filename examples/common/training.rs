@@ -282,7 +282,7 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
     }
 
     /// Trains a model (its parameters drawn already) with burn's own `Learner`, or what is left of its
-    /// training, and gives it back with the history of its epochs.
+    /// training, writes its weights in burn's own format and in SafeTensors, and gives it back with the history of its epochs.
     pub fn train<M, B>(
         &self,
         model: M,
@@ -317,6 +317,11 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
                 checkpoints.load_model(done, model)?.valid()
             }
         };
+        // Before anything is drawn, which may fail.
+        weights::save(&model, self.out.path("model.safetensors"))?;
+        let path = self.out.path("model.bpk");
+        let saved = model.clone().save_file(&path);
+        saved.map_err(|error| Error::record(&path, error.to_string()))?;
         let epochs = history.epochs();
         // Said again where the dashboard has covered it.
         if std::io::stdout().is_terminal() {
@@ -665,11 +670,11 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
             standard_error,
         } in &content.measured
         {
-            let error = match standard_error {
-                Some(error) => format!("± {error:.2} {unit}"),
-                None => unit.clone(),
+            let (value, error) = match standard_error {
+                Some(error) => (format!("{value:.2}"), format!("± {error:.2} {unit}")),
+                None => (format!("{value:.3}"), unit.clone()),
             };
-            report.number(name, &format!("{value:.2}"), &error);
+            report.number(name, &value, &error);
         }
         report.section("Pictures");
         for Picture {
@@ -724,15 +729,8 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
         report.save(self.out.path("report.html"))
     }
 
-    /// Writes the weights, in burn's own format and in SafeTensors, and the report; and says what the last epoch
-    /// came to.
-    pub fn finish<M: Module>(&self, model: &M, epochs: &[Epoch]) -> Result<()> {
-        weights::save(model, self.out.path("model.safetensors"))?;
-        let path = self.out.path("model.bpk");
-        model
-            .clone()
-            .save_file(&path)
-            .map_err(|error| Error::record(&path, error.to_string()))?;
+    /// Writes the report, and says what the last epoch came to.
+    pub fn finish(&self, epochs: &[Epoch]) -> Result<()> {
         let Some(last) = epochs.last() else {
             return Err(Error::Training("no epoch was finished".to_string()));
         };

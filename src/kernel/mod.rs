@@ -328,6 +328,12 @@ pub(crate) fn squared_distances(a: &Tensor<2>, b: &Tensor<2>) -> Tensor<2> {
     (squares(a) + squares(b).transpose() - product.mul_scalar(2.0)).clamp_min(0.0)
 }
 
+/// Whether all rows are the same point. (Their variance need not be 0: the mean of equal numbers is rounded.)
+pub(crate) fn is_constant(rows: &Tensor<2>) -> crate::error::Result<bool> {
+    let spread = rows.clone().max_dim(0) - rows.clone().min_dim(0);
+    Ok(spread.abs().max().try_into_scalar::<f64>()? == 0.0)
+}
+
 /// The same tensor, laid out anew: what burn's Fusion needs of a convolution's output that has one channel, as
 /// docs/architecture.md says.
 pub(crate) fn laid_out<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {

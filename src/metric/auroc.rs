@@ -79,5 +79,9 @@ pub fn quantile(values: &[f64], share: f64) -> Result<f64> {
     sorted.sort_by(f64::total_cmp);
     let at = share * (sorted.len() - 1) as f64;
     let (low, high) = (sorted[at.floor() as usize], sorted[at.ceil() as usize]);
-    Ok(low + (high - low) * at.fract())
+    // Not between equals: an infinite one has no distance to itself.
+    Ok(match low == high || at.fract() == 0.0 {
+        true => low,
+        false => low + (high - low) * at.fract(),
+    })
 }

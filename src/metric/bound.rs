@@ -8,7 +8,7 @@ pub struct ImportanceWeighted {
     /// The bound: on average at most `log p(x)`, and nearer to it the larger k is.
     pub log_prob: Tensor<1>,
     /// Its standard error over the k draws, by the delta method; infinite for k = 1. It cannot see what no draw has met: trust it where
-    /// many draws are [effective](Self::effective_draws).
+    /// many draws are [effective](Self::effective_draws). NaN where all weights are 0.
     pub standard_error: Tensor<1>,
     /// How many of the k draws carry weight, from 1 to k: `(sum w)^2 / sum w^2`. Near 1, the posterior is far from the
     /// true one and the bound is loose.
@@ -23,6 +23,8 @@ pub struct ImportanceWeighted {
 /// device's generator.
 ///
 /// [Burda et al. 2016](https://arxiv.org/abs/1509.00519), equation 8.
+///
+/// The model's reconstruction loss is to be a likelihood: of a plain squared error this is no log-probability.
 ///
 /// # Errors
 ///
@@ -140,24 +142,25 @@ pub fn elbo<M: LatentVariableModel>(model: &M, input: M::Input, k: usize) -> Res
         let kl = model.kl(&posterior, z);
         [log_likelihood, kl].map(Tensor::detach)
     };
-    let [mut log_likelihood, mut kl] = draw();
-    // Squares of what a draw adds to the first: numbers of the size of the spread, not of the bound.
-    let first = log_likelihood.clone() - kl.clone();
-    let mut squares = first.zeros_like();
+    // Sums of what the others have more than the first: numbers of the size of the spread, not of the terms.
+    let [first_likelihood, first_kl] = draw();
+    let mut more = [first_likelihood.zeros_like(), first_kl.zeros_like()];
+    let mut squares = first_kl.zeros_like();
     for _ in 1..k {
-        let [next_likelihood, next_kl] = draw();
-        let excess = next_likelihood.clone() - next_kl.clone() - first.clone();
-        squares = squares + excess.square();
-        log_likelihood = log_likelihood + next_likelihood;
-        kl = kl + next_kl;
+        let [likelihood, kl] = draw();
+        let excess = [likelihood - first_likelihood.clone(), kl - first_kl.clone()];
+        squares = squares + (excess[0].clone() - excess[1].clone()).square();
+        let [more_likelihood, more_kl] = more;
+        let [likelihood, kl] = excess;
+        more = [more_likelihood + likelihood, more_kl + kl];
     }
-    let [log_likelihood, kl] = [log_likelihood, kl].map(|sum| sum / k as f64);
-    let excess = log_likelihood.clone() - kl.clone() - first;
-    let variance = squares / k as f64 - excess.square();
+    let [more_likelihood, more_kl] = more.map(|sum| sum / k as f64);
+    let centre = more_likelihood.clone() - more_kl.clone();
+    let variance = squares / k as f64 - centre.square();
     Ok(Elbo {
+        log_likelihood: first_likelihood + more_likelihood,
+        kl: first_kl + more_kl,
         standard_error: standard_error(variance, k),
-        log_likelihood,
-        kl,
     })
 }
 

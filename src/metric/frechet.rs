@@ -60,7 +60,7 @@ impl FeatureStatistics {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] if the covariance is not square of the mean's size.
+    /// [`Error::Config`] if the covariance is not square of the mean's size, not symmetric, or a value is no number.
     pub fn from_moments(samples: usize, mean: &[f64], covariance: &[Vec<f64>]) -> Result<Self> {
         let width = mean.len();
         if covariance.len() != width || covariance.iter().any(|row| row.len() != width) {
@@ -69,6 +69,15 @@ impl FeatureStatistics {
             )));
         }
         let covariance = DMatrix::from_fn(width, width, |i, j| covariance[i][j]);
+        let asymmetry = (&covariance - covariance.transpose()).amax();
+        // A NaN is in no order.
+        let symmetric = asymmetry <= 1e-9 * covariance.amax();
+        if !symmetric || mean.iter().any(|value| !value.is_finite()) {
+            return Err(Error::Config(
+                "FeatureStatistics: a covariance must be symmetric, and all moments numbers"
+                    .to_string(),
+            ));
+        }
         Ok(Self {
             samples,
             origin: DVector::from_column_slice(mean),
@@ -153,9 +162,6 @@ impl FeatureStatistics {
     /// [`Error::Samples`] if there are not more samples than features (their covariance would be singular), all
     /// features are constant, or both have another number of features.
     pub fn frechet_distance(&self, other: &Self) -> Result<f64> {
-        for statistics in [self, other] {
-            statistics.check_determined()?;
-        }
         if self.width() != other.width() {
             return Err(Error::Samples(format!(
                 "frechet_distance: {} features on one side, {} on the other; both must be of one network",
@@ -163,11 +169,11 @@ impl FeatureStatistics {
                 other.width()
             )));
         }
-        let ((mean_a, a), (mean_b, b)) = (self.moments(), other.moments());
-        frechet_distance_of(&mean_a, a, &mean_b, b)
+        let (a, b) = (self.determined_moments()?, other.determined_moments()?);
+        Ok(frechet_distance_of(a, b))
     }
 
-    fn check_determined(&self) -> Result<()> {
+    fn determined_moments(&self) -> Result<(DVector<f64>, DMatrix<f64>)> {
         let (samples, width) = (self.samples, self.width());
         if samples <= width || samples < 2 {
             return Err(Error::Samples(format!(
@@ -176,25 +182,23 @@ impl FeatureStatistics {
                 (width + 1).max(2)
             )));
         }
-        let spread = self.moments().1.trace();
-        if spread <= 0.0 {
+        let moments = self.moments();
+        if moments.1.trace() <= 0.0 {
             return Err(Error::Samples(format!(
                 "frechet_distance: all {samples} samples have the same features; a network that sees no difference \
                  measures none"
             )));
         }
-        Ok(())
+        Ok(moments)
     }
 }
 
 /// Of two Gaussians: `tr (A B)^(1/2)` is the sum of the roots of the eigenvalues of `A^(1/2) B A^(1/2)`, which is
 /// symmetric.
 fn frechet_distance_of(
-    mean_a: &DVector<f64>,
-    a: DMatrix<f64>,
-    mean_b: &DVector<f64>,
-    b: DMatrix<f64>,
-) -> Result<f64> {
+    (mean_a, a): (DVector<f64>, DMatrix<f64>),
+    (mean_b, b): (DVector<f64>, DMatrix<f64>),
+) -> f64 {
     let traces = a.trace() + b.trace();
     let a = a.symmetric_eigen();
     // Rounding makes what is 0 a little negative.
@@ -208,5 +212,5 @@ fn frechet_distance_of(
         .map(|value| value.max(0.0).sqrt())
         .sum();
     let distance = (mean_a - mean_b).norm_squared() + traces - 2.0 * cross;
-    Ok(distance.max(0.0))
+    distance.max(0.0)
 }

@@ -14,7 +14,8 @@ pub const ACTIVE_VARIANCE: f64 = 0.01;
 ///
 /// # Errors
 ///
-/// [`Error::Samples`] if there are fewer than two samples; [`Error::Device`] if the device cannot be read.
+/// [`Error::Samples`] if there are fewer than two samples or a mean is no number; [`Error::Device`] if the device cannot be
+/// read.
 pub fn active_units(means: Tensor<2>) -> Result<usize> {
     let samples = means.dims()[0];
     if samples < 2 {
@@ -22,9 +23,11 @@ pub fn active_units(means: Tensor<2>) -> Result<usize> {
             "active_units: a variance needs at least 2 samples, not {samples}"
         )));
     }
-    let active = means.var_bias(0).greater_elem(ACTIVE_VARIANCE);
-    let count: f64 = active.int().sum().try_into_scalar()?;
-    Ok(count as usize)
+    let variances = finite("the means", means.var_bias(0))?;
+    let active = variances
+        .iter()
+        .filter(|&&variance| variance > ACTIVE_VARIANCE);
+    Ok(active.count())
 }
 
 /// What each latent coordinate costs, the mean of its KL to the standard normal in nats, in the order of the
@@ -97,6 +100,9 @@ where
             "latent_information: the posteriors of at least 2 samples are needed, not of {n}"
         )));
     }
+    // n^2 densities would make a graph of that size.
+    let [mean, log_var] = [posterior.mean(), posterior.log_var()].map(Tensor::without_autodiff);
+    let posterior = DiagonalGaussian::new(mean, log_var);
     let z = posterior.rsample();
     let uniform = Tensor::full([n], -(n as f64).ln(), &z.device());
     let aggregate = log_density(z.clone(), uniform, posterior.mean(), posterior.log_var());

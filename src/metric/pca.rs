@@ -33,8 +33,8 @@ impl Pca {
     ///
     /// # Errors
     ///
-    /// [`Error::Samples`] if there are fewer than two samples, or a value is no number; [`Error::Device`] if the device
-    /// cannot be read.
+    /// [`Error::Samples`] if there are fewer than two samples or no coordinates, or a value is no number;
+    /// [`Error::Device`] if the device cannot be read.
     pub fn fit(data: Tensor<2>) -> Result<Self> {
         let device = data.device();
         let mut statistics = FeatureStatistics::new();
@@ -57,6 +57,11 @@ impl Pca {
             )));
         }
         let width = statistics.width();
+        if width == 0 {
+            return Err(Error::Samples(
+                "Pca: the data has no coordinates".to_string(),
+            ));
+        }
         let (mean, covariance) = statistics.moments();
         let eigen = covariance.symmetric_eigen();
         let mut order: Vec<usize> = (0..width).collect();
@@ -95,9 +100,10 @@ impl Pca {
     ///
     /// # Panics
     ///
-    /// If the data has another width.
+    /// If the data has another width, or k is 0.
     pub fn project(&self, data: Tensor<2>, k: usize) -> Tensor<2> {
         let width = self.variances.len();
+        assert!(k > 0, "Pca: to project on 0 components leaves nothing");
         assert!(
             data.dims()[1] == width,
             "Pca: it was fitted to {width} coordinates, but the data has {}",

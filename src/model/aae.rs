@@ -428,6 +428,35 @@ where
     }
 }
 
+/// As [`Aae`]: of data alone, without labels.
+impl<E, D, C, P, L, A> LatentVariableModel for SemiSupervisedAae<E, D, C, P, L, A>
+where
+    E: Encoder<Input: Clone, Code: Code + Posterior<Latent = LatentOf<E>>>,
+    D: Decoder<Latent = LatentOf<E>>,
+    P: Prior<Latent = LatentOf<E>>,
+    L: ReconstructionLoss<D::Output, E::Input>,
+{
+    type Input = E::Input;
+    type Posterior = E::Code;
+
+    fn posterior(&self, input: E::Input) -> E::Code {
+        self.encoder.encode(input)
+    }
+
+    fn log_prior(&self, z: LatentOf<E>) -> Tensor<1> {
+        self.prior.log_prob(z)
+    }
+
+    fn log_likelihood(&self, input: E::Input, z: LatentOf<E>) -> Tensor<1> {
+        let output = self.decoder.decode(z);
+        self.reconstruction.loss(output, input).neg()
+    }
+
+    fn kl(&self, posterior: &E::Code, z: LatentOf<E>) -> Tensor<1> {
+        self.prior.kl(posterior, z)
+    }
+}
+
 #[cfg(feature = "train")]
 mod steps {
     use super::super::backward;

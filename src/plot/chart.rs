@@ -86,21 +86,34 @@ pub fn latent_map(title: &str, codes: Tensor<2>, labels: &[u8]) -> Result<RgbIma
         }
     };
     let values: Vec<f64> = codes.try_into_data_as::<f64>()?.iter::<f64>().collect();
+    if values.iter().any(|value| !value.is_finite()) {
+        return Err(Error::Samples(
+            "latent_map: the codes hold NaN or infinite values".to_string(),
+        ));
+    }
     let points: Vec<_> = values.chunks(2).map(|point| [point[0], point[1]]).collect();
     scatter(title, [&axes[0], &axes[1]], &points, labels)
 }
 
-/// Points in the plane, coloured by label, with the labels that occur as a legend and on their points.
+/// Points in the plane, coloured by label, with the labels that occur as a legend and on their points. A point that is
+/// not finite is left out.
 ///
 /// # Errors
 ///
-/// [`Error::Plot`] if there is no point, or it cannot be drawn.
+/// [`Error::Plot`] if there is no finite point, not one label each, or it cannot be drawn.
 pub fn scatter(
     title: &str,
     axes: [&str; 2],
     points: &[[f64; 2]],
     labels: &[u8],
 ) -> Result<RgbImage> {
+    if points.len() != labels.len() {
+        return Err(Error::Plot(format!(
+            "{} points with {} labels cannot be drawn: each needs one",
+            points.len(),
+            labels.len()
+        )));
+    }
     let mut classes: Vec<u8> = labels.to_vec();
     classes.sort_unstable();
     classes.dedup();
@@ -117,11 +130,12 @@ pub fn scatter(
     draw_groups(title, axes, &groups, true)
 }
 
-/// Groups of points in the plane, each of a colour and named in the legend; later ones on top.
+/// Groups of points in the plane, each of a colour and named in the legend; later ones on top. A point that is not finite
+/// is left out.
 ///
 /// # Errors
 ///
-/// [`Error::Plot`] if there is no point, or it cannot be drawn.
+/// [`Error::Plot`] if there is no finite point, or it cannot be drawn.
 pub fn scatter_groups(
     title: &str,
     axes: [&str; 2],
@@ -137,6 +151,7 @@ fn draw_groups(
     groups: &[(String, Vec<[f64; 2]>)],
     named: bool,
 ) -> Result<RgbImage> {
+    let groups = finite_points(groups);
     let points = || groups.iter().flat_map(|(_, points)| points);
     let [x, y] = [0, 1].map(|axis| range(points().map(|point| point[axis])));
     let (x, y) = (x?, y?);
@@ -203,6 +218,18 @@ fn draw_groups(
     })
 }
 
+fn finite_points(groups: &[(String, Vec<[f64; 2]>)]) -> Vec<(String, Vec<[f64; 2]>)> {
+    let finite = |points: &Vec<[f64; 2]>| {
+        let all = points.iter().copied();
+        all.filter(|[x, y]| x.is_finite() && y.is_finite())
+            .collect()
+    };
+    groups
+        .iter()
+        .map(|(name, points)| (name.clone(), finite(points)))
+        .collect()
+}
+
 /// A colour that letters can be read in.
 fn dark(colour: RGBColor) -> RGBColor {
     let part = |value: u8| (f64::from(value) * 0.55) as u8;
@@ -237,8 +264,9 @@ pub fn histogram(
     all.retain(|score| score.is_finite());
     all.sort_by(f64::total_cmp);
     let outermost = all.len() / 1000;
-    let inner = &all[outermost..all.len() - outermost];
-    let x = range(inner.iter().copied().chain(threshold))?;
+    let inner = || all[outermost..all.len() - outermost].iter().copied();
+    range(inner())?;
+    let x = range(inner().chain(threshold))?;
     let width = (x.end - x.start) / BINS as f64;
     let shares = |scores: &[f64]| -> Vec<f64> {
         let mut counts = vec![0.0; BINS];
@@ -269,7 +297,9 @@ pub fn histogram(
             .y_label_formatter(&percent)
             .label_style((FONT, 16))
             .draw()?;
-        for (((name, scores), shares), colour) in groups.iter().zip(&shares).zip(COLOURS) {
+        for (((name, scores), shares), colour) in
+            groups.iter().zip(&shares).zip(COLOURS.into_iter().cycle())
+        {
             let edge = |bin: usize| x.start + width * bin as f64;
             let mut outline = vec![(edge(0), 0.0)];
             for (bin, &share) in shares.iter().enumerate() {
@@ -284,7 +314,7 @@ pub fn histogram(
                     Rectangle::new([(x, y - 6), (x + 16, y + 6)], colour.filled())
                 });
         }
-        if let Some(threshold) = threshold {
+        if let Some(threshold) = threshold.filter(|threshold| threshold.is_finite()) {
             let line = [(threshold, 0.0), (threshold, 1.1 * highest)];
             chart
                 .draw_series(DashedLineSeries::new(line, 8, 5, BLACK.stroke_width(2)))?
@@ -295,12 +325,14 @@ pub fn histogram(
     })
 }
 
-/// Lines through points, each of a colour and named in the legend: an error over a number of dimensions, say.
+/// Lines through points, each of a colour and named in the legend: an error over a number of dimensions, say. A point that
+/// is not finite is left out.
 ///
 /// # Errors
 ///
 /// [`Error::Plot`] if there is no finite point, or it cannot be drawn.
 pub fn lines(title: &str, axes: [&str; 2], groups: &[(String, Vec<[f64; 2]>)]) -> Result<RgbImage> {
+    let groups = finite_points(groups);
     let points = || groups.iter().flat_map(|(_, points)| points);
     let [x, y] = [0, 1].map(|axis| range(points().map(|point| point[axis])));
     let (x, y) = (x?, y?);
@@ -374,6 +406,7 @@ pub fn curves(of: &str, panels: &[(String, Vec<Series>)]) -> Result<RgbImage> {
                 let points: Vec<(f64, f64)> = (1..)
                     .map(f64::from)
                     .zip(one.values.iter().copied())
+                    .filter(|point| point.1.is_finite())
                     .collect();
                 let dots = points.clone();
                 let drawn = match one.dotted {

@@ -43,7 +43,7 @@ pub fn save_gif(frames: &[RgbImage], each: Duration, path: impl AsRef<Path>) -> 
 }
 
 fn encode(frames: &[RgbImage], each: Duration, bytes: &mut Vec<u8>) -> image::ImageResult<()> {
-    let mut encoder = GifEncoder::new(bytes);
+    let mut encoder = GifEncoder::new_with_speed(bytes, 10);
     encoder.set_repeat(Repeat::Infinite)?;
     for (index, frame) in frames.iter().enumerate() {
         let delay = match index + 1 == frames.len() {

@@ -55,7 +55,8 @@ pub fn grid<const D: usize>(images: Tensor<D>, columns: usize, zoom: usize) -> R
 }
 
 /// Images above what was made of them: a row of `columns` from each of `images` in turn, then the next row of each.
-/// With two, originals above reconstructions; with three, say, clean above noisy above repaired ones.
+/// With two, originals above reconstructions; with three, say, clean above noisy above repaired ones. Whole rows only: a
+/// row cut short would mix with the next.
 ///
 /// # Errors
 ///
@@ -86,18 +87,16 @@ pub fn rows<const D: usize, const K: usize>(
         )));
     }
     let count = first.dims()[0];
+    if count * columns == 0 {
+        return grid(first.clone(), columns, zoom); // which says what is missing
+    }
     let columns = columns.min(count);
-    // A row that is cut short would mix with the next.
-    let whole = (0..count / columns.max(1)).flat_map(|row| {
+    let whole = (0..count / columns).flat_map(|row| {
         images
             .each_ref()
             .map(|images| images.clone().narrow(0, row * columns, columns))
     });
-    let whole: Vec<_> = whole.collect();
-    match whole.is_empty() {
-        true => grid(first.clone(), columns, zoom),
-        false => grid(Tensor::cat(whole, 0), columns, zoom),
-    }
+    grid(Tensor::cat(whole.collect(), 0), columns, zoom)
 }
 
 fn image_dims<const D: usize>(images: &Tensor<D>) -> Result<[usize; 4]> {

@@ -1,7 +1,7 @@
 use super::density::log_sum_exp;
 use super::{FullGaussianMixture, GaussianMixture};
 use crate::error::{Error, Result, check_not_negative};
-use crate::kernel::squared_distances;
+use crate::kernel::{is_constant, squared_distances};
 use burn::config::Config;
 use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
@@ -43,7 +43,8 @@ pub struct MixtureFit {
     /// A start ends when a step raises the mean log-density by less than this, in nats per sample.
     #[config(default = 1e-4)]
     pub tolerance: f64,
-    /// What is added to every variance, as a share of the codes' own: keeps a component from collapsing onto one point.
+    /// What is added to the variance of each coordinate, as a share of the codes' own along it: keeps a component from
+    /// collapsing onto one point.
     #[config(default = 1e-4)]
     pub regularization: f64,
     /// Starts from other centres.
@@ -69,7 +70,8 @@ impl MixtureFit {
         self.fit(codes)
     }
 
-    /// A mixture with diagonal covariances, which a training may go on to learn.
+    /// A mixture with diagonal covariances, which a training may go on to learn after burn's `train()`, which puts it on
+    /// the autodiff device.
     ///
     /// # Errors
     ///
@@ -81,12 +83,18 @@ impl MixtureFit {
     fn fit<M: Mixture>(&self, codes: Tensor<2>) -> Result<M> {
         // Neither a graph nor a parameter of a model that is trained.
         let codes = codes.without_autodiff();
-        let least_variance = self.check(&codes)?;
+        self.check(&codes)?;
+        let variances = codes.clone().var_bias(0);
+        // A share of 0 is at the caller's risk, but an f32 must feel it; and a constant coordinate has no share.
+        let least = variances.clone().mean_dim(1).mul_scalar(1e-7);
+        let ridge = variances
+            .mul_scalar(self.regularization)
+            .max_pair(least.expand([1, codes.dims()[1]]));
         let mut rng = Pcg64::seed_from_u64(self.seed);
         let mut best: Option<(f64, M)> = None;
         for _ in 0..self.restarts {
             let start = self.centres(&codes, &mut rng)?;
-            let (score, mixture) = self.climb::<M>(&codes, start, least_variance)?;
+            let (score, mixture) = self.climb::<M>(&codes, start, &ridge)?;
             if best.as_ref().is_none_or(|(before, _)| score > *before) {
                 best = Some((score, mixture));
             }
@@ -96,8 +104,7 @@ impl MixtureFit {
         Ok(mixture)
     }
 
-    /// Checks configuration and codes, and gives what is added to each variance.
-    fn check(&self, codes: &Tensor<2>) -> Result<f64> {
+    fn check(&self, codes: &Tensor<2>) -> Result<()> {
         for (name, value) in [
             ("components", self.components),
             ("iterations", self.iterations),
@@ -118,14 +125,19 @@ impl MixtureFit {
                 self.components
             )));
         }
-        let variance = mean_variance(codes)?;
-        if latent == 0 || variance <= 0.0 {
+        // A sum passes a NaN on, on every backend.
+        let sum: f64 = codes.clone().sum().try_into_scalar()?;
+        if !sum.is_finite() {
+            return Err(Error::Samples(
+                "MixtureFit: the codes hold NaN or infinite values".to_string(),
+            ));
+        }
+        if latent == 0 || is_constant(codes)? {
             return Err(Error::Samples(
                 "MixtureFit: all codes are the same point".to_string(),
             ));
         }
-        // A share of 0 is asked for at the caller's risk, but an f32 must feel it.
-        Ok(variance * self.regularization.max(1e-7))
+        Ok(())
     }
 
     /// Whose codes are nearest to which of the centres of a start: `[samples, components]`, 0 or 1. The centres are
@@ -168,9 +180,9 @@ impl MixtureFit {
         &self,
         codes: &Tensor<2>,
         start: Tensor<2>,
-        least_variance: f64,
+        ridge: &Tensor<2>,
     ) -> Result<(f64, M)> {
-        let mut mixture = M::maximise(codes, start, least_variance)?;
+        let mut mixture = M::maximise(codes, start, ridge)?;
         let mut score = f64::NEG_INFINITY;
         for _ in 0..self.iterations {
             let joint = mixture.joint(codes.clone());
@@ -179,27 +191,17 @@ impl MixtureFit {
             if score - before < self.tolerance {
                 break;
             }
-            mixture = M::maximise(codes, softmax(joint, 1), least_variance)?;
+            mixture = M::maximise(codes, softmax(joint, 1), ridge)?;
         }
         Ok((score, mixture))
     }
 }
 
-/// The mean variance of the coordinates, of codes that are all numbers.
-fn mean_variance(codes: &Tensor<2>) -> Result<f64> {
-    let variance: f64 = codes.clone().var_bias(0).mean().try_into_scalar()?;
-    match variance.is_finite() {
-        true => Ok(variance),
-        false => Err(Error::Samples(
-            "MixtureFit: the codes hold NaN or infinite values".to_string(),
-        )),
-    }
-}
-
 /// A family of mixtures that the fit can maximise over.
 trait Mixture: Sized {
-    /// The most probable mixture, if each code belongs to each component by so much, `[samples, components]`.
-    fn maximise(codes: &Tensor<2>, members: Tensor<2>, least_variance: f64) -> Result<Self>;
+    /// The most probable mixture, if each code belongs to each component by so much, `[samples, components]`; with
+    /// `ridge`, `[1, latent]`, added to the variances.
+    fn maximise(codes: &Tensor<2>, members: Tensor<2>, ridge: &Tensor<2>) -> Result<Self>;
 
     /// Log-densities, weight included, `[samples, components]`.
     fn joint(&self, codes: Tensor<2>) -> Tensor<2>;
@@ -230,11 +232,11 @@ fn logits(sizes: Tensor<2>) -> Tensor<1> {
 }
 
 impl Mixture for GaussianMixture {
-    fn maximise(codes: &Tensor<2>, members: Tensor<2>, least_variance: f64) -> Result<Self> {
+    fn maximise(codes: &Tensor<2>, members: Tensor<2>, ridge: &Tensor<2>) -> Result<Self> {
         let (sizes, means) = sizes_and_means(codes, &members);
         let squares = deviations(codes, &members, &means).map(|own| own.square().sum_dim(0));
         let variances = Tensor::cat(squares.collect(), 0) / sizes.clone().transpose();
-        let log_vars = variances.add_scalar(least_variance).log();
+        let log_vars = (variances + ridge.clone()).log();
         Ok(Self::new(logits(sizes), means, log_vars))
     }
 
@@ -244,14 +246,14 @@ impl Mixture for GaussianMixture {
 }
 
 impl Mixture for FullGaussianMixture {
-    fn maximise(codes: &Tensor<2>, members: Tensor<2>, least_variance: f64) -> Result<Self> {
+    fn maximise(codes: &Tensor<2>, members: Tensor<2>, ridge: &Tensor<2>) -> Result<Self> {
         let [components, latent] = [members.dims()[1], codes.dims()[1]];
         let (sizes, means) = sizes_and_means(codes, &members);
         let scatter = deviations(codes, &members, &means)
             .map(|own| own.clone().transpose().matmul(own).unsqueeze_dim::<3>(0));
         let scatter = Tensor::cat(scatter.collect(), 0);
         let covariances = scatter / sizes.clone().reshape([components, 1, 1]);
-        let ridge = Tensor::<2>::eye(latent, &codes.device()) * least_variance;
+        let ridge = Tensor::<2>::eye(latent, &codes.device()) * ridge.clone();
         Self::new(logits(sizes), means, covariances + ridge.unsqueeze())
     }
 

@@ -44,7 +44,11 @@ impl FullGaussianMixture {
     /// the device cannot be read.
     pub fn new(logits: Tensor<1>, means: Tensor<2>, covariances: Tensor<3>) -> Result<Self> {
         let [components, latent] = means.dims();
-        if logits.dims() != [components] || covariances.dims() != [components, latent, latent] {
+        let empty = components * latent == 0;
+        if empty
+            || logits.dims() != [components]
+            || covariances.dims() != [components, latent, latent]
+        {
             return Err(Error::Config(format!(
                 "FullGaussianMixture: logits of shape {:?}, means of {:?} and covariances of {:?} do not make components",
                 logits.dims(),

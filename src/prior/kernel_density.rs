@@ -60,20 +60,19 @@ impl KernelDensity {
         }
         check_positive("KernelDensity: width", width)?;
         let deviation = codes.clone().var(0).sqrt();
-        let values: Vec<f64> = deviation
-            .clone()
-            .try_into_data_as::<f64>()?
-            .iter::<f64>()
-            .collect();
-        if let Some(k) = values
-            .iter()
-            .position(|&value| !(value > 0.0 && value.is_finite()))
-        {
-            let reason = match values[k] == 0.0 {
-                true => format!("coordinate {k} is the same in all codes; leave it out"),
-                false => format!("coordinate {k} of the codes holds NaN or infinite values"),
+        let range = codes.clone().max_dim(0) - codes.clone().min_dim(0);
+        let numbers = |tensor: Tensor<2>| -> Result<Vec<f64>> {
+            Ok(tensor.try_into_data_as::<f64>()?.iter::<f64>().collect())
+        };
+        let (deviations, ranges) = (numbers(deviation.clone())?, numbers(range)?);
+        for (k, (deviation, range)) in deviations.into_iter().zip(ranges).enumerate() {
+            let reason = match (deviation.is_finite(), range) {
+                (false, _) => "holds NaN or infinite values",
+                (true, 0.0) => "is the same in all codes; leave it out",
+                _ => continue,
             };
-            return Err(Error::Samples(format!("KernelDensity: {reason}")));
+            let reason = format!("KernelDensity: coordinate {k} {reason}");
+            return Err(Error::Samples(reason));
         }
         let widths = deviation * width;
         let mean = codes.clone().mean_dim(0);
