@@ -28,7 +28,7 @@ pub struct ImportanceWeighted {
 ///
 /// # Errors
 ///
-/// [`Error::Config`] if k is 0.
+/// [`Error::Config`] if k is 0, or the model or its input is on an autodiff device: take burn's `model.valid()`.
 ///
 /// ```
 /// use burn::prelude::*;
@@ -54,7 +54,9 @@ pub fn importance_weighted_bound<M: LatentVariableModel>(
 ) -> Result<ImportanceWeighted> {
     check_draws("importance_weighted_bound", k)?;
     let posterior = model.posterior(input.clone());
-    let mut sum = LogSum::new(log_weight(model, &input, &posterior));
+    let first = log_weight(model, &input, &posterior);
+    check_evaluation("importance_weighted_bound", &first)?;
+    let mut sum = LogSum::new(first);
     for _ in 1..k {
         sum.add(log_weight(model, &input, &posterior));
     }
@@ -76,8 +78,7 @@ fn log_weight<M: LatentVariableModel>(
 ) -> Tensor<1> {
     let z = posterior.rsample();
     let joint = model.log_likelihood(input.clone(), z.clone()) + model.log_prior(z.clone());
-    // Without its graph, of which k would fill the memory.
-    (joint - posterior.log_prob(z)).detach()
+    joint - posterior.log_prob(z)
 }
 
 /// Sums of `exp(x)` and of `exp(2 x)` over the terms seen so far, relative to the largest of them.
@@ -132,18 +133,18 @@ impl Elbo {
 ///
 /// # Errors
 ///
-/// [`Error::Config`] if k is 0.
+/// As [`importance_weighted_bound`].
 pub fn elbo<M: LatentVariableModel>(model: &M, input: M::Input, k: usize) -> Result<Elbo> {
     check_draws("elbo", k)?;
     let posterior = model.posterior(input.clone());
     let draw = || {
         let z = posterior.rsample();
         let log_likelihood = model.log_likelihood(input.clone(), z.clone());
-        let kl = model.kl(&posterior, z);
-        [log_likelihood, kl].map(Tensor::detach)
+        [log_likelihood, model.kl(&posterior, z)]
     };
     // Sums of what the others have more than the first: numbers of the size of the spread, not of the terms.
     let [first_likelihood, first_kl] = draw();
+    check_evaluation("elbo", &first_likelihood)?;
     let mut more = [first_likelihood.zeros_like(), first_kl.zeros_like()];
     let mut squares = first_kl.zeros_like();
     for _ in 1..k {
@@ -170,6 +171,18 @@ fn standard_error(variance: Tensor<1>, k: usize) -> Tensor<1> {
         1 => variance.full_like(f64::INFINITY),
         // Rounding makes what is 0 a little negative.
         _ => (variance.clamp_min(0.0) / (k - 1) as f64).sqrt(),
+    }
+}
+
+/// Refuses a model as in training: dropout and batch statistics would be those of a training, and burn would keep the
+/// graph of every draw as long as the model lives, detached or not.
+fn check_evaluation(what: &str, log_density: &Tensor<1>) -> Result<()> {
+    match log_density.device().is_autodiff() {
+        false => Ok(()),
+        true => Err(Error::Config(format!(
+            "{what}: the model or its input is on an autodiff device, as in training; take `model.valid()`, and the \
+             input from the device without autodiff"
+        ))),
     }
 }
 

@@ -70,9 +70,9 @@ impl FeatureStatistics {
         }
         let covariance = DMatrix::from_fn(width, width, |i, j| covariance[i][j]);
         let asymmetry = (&covariance - covariance.transpose()).amax();
-        // A NaN is in no order.
         let symmetric = asymmetry <= 1e-9 * covariance.amax();
-        if !symmetric || mean.iter().any(|value| !value.is_finite()) {
+        let mut moments = mean.iter().chain(covariance.iter());
+        if !symmetric || moments.any(|value| !value.is_finite()) {
             return Err(Error::Config(
                 "FeatureStatistics: a covariance must be symmetric, and all moments numbers"
                     .to_string(),
@@ -162,6 +162,7 @@ impl FeatureStatistics {
     /// [`Error::Samples`] if there are not more samples than features (their covariance would be singular), all
     /// features are constant, or both have another number of features.
     pub fn frechet_distance(&self, other: &Self) -> Result<f64> {
+        let (a, b) = (self.determined_moments()?, other.determined_moments()?);
         if self.width() != other.width() {
             return Err(Error::Samples(format!(
                 "frechet_distance: {} features on one side, {} on the other; both must be of one network",
@@ -169,7 +170,6 @@ impl FeatureStatistics {
                 other.width()
             )));
         }
-        let (a, b) = (self.determined_moments()?, other.determined_moments()?);
         Ok(frechet_distance_of(a, b))
     }
 
