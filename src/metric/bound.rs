@@ -7,8 +7,8 @@ use burn::tensor::Tensor;
 pub struct ImportanceWeighted {
     /// The bound: on average at most `log p(x)`, and nearer to it the larger k is.
     pub log_prob: Tensor<1>,
-    /// Its standard error over the k draws, by the delta method; infinite for k = 1. It cannot see what no draw has met: trust it where
-    /// many draws are [effective](Self::effective_draws). NaN where all weights are 0.
+    /// Its standard error over the k draws, by the delta method; infinite for k = 1, NaN where all weights are 0. It
+    /// cannot see what no draw has met: trust it where many draws are [effective](Self::effective_draws).
     pub standard_error: Tensor<1>,
     /// How many of the k draws carry weight, from 1 to k: `(sum w)^2 / sum w^2`. Near 1, the posterior is far from the
     /// true one and the bound is loose.
@@ -24,7 +24,7 @@ pub struct ImportanceWeighted {
 ///
 /// [Burda et al. 2016](https://arxiv.org/abs/1509.00519), equation 8.
 ///
-/// The model's reconstruction loss is to be a likelihood: of a plain squared error this is no log-probability.
+/// The model's reconstruction loss must be a likelihood: of a plain squared error this is no log-probability.
 ///
 /// # Errors
 ///
