@@ -16,9 +16,11 @@ use burn_generative::loss::{
 #[cfg(feature = "vision")]
 use burn_generative::metric;
 use burn_generative::metric::{Estimate, importance_weighted_bound, latent_information};
+use burn_generative::model;
 use burn_generative::nn::initialize;
 use burn_generative::plot;
 use burn_generative::prelude::*;
+use burn_generative::prior::MixtureFit;
 use burn_generative::train::FusedAdamConfig;
 use burn_generative::{Error, Result};
 use clap::{Parser, ValueEnum};
@@ -223,6 +225,29 @@ impl Run {
         session.save_samples(vae, |vae, n| {
             vae.likelihood.mean(vae.sample(n, &session.device))
         })?;
+
+        if session.judges() {
+            let [train, _] = session.images(vae.support())?;
+            let some = train.narrow(0, 0, session.data.train.len().min(15_000));
+            let codes = some
+                .split(1000, 0)
+                .into_iter()
+                .map(|images| vae.encode(images).mean());
+            let codes = Tensor::cat(codes.collect(), 0);
+            let fit = MixtureFit::new(50.min(codes.dims()[0])).with_restarts(1);
+            let mixture = fit
+                .with_iterations(30)
+                .with_regularization(0.01)
+                .fit_full(codes)?;
+            let sample = |n| image(model::sample(&mixture, &vae.decoder, n, &session.device));
+            let text = "What the decoder makes of draws of a mixture of Gaussians that was fitted to the codes.";
+            session.save_grid(
+                "mixture.png",
+                ["Samples from where the codes are", text],
+                sample(144),
+            )?;
+            session.judge_samples(", from a mixture on the codes", sample)?;
+        }
 
         let codes = vae
             .encode(test.clone().narrow(0, 0, test.dims()[0].min(1000)))

@@ -113,7 +113,12 @@ fn a_run_is_judged_and_animated_on_request() {
     }
     let page = fs::read_to_string(out.join("report.html")).unwrap();
     assert!(page.contains("test NLL, k = 5") && page.contains("data:image/gif;base64,"));
-    for picture in ["interpolations.png", "traversals.png", "arithmetic.png"] {
+    for picture in [
+        "interpolations.png",
+        "traversals.png",
+        "arithmetic.png",
+        "mixture.png",
+    ] {
         assert!(
             image::image_dimensions(out.join(picture)).is_ok(),
             "{picture}"

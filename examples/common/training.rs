@@ -117,6 +117,8 @@ pub struct Session<C> {
     summary: Arc<Summary>,
     watches: Watches,
     judge: bool,
+    /// What judges, once it was asked to.
+    classifier: RefCell<Option<judge::Judge>>,
     gif: bool,
     report: RefCell<Content>,
 }
@@ -233,6 +235,7 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
             summary: Arc::new(summary),
             watches: Watches::default(),
             judge: args.judge,
+            classifier: RefCell::default(),
             gif: args.gif,
             report: RefCell::default(),
         })
@@ -573,14 +576,29 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
         if self.gif {
             self.animate(model, &sample)?;
         }
-        if self.judge {
-            let seed = self.seed();
-            let classifier = judge::Judge::train(&self.data.train, &self.device, seed)?;
-            self.device.seed(seed);
-            for measured in classifier.compare(&self.data.test, |n| sample(model, n))? {
-                self.measured(measured);
-            }
+        self.judge_samples("", |n| sample(model, n))
+    }
+
+    /// Whether samples are to be judged.
+    pub fn judges(&self) -> bool {
+        self.judge
+    }
+
+    /// Says how samples differ from test images, where that was asked for; `of` tells them from others of the run.
+    pub fn judge_samples(&self, of: &str, sample: impl Fn(usize) -> Tensor<4>) -> Result<()> {
+        if !self.judge {
+            return Ok(());
         }
+        let classifier = match self.classifier.take() {
+            Some(classifier) => classifier,
+            None => judge::Judge::train(&self.data.train, &self.device, self.seed())?,
+        };
+        self.device.seed(self.seed());
+        for mut measured in classifier.compare(&self.data.test, sample)? {
+            measured.name += of;
+            self.measured(measured);
+        }
+        self.classifier.replace(Some(classifier));
         Ok(())
     }
 
