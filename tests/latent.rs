@@ -48,7 +48,9 @@ fn a_great_circle_keeps_the_length() {
         for (i, z) in path.chunks(3).enumerate() {
             let (length, angle) = (z[0].hypot(z[1]), z[1].atan2(z[0]).to_degrees());
             assert_close(length, 2.0 - 0.25 * i as f64, 1e-4, name);
-            assert_close(angle, 42.5 * i as f64, 1e-4, name);
+            // WGSL promises an arccosine to 7e-5 radians, 0.004 degrees.
+            let off = (angle - 42.5 * i as f64).abs();
+            assert!(off < 0.015, "{angle} at step {i} on {name}");
         }
         // Where there is no one circle, the line is straight: the same point, the opposite one, the origin.
         for scale in [1.0, 3.0, -1.0, 0.0] {
