@@ -59,8 +59,10 @@ pub fn spherical(from: Tensor<2>, to: Tensor<2>, steps: usize) -> Tensor<2> {
     let rest = share.clone().neg().add_scalar(1.0);
     let arc = from_unit.unsqueeze_dim::<3>(1) * weight(rest.clone())
         + to_unit.unsqueeze_dim::<3>(1) * weight(share.clone());
+    // Of length 1 but for the error of the angle, which a GPU knows to some 1e-4.
+    let unit = arc.clone() / arc.square().sum_dim(2).sqrt();
     let [from_length, to_length] = lengths.map(|length| length.unsqueeze_dim::<3>(1));
-    let arc = arc * (from_length * rest + to_length * share);
+    let arc = unit * (from_length * rest + to_length * share);
     let [pairs, latent] = from.dims();
     let no_circle = no_circle.expand([pairs, steps, latent]);
     let straight = straight.reshape([pairs, steps, latent]);
