@@ -254,6 +254,7 @@ fn a_bound_survives_weights_of_zero() {
 #[test]
 fn no_draws_and_a_model_in_training_are_refused() {
     let training = cpu().autodiff();
+    let _turn = seeded(&training); // which draws weights
     let (encoder, decoder) = common::mlp(&training);
     let vae = VaeConfig::new()
         .init(encoder, decoder, StandardNormal::new(3), BernoulliNll)
