@@ -13,6 +13,7 @@ use burn_generative::nn::{ConvCriticConfig, Squashed, initialize};
 use burn_generative::prelude::*;
 use burn_generative::train::FusedAdamConfig;
 use clap::Parser;
+use common::squared_error;
 use common::training::{RunArgs, Session, TrainingArgs, named, print_sharpness};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -94,12 +95,7 @@ fn run(args: Args) -> Result<()> {
     session.save_samples(&ali, |ali, n| ali.sample(n, &session.device))?;
     let samples = ali.sample(1000, &session.device);
     session.save_curves(&TERMS, &epochs)?;
-    let mut error = 0.0;
-    for images in test.clone().split(1000, 0) {
-        let cost = SquaredError.loss(ali.reconstruct(images.clone()), images);
-        error += cost.sum().try_into_scalar::<f64>()?;
-    }
-    let error = error / test.dims()[0] as f64;
+    let error = squared_error(&test, |images| ali.reconstruct(images))?;
     session.finish(&epochs)?;
     println!("squared error of test reconstructions: {error:.2} an image");
     print_sharpness(samples, test)

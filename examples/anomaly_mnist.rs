@@ -16,7 +16,7 @@ use burn_generative::traits::LatentVariableModel;
 use burn_generative::{Error, Result};
 use clap::Parser;
 use common::fit::{FitArgs, PlaceArgs};
-use common::{Out, positive};
+use common::{Out, in_batches, positive};
 use serde::Serialize;
 use std::process::ExitCode;
 
@@ -93,7 +93,7 @@ fn run(args: Args) -> Result<()> {
     config.fit.check()?;
     positive("--draws", config.draws)?;
     positive("--components", config.components)?;
-    let data = args.place.data.load(config.fit.limit)?;
+    let data = args.place.data.load(config.fit.training.limit)?;
     let mut digits: Vec<u8> = match config.all {
         true => data.train.labels().to_vec(),
         false => vec![config.digit],
@@ -153,7 +153,7 @@ fn hold_out(
     out: &Out,
 ) -> Result<Outcome> {
     let training_device = device.clone().autodiff();
-    training_device.seed(config.fit.seed);
+    training_device.seed(config.fit.training.seed);
     let normal = data.train.clone().with_labels(|label| label != digit);
     let shape = normal.shape().to_vec();
     let hidden = vec![config.hidden];
@@ -174,20 +174,13 @@ fn hold_out(
     // Where normal codes lie, from as many of them as tell.
     let encode = |images: Tensor<4>| vae.encode(images).mean();
     let some = chosen(&normal, 15_000);
-    let codes = Tensor::cat(
-        some.clone()
-            .split(1000, 0)
-            .into_iter()
-            .map(encode)
-            .collect(),
-        0,
-    );
+    let codes = in_batches(some.clone(), encode);
     let fit = MixtureFit::new(config.components.min(codes.dims()[0]));
     let codes_of_normal = fit
         .with_restarts(1)
         .with_iterations(30)
         .with_regularization(0.01)
-        .with_seed(config.fit.seed)
+        .with_seed(config.fit.training.seed)
         .fit_full(codes)?;
 
     let score = |images: Tensor<4>| -> Result<[Vec<f64>; 4]> {

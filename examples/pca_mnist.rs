@@ -14,14 +14,14 @@ use burn_generative::prior::MixtureFit;
 use burn_generative::{Error, model, plot};
 use clap::Parser;
 use common::fit::{FitArgs, PlaceArgs};
-use common::positive;
+use common::{in_batches, positive, squared_error};
 use serde::Serialize;
 use std::process::ExitCode;
 
 /// Train autoencoders with latents of several sizes, and compare their test error with that of PCA.
 ///
 /// Leaves a chart of both errors over the number of dimensions, test images above what both make of them, samples of
-/// the largest autoencoder (from a Gaussian mixture on its codes), and metrics in a folder.
+/// the last autoencoder (from a Gaussian mixture on its codes), and metrics in a folder.
 #[derive(Parser, Debug)]
 #[command(version, args_override_self = true)]
 struct Args {
@@ -65,7 +65,7 @@ fn run(args: Args) -> Result<()> {
     for &dimensions in &config.dims {
         positive("--dims", dimensions)?;
     }
-    let data = args.place.data.load(config.fit.limit)?;
+    let data = args.place.data.load(config.fit.training.limit)?;
     let shape = data.train.shape();
     let pixels = shape.iter().product();
     if let Some(most) = config.dims.iter().find(|&&dimensions| dimensions > pixels) {
@@ -83,11 +83,11 @@ fn run(args: Args) -> Result<()> {
     };
     let pca = Pca::fit(rows(&train))?;
 
-    let (mut errors, mut samples) = (Vec::new(), None);
+    let (mut errors, mut last) = (Vec::new(), None);
     let mut shown = vec![test.clone().narrow(0, 0, 12.min(test.dims()[0]))];
     for &dimensions in &config.dims {
         let training = device.clone().autodiff();
-        training.seed(config.fit.seed);
+        training.seed(config.fit.training.seed);
         let hidden = vec![config.hidden];
         let encoder = MlpEncoderConfig::new(shape.to_vec(), dimensions).with_hidden(hidden.clone());
         let decoder = MlpDecoderConfig::new(dimensions, shape.to_vec()).with_hidden(hidden);
@@ -101,8 +101,8 @@ fn run(args: Args) -> Result<()> {
         let by_autoencoder = |x: Tensor<4>| autoencoder.reconstruct(x);
         let one = Errors {
             dimensions,
-            pca: error(&test, &by_pca)?,
-            autoencoder: error(&test, &by_autoencoder)?,
+            pca: squared_error(&test, by_pca)?,
+            autoencoder: squared_error(&test, by_autoencoder)?,
         };
         println!(
             "{dimensions} dimensions: squared error {:.2} an image, of PCA {:.2}",
@@ -112,20 +112,7 @@ fn run(args: Args) -> Result<()> {
         out.result(&errors)?;
         shown.push(by_pca(shown[0].clone()).clamp(0.0, 1.0));
         shown.push(by_autoencoder(shown[0].clone()));
-        let codes = Tensor::cat(
-            train
-                .clone()
-                .split(1000, 0)
-                .into_iter()
-                .map(|x| autoencoder.encode(x))
-                .collect(),
-            0,
-        );
-        let fit = MixtureFit::new(20.min(codes.dims()[0]))
-            .with_restarts(1)
-            .with_iterations(30);
-        let mixture = fit.with_regularization(1e-3).fit_full(codes)?;
-        samples = Some(model::sample(&mixture, &autoencoder.decoder, 72, &device));
+        last = Some(autoencoder);
     }
 
     let curve = |name: &str, of: fn(&Errors) -> f64| {
@@ -142,19 +129,16 @@ fn run(args: Args) -> Result<()> {
     let columns = shown[0].dims()[0];
     let picture = plot::grid(Tensor::cat(shown, 0), columns, 2)?;
     plot::save(&picture, out.path("reconstructions.png"))?;
-    if let Some(samples) = samples {
+    if let Some(autoencoder) = last {
+        let codes = in_batches(train, |images| autoencoder.encode(images));
+        let mixture = MixtureFit::new(20.min(codes.dims()[0]))
+            .with_restarts(1)
+            .with_iterations(30)
+            .with_regularization(1e-3)
+            .fit_full(codes)?;
+        let samples = model::sample(&mixture, &autoencoder.decoder, 72, &device);
         plot::save(&plot::grid(samples, 12, 2)?, out.path("samples.png"))?;
     }
     println!("wrote pictures and metrics to {}", out.folder().display());
     Ok(())
-}
-
-/// The mean squared error of reconstructions, an image.
-fn error(test: &Tensor<4>, reconstruct: &impl Fn(Tensor<4>) -> Tensor<4>) -> Result<f64> {
-    let mut sum = 0.0;
-    for batch in test.clone().split(1000, 0) {
-        let cost = SquaredError.loss(reconstruct(batch.clone()), batch);
-        sum += cost.sum().try_into_scalar::<f64>()?;
-    }
-    Ok(sum / test.dims()[0] as f64)
 }

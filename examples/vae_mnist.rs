@@ -24,8 +24,8 @@ use burn_generative::prior::MixtureFit;
 use burn_generative::train::FusedAdamConfig;
 use burn_generative::{Error, Result};
 use clap::{Parser, ValueEnum};
-use common::positive;
 use common::training::{Measured, RunArgs, Session, TrainingArgs};
+use common::{in_batches, positive};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -45,7 +45,7 @@ struct Args {
     #[command(flatten)]
     run: RunArgs,
 
-    /// Estimate log p(x) of the test images by so many draws of the posterior: 200 take half a minute.
+    /// Estimate log p(x) of the test images by so many draws of the posterior: 200 take some seconds.
     #[arg(long, value_name = "K")]
     nll: Option<usize>,
 }
@@ -204,7 +204,7 @@ impl Run {
             [&train, &test],
         )?;
         let vae = vae.valid();
-        self.draw(&vae, test.clone())?;
+        self.draw(&vae, [train, test.clone()])?;
         self.session.save_curves(&terms, &epochs)?;
         if let Some(draws) = self.nll {
             self.judge(&vae, test, draws)?;
@@ -212,7 +212,7 @@ impl Run {
         self.session.finish(&epochs)
     }
 
-    fn draw<E, D>(&self, vae: &ImageVae<E, D>, test: Tensor<4>) -> Result<()>
+    fn draw<E, D>(&self, vae: &ImageVae<E, D>, [train, test]: [Tensor<4>; 2]) -> Result<()>
     where
         E: Encoder<Input = Tensor<4>, Code = DiagonalGaussian> + Module,
         D: Decoder<Latent = Tensor<2>, Output = Tensor<4>> + Module,
@@ -227,13 +227,8 @@ impl Run {
         })?;
 
         if session.judges() {
-            let [train, _] = session.images(vae.support())?;
             let some = train.narrow(0, 0, session.data.train.len().min(15_000));
-            let codes = some
-                .split(1000, 0)
-                .into_iter()
-                .map(|images| vae.encode(images).mean());
-            let codes = Tensor::cat(codes.collect(), 0);
+            let codes = in_batches(some, |images| vae.encode(images).mean());
             let fit = MixtureFit::new(50.min(codes.dims()[0])).with_restarts(1);
             let mixture = fit
                 .with_iterations(30)

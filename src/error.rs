@@ -96,6 +96,14 @@ impl From<burn::tensor::TensorReadError> for Error {
     }
 }
 
+/// Refuses a number of 0 of a part that needs one.
+pub(crate) fn check_at_least_one(part: &str, name: &str, number: usize) -> Result<()> {
+    match number {
+        0 => Err(Error::Config(format!("{part}: {name} must be at least 1"))),
+        _ => Ok(()),
+    }
+}
+
 /// The value, if it is a positive number; `what` names it.
 pub(crate) fn check_positive(what: &str, value: f64) -> Result<f64> {
     match value > 0.0 && value.is_finite() {

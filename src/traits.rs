@@ -29,6 +29,7 @@
 //! optimizers, records and devices find them.
 
 use crate::error::{Error, Result};
+use crate::kernel::points::is_finite;
 use burn::tensor::{Device, Int, Tensor};
 
 /// Maps data to a code: a point, or a posterior over latents.
@@ -427,9 +428,7 @@ impl Support {
         if data.shape().num_elements() == 0 {
             return refuse("holds no values".to_string());
         }
-        // A NaN or an infinity survives the sum of zero times itself, on every backend.
-        let poison: f32 = data.clone().mul_scalar(0.0).sum().try_into_scalar()?;
-        if poison != 0.0 {
+        if !is_finite(data)? {
             return refuse(
                 "holds NaN or infinite values; clean the data before training on it".to_string(),
             );

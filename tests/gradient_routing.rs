@@ -7,7 +7,9 @@ use burn::nn::Linear;
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::prelude::*;
 use burn::tensor::Gradients;
-use burn_generative::loss::{GradientPenalty, LearnedGaussianNll, NonSaturating, Wasserstein};
+use burn_generative::loss::{
+    GradientPenalty, LearnedGaussianNll, Losses, NonSaturating, Wasserstein,
+};
 use burn_generative::model::{Balance, SemiSupervisedAae};
 use burn_generative::nn::{
     GaussianCorruption, JointCritic, LabeledDecoder, LabeledEncoder, MlpCritic, MlpCriticConfig,
@@ -21,6 +23,19 @@ use common::{assert_all_close, devices, noise, tensor};
 fn reached<M: Module>(part: &M, gradients: &Gradients) -> bool {
     let all = common::gradients(part, gradients);
     all.concat().into_iter().any(|gradient| gradient != 0.0)
+}
+
+/// Fails unless each term, of losses drawn anew, reaches the parts that it should: the rows of a model's table.
+fn assert_routes<const K: usize>(
+    name: &str,
+    losses: impl Fn() -> Losses,
+    reached: impl Fn(&Gradients) -> [bool; K],
+    table: &[(&str, [bool; K])],
+) {
+    for &(term, expected) in table {
+        let gradients = losses().term(term).unwrap().mean().backward();
+        assert_eq!(reached(&gradients), expected, "{term} on {name}");
+    }
 }
 
 /// Fails unless a part has the same gradients from both losses, parameter by parameter. `one` is the total of
@@ -82,22 +97,24 @@ fn vae() {
             )
             .unwrap();
         let rows = || tensor::<2>([4, 6], &device, noise(1, 1.0));
-        //        term              encoder decoder prior  likelihood
-        for (term, expected) in [
-            ("reconstruction", [true, true, false, true]),
-            ("kl", [true, false, true, false]),
-            ("loss", [true, true, true, true]),
-        ] {
-            let losses = vae.losses_with(rows(), tensor([4, 2], &device, noise(2, 1.0)));
-            let gradients = losses.term(term).unwrap().mean().backward();
-            let got = [
-                reached(&vae.encoder, &gradients),
-                reached(&vae.decoder, &gradients),
-                reached(&vae.prior, &gradients),
-                reached(&vae.likelihood, &gradients),
-            ];
-            assert_eq!(got, expected, "{term} on {name}");
-        }
+        assert_routes(
+            name,
+            || vae.losses_with(rows(), tensor([4, 2], &device, noise(2, 1.0))),
+            |gradients| {
+                [
+                    reached(&vae.encoder, gradients),
+                    reached(&vae.decoder, gradients),
+                    reached(&vae.prior, gradients),
+                    reached(&vae.likelihood, gradients),
+                ]
+            },
+            &[
+                // term              encoder decoder prior  likelihood
+                ("reconstruction", [true, true, false, true]),
+                ("kl", [true, false, true, false]),
+                ("loss", [true, true, true, true]),
+            ],
+        );
         assert!(vae.losses(rows()).term("no such term").is_none());
     }
 }
@@ -122,21 +139,24 @@ fn conditional_vae() {
             let labels = Tensor::from_ints(labels, &device);
             vae.losses_with(images(), labels, tensor([4, 2], &device, noise(2, 1.0)))
         };
-        //        term              encoder decoder prior  likelihood
-        for (term, expected) in [
-            ("reconstruction", [true, true, false, true]),
-            ("kl", [true, false, true, false]),
-            ("loss", [true, true, true, true]),
-        ] {
-            let gradients = losses([0, 1, 2, 1]).term(term).unwrap().mean().backward();
-            let got = [
-                reached(&vae.encoder, &gradients),
-                reached(&vae.decoder, &gradients),
-                reached(&vae.prior, &gradients),
-                reached(&vae.likelihood, &gradients),
-            ];
-            assert_eq!(got, expected, "{term} on {name}");
-        }
+        assert_routes(
+            name,
+            || losses([0, 1, 2, 1]),
+            |gradients| {
+                [
+                    reached(&vae.encoder, gradients),
+                    reached(&vae.decoder, gradients),
+                    reached(&vae.prior, gradients),
+                    reached(&vae.likelihood, gradients),
+                ]
+            },
+            &[
+                // term              encoder decoder prior  likelihood
+                ("reconstruction", [true, true, false, true]),
+                ("kl", [true, false, true, false]),
+                ("loss", [true, true, true, true]),
+            ],
+        );
         // Another label of the second sample: another KL (the encoder reads it), another decoding, and the
         // others as they were.
         let z = || tensor::<2>([4, 2], &device, noise(3, 1.0));
@@ -226,21 +246,24 @@ fn gan() {
             gan.losses_with(tensor([4, 6], &device, noise(1, 1.0)), latent(), mix)
         };
         let drawn = || gan.losses(tensor([4, 6], &device, noise(1, 1.0)));
-        //        term         generator critic prior
-        for (term, expected) in [
-            ("generator", [true, false, true]),
-            ("critic", [false, true, false]),
-            ("penalty", [false, true, false]),
-            ("loss", [true, true, true]),
-        ] {
-            let gradients = drawn().term(term).unwrap().mean().backward();
-            let got = [
-                reached(&gan.generator, &gradients),
-                reached(&gan.critic, &gradients),
-                reached(&gan.prior, &gradients),
-            ];
-            assert_eq!(got, expected, "{term} on {name}");
-        }
+        assert_routes(
+            name,
+            drawn,
+            |gradients| {
+                [
+                    reached(&gan.generator, gradients),
+                    reached(&gan.critic, gradients),
+                    reached(&gan.prior, gradients),
+                ]
+            },
+            &[
+                // term         generator critic prior
+                ("generator", [true, false, true]),
+                ("critic", [false, true, false]),
+                ("penalty", [false, true, false]),
+                ("loss", [true, true, true]),
+            ],
+        );
 
         let one = losses().mean().backward();
         let fake = || gan.generator.decode(latent());
@@ -294,22 +317,25 @@ fn aae() {
         let data = || tensor::<2>([4, 6], &device, noise(1, 1.0));
         let prior = || tensor::<2>([4, 2], &device, noise(2, 1.0));
         let losses = || aae.losses_with(data(), prior(), prior());
-        //        term              encoder decoder critic prior
-        for (term, expected) in [
-            ("reconstruction", [true, true, false, false]),
-            ("critic", [false, false, true, false]),
-            ("encoder", [true, false, false, false]),
-            ("loss", [true, true, true, false]),
-        ] {
-            let gradients = aae.losses(data()).term(term).unwrap().mean().backward();
-            let got = [
-                reached(&aae.encoder, &gradients),
-                reached(&aae.decoder, &gradients),
-                reached(&aae.critic, &gradients),
-                reached(&aae.prior, &gradients),
-            ];
-            assert_eq!(got, expected, "{term} on {name}");
-        }
+        assert_routes(
+            name,
+            || aae.losses(data()),
+            |gradients| {
+                [
+                    reached(&aae.encoder, gradients),
+                    reached(&aae.decoder, gradients),
+                    reached(&aae.critic, gradients),
+                    reached(&aae.prior, gradients),
+                ]
+            },
+            &[
+                // term              encoder decoder critic prior
+                ("reconstruction", [true, true, false, false]),
+                ("critic", [false, false, true, false]),
+                ("encoder", [true, false, false, false]),
+                ("loss", [true, true, true, false]),
+            ],
+        );
 
         let one = losses().mean().backward();
         let code = || aae.encoder.encode(data());
@@ -366,22 +392,25 @@ fn ali() {
         let data = || tensor::<2>([4, 6], &device, noise(1, 1.0));
         let latent = || tensor::<2>([4, 2], &device, noise(2, 1.0));
         let losses = || ali.losses_with(data(), tensor([4, 2], &device, noise(3, 1.0)), latent());
-        //        term       encoder decoder critic prior
-        for (term, expected) in [
-            ("encoder", [true, false, false, false]),
-            ("decoder", [false, true, false, false]),
-            ("critic", [false, false, true, false]),
-            ("loss", [true, true, true, false]),
-        ] {
-            let gradients = ali.losses(data()).term(term).unwrap().mean().backward();
-            let got = [
-                reached(&ali.encoder, &gradients),
-                reached(&ali.decoder, &gradients),
-                reached(&ali.critic, &gradients),
-                reached(&ali.prior, &gradients),
-            ];
-            assert_eq!(got, expected, "{term} on {name}");
-        }
+        assert_routes(
+            name,
+            || ali.losses(data()),
+            |gradients| {
+                [
+                    reached(&ali.encoder, gradients),
+                    reached(&ali.decoder, gradients),
+                    reached(&ali.critic, gradients),
+                    reached(&ali.prior, gradients),
+                ]
+            },
+            &[
+                // term       encoder decoder critic prior
+                ("encoder", [true, false, false, false]),
+                ("decoder", [false, true, false, false]),
+                ("critic", [false, false, true, false]),
+                ("loss", [true, true, true, false]),
+            ],
+        );
 
         let one = losses().mean().backward();
         let eps = || tensor([4, 2], &device, noise(3, 1.0));
@@ -451,23 +480,26 @@ fn vae_gan() {
         let latent = || tensor::<2>([4, 2], &device, noise(2, 1.0));
         let eps = || tensor::<2>([4, 2], &device, noise(3, 1.0));
         let losses = || model.losses_with(data(), eps(), latent());
-        //        term       encoder decoder critic prior
-        for (term, expected) in [
-            ("kl", [true, false, false, true]),
-            ("features", [true, true, false, false]),
-            ("decoder", [false, true, false, false]),
-            ("critic", [false, false, true, false]),
-            ("loss", [true, true, true, true]),
-        ] {
-            let gradients = losses().term(term).unwrap().mean().backward();
-            let got = [
-                reached(&model.encoder, &gradients),
-                reached(&model.decoder, &gradients),
-                reached(&model.critic, &gradients),
-                reached(&model.prior, &gradients),
-            ];
-            assert_eq!(got, expected, "{term} on {name}");
-        }
+        assert_routes(
+            name,
+            losses,
+            |gradients| {
+                [
+                    reached(&model.encoder, gradients),
+                    reached(&model.decoder, gradients),
+                    reached(&model.critic, gradients),
+                    reached(&model.prior, gradients),
+                ]
+            },
+            &[
+                // term       encoder decoder critic prior
+                ("kl", [true, false, false, true]),
+                ("features", [true, true, false, false]),
+                ("decoder", [false, true, false, false]),
+                ("critic", [false, false, true, false]),
+                ("loss", [true, true, true, true]),
+            ],
+        );
 
         // Algorithm 1, a player at a time.
         let one = losses().mean().backward();
@@ -591,22 +623,25 @@ fn semi_supervised_aae() {
         let data = || tensor::<2>([4, 6], &device, noise(1, 1.0));
         let labels = || Tensor::from_ints([0, 2, 3, 1], &device);
         let losses = || model.losses(data(), labels());
-        //        term              encoder decoder critic prior
-        for (term, expected) in [
-            ("reconstruction", [true, true, false, false]),
-            ("critic", [false, false, true, false]),
-            ("encoder", [true, false, false, false]),
-            ("loss", [true, true, true, false]),
-        ] {
-            let gradients = losses().term(term).unwrap().mean().backward();
-            let got = [
-                reached(&model.encoder, &gradients),
-                reached(&model.decoder, &gradients),
-                reached(&model.critic, &gradients),
-                reached(&model.prior, &gradients),
-            ];
-            assert_eq!(got, expected, "{term} on {name}");
-        }
+        assert_routes(
+            name,
+            losses,
+            |gradients| {
+                [
+                    reached(&model.encoder, gradients),
+                    reached(&model.decoder, gradients),
+                    reached(&model.critic, gradients),
+                    reached(&model.prior, gradients),
+                ]
+            },
+            &[
+                // term              encoder decoder critic prior
+                ("reconstruction", [true, true, false, false]),
+                ("critic", [false, false, true, false]),
+                ("encoder", [true, false, false, false]),
+                ("loss", [true, true, true, false]),
+            ],
+        );
 
         // The critic reads the label: another one, another score.
         let scores = |label: [i32; 4]| {

@@ -1,6 +1,7 @@
 //! The short way to a trained model, for examples that train several and resume none.
 
-use super::{DataArgs, Out, positive, rate};
+use super::training::TrainingArgs;
+use super::{DataArgs, Out, positive};
 use burn::data::dataloader::DataLoader;
 use burn::module::Module;
 use burn::prelude::*;
@@ -19,29 +20,16 @@ pub struct FitArgs {
     #[arg(long, default_value_t = 10, value_name = "N")]
     pub epochs: usize,
 
-    /// Images in a training step.
-    #[arg(long, default_value_t = 128, value_name = "N")]
-    pub batch_size: usize,
-
-    /// Learning rate of Adam.
-    #[arg(long, default_value_t = 1e-3, value_name = "X")]
-    pub lr: f64,
-
-    /// Use only the first N training and the first N test images.
-    #[arg(long, value_name = "N")]
-    pub limit: Option<usize>,
-
-    /// Seed of the weights, the order of the images, and the noise.
-    #[arg(long, default_value_t = 1, value_name = "N")]
-    pub seed: u64,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub training: TrainingArgs,
 }
 
 impl FitArgs {
     /// Refuses what cannot work.
     pub fn check(&self) -> Result<()> {
         positive("--epochs", self.epochs)?;
-        positive("--batch-size", self.batch_size)?;
-        rate("--lr", self.lr).map(drop)
+        self.training.check()
     }
 
     /// A model whose parameters are on an autodiff device, after its epochs: as in evaluation, without autodiff.
@@ -50,15 +38,21 @@ impl FitArgs {
         B: Items,
         M: Module + TrainStep<Input = B, Output = Losses>,
     {
-        let loader = TensorLoader::new(data.clone(), self.batch_size)
-            .seed(self.seed)
+        let TrainingArgs {
+            batch_size,
+            seed,
+            lr,
+            ..
+        } = self.training;
+        let loader = TensorLoader::new(data.clone(), batch_size)
+            .seed(seed)
             .shuffle();
         let mut optimizer = FusedAdamConfig::new().init()?;
         for _epoch in 0..self.epochs {
             for batch in loader.iter() {
                 let batch = batch.map_err(|error| Error::Training(error.to_string()))?;
                 let output = TrainStep::step(&model, batch);
-                model = optimizer.step(self.lr, model, output.grads);
+                model = optimizer.step(lr, model, output.grads);
             }
         }
         Ok(model.valid())

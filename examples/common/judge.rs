@@ -1,5 +1,6 @@
 //! A small classifier of the data at hand, whose features say how samples differ from test images.
 
+use super::in_batches;
 use super::training::Measured;
 use burn::data::dataloader::DataLoader;
 use burn::nn::loss::CrossEntropyLossConfig;
@@ -85,13 +86,11 @@ impl Judge {
     ) -> Result<Vec<Measured>> {
         let n = test.len().min(10_000);
         let device = self.head.weight.device();
-        let blocks = |images: Tensor<4>| images.split(1000, 0).into_iter();
-        let features = |blocks: &mut dyn Iterator<Item = Tensor<4>>| {
-            Tensor::cat(blocks.map(|block| self.features(block)).collect(), 0)
-        };
-        let real = features(&mut blocks(test.images(&device).narrow(0, 0, n)));
+        let real = test.images(&device).narrow(0, 0, n);
+        let real = in_batches(real, |images| self.features(images));
         let sizes = (0..n).step_by(1000).map(|start| 1000.min(n - start));
-        let fake = features(&mut sizes.map(sample));
+        let fake = sizes.map(|size| self.features(sample(size)));
+        let fake = Tensor::cat(fake.collect(), 0);
         let distance = FeatureStatistics::of(real.clone())?
             .frechet_distance(&FeatureStatistics::of(fake.clone())?)?;
         let shares = precision_recall(real, fake, 3)?;

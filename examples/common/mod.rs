@@ -10,7 +10,9 @@ pub mod training;
 
 use burn::prelude::*;
 use burn_generative::data::mnist::{Mnist, Origin};
+use burn_generative::loss::SquaredError;
 use burn_generative::train::{Epoch, Guard};
+use burn_generative::traits::ReconstructionLoss;
 use burn_generative::{Error, Result};
 use serde::{Serialize, de::DeserializeOwned};
 use std::io::Write;
@@ -269,6 +271,27 @@ impl DataArgs {
         }
         Ok(data)
     }
+}
+
+/// What `work` makes of all images, in batches that any machine has room for.
+pub fn in_batches<const D: usize>(
+    images: Tensor<4>,
+    work: impl Fn(Tensor<4>) -> Tensor<D>,
+) -> Tensor<D> {
+    Tensor::cat(images.split(1000, 0).into_iter().map(work).collect(), 0)
+}
+
+/// The mean squared error of reconstructions, an image.
+pub fn squared_error(
+    images: &Tensor<4>,
+    reconstruct: impl Fn(Tensor<4>) -> Tensor<4>,
+) -> Result<f64> {
+    let mut sum = 0.0;
+    for batch in images.clone().split(1000, 0) {
+        let cost = SquaredError.loss(reconstruct(batch.clone()), batch);
+        sum += cost.sum().try_into_scalar::<f64>()?;
+    }
+    Ok(sum / images.dims()[0] as f64)
 }
 
 /// Refuses a zero.

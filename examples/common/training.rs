@@ -1,7 +1,7 @@
 //! What the examples on images share: their flags, and a run of burn's `Learner` in a folder, from the data to
 //! the weights, that can be stopped and resumed.
 
-use super::{DataArgs, DataIdentity, Out, judge, positive, rate};
+use super::{DataArgs, DataIdentity, Out, in_batches, judge, positive, rate};
 use burn::module::ParamGroup;
 use burn::optim::ModuleOptimizer;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
@@ -84,6 +84,14 @@ pub struct TrainingArgs {
     /// Seed of the weights, the order of the images, and the noise.
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub seed: u64,
+}
+
+impl TrainingArgs {
+    /// Refuses what cannot work.
+    pub fn check(&self) -> Result<()> {
+        positive("--batch-size", self.batch_size)?;
+        rate("--lr", self.lr).map(drop)
+    }
 }
 
 /// What `config.json` holds: enough to build the model again, and to know its data.
@@ -201,8 +209,7 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
         summary: impl Fn(&BTreeMap<String, f64>) -> String + Send + Sync + 'static,
     ) -> Result<Self> {
         positive("--epochs", args.epochs)?;
-        positive("--batch-size", training.batch_size)?;
-        rate("--lr", training.lr)?;
+        training.check()?;
         let (devices, device_name) = super::devices(args.device.as_deref())?;
         let device = devices[0].clone();
         let data = args.data.load(training.limit)?;
@@ -285,7 +292,8 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
     }
 
     /// Trains a model (its parameters drawn already) with burn's own `Learner`, or what is left of its
-    /// training, writes its weights in burn's own format and in SafeTensors, and gives it back with the history of its epochs.
+    /// training, writes its weights in burn's own format and in SafeTensors, and gives it back with the history of its
+    /// epochs.
     pub fn train<M, B>(
         &self,
         model: M,
@@ -531,7 +539,7 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
         images: Tensor<4>,
         encode: impl Fn(Tensor<4>) -> Tensor<2>,
     ) -> Result<()> {
-        let codes = Tensor::cat(images.split(1000, 0).into_iter().map(encode).collect(), 0);
+        let codes = in_batches(images, encode);
         let title = "Test images in the latent space";
         let picture = plot::latent_map(title, codes, self.data.test.labels())?;
         let text = "The code of each test image, coloured by its label.";

@@ -45,6 +45,7 @@ mod ops;
 #[cfg(feature = "host")]
 pub(crate) mod patches;
 mod philox;
+pub(crate) mod points;
 #[cfg_attr(not(any(feature = "gpu", feature = "host")), allow(unused))]
 mod series;
 
@@ -318,20 +319,6 @@ pub(crate) fn rows<const D: usize>(tensor: Tensor<D>) -> Tensor<2> {
     }
     let dims = tensor.dims();
     tensor.reshape([dims[0], dims[1..].iter().product()])
-}
-
-/// Squared distances of every row of `a` to every row of `b`, `[a, b]`. By one matrix product, so that rows near the
-/// origin lose least to rounding: centre them.
-pub(crate) fn squared_distances(a: &Tensor<2>, b: &Tensor<2>) -> Tensor<2> {
-    let squares = |x: &Tensor<2>| x.clone().square().sum_dim(1);
-    let product = a.clone().matmul(b.clone().transpose());
-    (squares(a) + squares(b).transpose() - product.mul_scalar(2.0)).clamp_min(0.0)
-}
-
-/// Whether all rows are the same point. (Their variance need not be 0: the mean of equal numbers is rounded.)
-pub(crate) fn is_constant(rows: &Tensor<2>) -> crate::error::Result<bool> {
-    let spread = rows.clone().max_dim(0) - rows.clone().min_dim(0);
-    Ok(spread.abs().max().try_into_scalar::<f64>()? == 0.0)
 }
 
 /// The same tensor, laid out anew: what burn's Fusion needs of a convolution's output that has one channel, as

@@ -1,4 +1,5 @@
 use crate::error::{Error, Result};
+use crate::kernel::points::read;
 use burn::tensor::Tensor;
 use std::fmt;
 
@@ -57,8 +58,7 @@ impl Estimate {
     ///
     /// As [`of`](Self::of); [`Error::Device`] if the device cannot be read.
     pub fn of_batch(values: Tensor<1>) -> Result<Self> {
-        let values: Vec<f64> = values.try_into_data_as::<f64>()?.iter::<f64>().collect();
-        Self::of(&values)
+        Self::of(&read(values)?)
     }
 }
 

@@ -1,6 +1,6 @@
-use super::{centred, check_width};
+use super::check_width;
 use crate::error::{Error, Result, check_positive};
-use crate::kernel::squared_distances;
+use crate::kernel::points::squared_distances;
 use burn::tensor::{Tensor, TensorData};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -39,7 +39,7 @@ impl MmdKernel {
             ));
         }
         let first = |x: &Tensor<2>| x.clone().narrow(0, 0, x.dims()[0].min(1000));
-        let points = Tensor::cat(centred(first(a), first(b)).to_vec(), 0);
+        let points = pooled(first(a), first(b));
         let n = points.dims()[0];
         let all = super::finite("the samples", squared_distances(&points, &points))?;
         let mut between: Vec<f64> = (0..n)
@@ -159,6 +159,12 @@ pub fn mmd_test(
     })
 }
 
+/// The points of both samples, about their mean.
+fn pooled(a: Tensor<2>, b: Tensor<2>) -> Tensor<2> {
+    let points = Tensor::cat(vec![a, b], 0);
+    points.clone() - points.mean_dim(0)
+}
+
 /// The kernel of all pairs of different points of both samples.
 struct Pairs {
     /// `[m + n, m + n]`, with a diagonal of zeros. Off it less its mean, which changes no discrepancy and keeps small
@@ -179,7 +185,7 @@ impl Pairs {
             )));
         }
         let n = sizes[0] + sizes[1];
-        let points = Tensor::cat(centred(a, b).to_vec(), 0);
+        let points = pooled(a, b);
         let similarity = kernel.of(squared_distances(&points, &points));
         let others = Tensor::<2>::eye(n, &points.device()).neg().add_scalar(1.0);
         let similarity = similarity * others.clone();

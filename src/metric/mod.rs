@@ -28,6 +28,7 @@ mod precision_recall;
 mod vision;
 
 use crate::error::{Error, Result};
+use crate::kernel::points::read;
 use burn::tensor::Tensor;
 
 pub use auroc::{auroc, quantile};
@@ -44,20 +45,16 @@ pub use precision_recall::{PrecisionRecall, precision_recall};
 pub use vision::{psnr, ssim};
 
 /// All values of a tensor, row by row, or an error that names what holds a value that is no number.
-fn finite<const D: usize>(what: &str, tensor: Tensor<D>) -> Result<Vec<f64>> {
-    let values: Vec<f64> = tensor.try_into_data_as::<f64>()?.iter::<f64>().collect();
+pub(crate) fn finite<const D: usize>(what: &str, tensor: Tensor<D>) -> Result<Vec<f64>> {
+    let values = read(tensor)?;
     match values.iter().all(|value| value.is_finite()) {
         true => Ok(values),
-        false => Err(Error::Samples(format!(
-            "{what} hold NaN or infinite values"
-        ))),
+        false => Err(not_finite(what)),
     }
 }
 
-/// Both less their common mean.
-fn centred(a: Tensor<2>, b: Tensor<2>) -> [Tensor<2>; 2] {
-    let mean = Tensor::cat(vec![a.clone(), b.clone()], 0).mean_dim(0);
-    [a - mean.clone(), b - mean]
+fn not_finite(what: &str) -> Error {
+    Error::Samples(format!("{what} hold NaN or infinite values"))
 }
 
 /// Refuses samples of different width.

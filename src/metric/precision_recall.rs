@@ -1,6 +1,6 @@
-use super::{centred, check_width, finite};
+use super::{check_width, not_finite};
 use crate::error::{Error, Result};
-use crate::kernel::{is_constant, squared_distances};
+use crate::kernel::points::{is_constant, is_finite, squared_distances};
 use burn::tensor::Tensor;
 
 /// How good samples are, and how much of the data they cover, from 0 to 1.
@@ -44,7 +44,8 @@ pub fn precision_recall(real: Tensor<2>, fake: Tensor<2>, k: usize) -> Result<Pr
     for (name, features) in [("data", &real), ("samples", &fake)] {
         check(name, features, k)?;
     }
-    let [real, fake] = centred(real, fake);
+    let mean = Tensor::cat(vec![real.clone(), fake.clone()], 0).mean_dim(0);
+    let (real, fake) = (real - mean.clone(), fake - mean);
     Ok(PrecisionRecall {
         precision: share_within(&fake, &real, k)?,
         recall: share_within(&real, &fake, k)?,
@@ -98,8 +99,9 @@ fn check(name: &str, features: &Tensor<2>, k: usize) -> Result<()> {
             k + 1
         )));
     }
-    // A sum passes a NaN on, on every backend.
-    finite("the features", features.clone().sum_dim(0))?;
+    if !is_finite(features)? {
+        return Err(not_finite("the features"));
+    }
     if is_constant(features)? {
         return Err(Error::Samples(format!(
             "precision_recall: all {samples} {name} have the same features; a network that sees no difference \

@@ -221,35 +221,6 @@ where
     }
 }
 
-/// With a stochastic encoder: `log p(x | z)` is minus the reconstruction loss, which is to be a likelihood.
-impl<E, D, C, P, L, A> LatentVariableModel for Aae<E, D, C, P, L, A>
-where
-    E: Encoder<Input: Clone, Code: Code + Posterior<Latent = LatentOf<E>>>,
-    D: Decoder<Latent = LatentOf<E>>,
-    P: Prior<Latent = LatentOf<E>>,
-    L: ReconstructionLoss<D::Output, E::Input>,
-{
-    type Input = E::Input;
-    type Posterior = E::Code;
-
-    fn posterior(&self, input: E::Input) -> E::Code {
-        self.encoder.encode(input)
-    }
-
-    fn log_prior(&self, z: LatentOf<E>) -> Tensor<1> {
-        self.prior.log_prob(z)
-    }
-
-    fn log_likelihood(&self, input: E::Input, z: LatentOf<E>) -> Tensor<1> {
-        let output = self.decoder.decode(z);
-        self.reconstruction.loss(output, input).neg()
-    }
-
-    fn kl(&self, posterior: &E::Code, z: LatentOf<E>) -> Tensor<1> {
-        self.prior.kl(posterior, z)
-    }
-}
-
 /// An adversarial autoencoder that is told some labels: it puts each class where the prior has it. Its critic
 /// sees a latent with its label, so that a code of a seven is compared with samples of the prior's class 7; where the label
 /// is unknown, with samples of the whole prior.
@@ -428,34 +399,42 @@ where
     }
 }
 
-/// As [`Aae`]: of data alone, without labels.
-impl<E, D, C, P, L, A> LatentVariableModel for SemiSupervisedAae<E, D, C, P, L, A>
-where
-    E: Encoder<Input: Clone, Code: Code + Posterior<Latent = LatentOf<E>>>,
-    D: Decoder<Latent = LatentOf<E>>,
-    P: Prior<Latent = LatentOf<E>>,
-    L: ReconstructionLoss<D::Output, E::Input>,
-{
-    type Input = E::Input;
-    type Posterior = E::Code;
+macro_rules! latent_variable_model {
+    ($model:ident) => {
+        /// With a stochastic encoder, and of data alone: `log p(x | z)` is minus the reconstruction loss, which is to be a
+        /// likelihood.
+        impl<E, D, C, P, L, A> LatentVariableModel for $model<E, D, C, P, L, A>
+        where
+            E: Encoder<Input: Clone, Code: Code + Posterior<Latent = LatentOf<E>>>,
+            D: Decoder<Latent = LatentOf<E>>,
+            P: Prior<Latent = LatentOf<E>>,
+            L: ReconstructionLoss<D::Output, E::Input>,
+        {
+            type Input = E::Input;
+            type Posterior = E::Code;
 
-    fn posterior(&self, input: E::Input) -> E::Code {
-        self.encoder.encode(input)
-    }
+            fn posterior(&self, input: E::Input) -> E::Code {
+                self.encoder.encode(input)
+            }
 
-    fn log_prior(&self, z: LatentOf<E>) -> Tensor<1> {
-        self.prior.log_prob(z)
-    }
+            fn log_prior(&self, z: LatentOf<E>) -> Tensor<1> {
+                self.prior.log_prob(z)
+            }
 
-    fn log_likelihood(&self, input: E::Input, z: LatentOf<E>) -> Tensor<1> {
-        let output = self.decoder.decode(z);
-        self.reconstruction.loss(output, input).neg()
-    }
+            fn log_likelihood(&self, input: E::Input, z: LatentOf<E>) -> Tensor<1> {
+                let output = self.decoder.decode(z);
+                self.reconstruction.loss(output, input).neg()
+            }
 
-    fn kl(&self, posterior: &E::Code, z: LatentOf<E>) -> Tensor<1> {
-        self.prior.kl(posterior, z)
-    }
+            fn kl(&self, posterior: &E::Code, z: LatentOf<E>) -> Tensor<1> {
+                self.prior.kl(posterior, z)
+            }
+        }
+    };
 }
+
+latent_variable_model!(Aae);
+latent_variable_model!(SemiSupervisedAae);
 
 #[cfg(feature = "train")]
 mod steps {

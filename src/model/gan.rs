@@ -242,10 +242,8 @@ impl<G, C, P, A, R> Gan<G, C, P, A, R> {
 
 #[cfg(feature = "train")]
 mod steps {
-    use super::super::backward;
+    use super::super::{advance_after_each_step, backward};
     use super::*;
-    use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
-    use burn::optim::{GradientsParams, ModuleOptimizer, MultiGradientsParams};
     use burn::train::{InferenceStep, TrainOutput, TrainStep};
 
     impl<G, C, P, A, R, const D: usize> TrainStep for Gan<G, C, P, A, R>
@@ -264,23 +262,7 @@ mod steps {
             backward(self, self.losses(input))
         }
 
-        fn optimize(
-            self,
-            optimizer: &mut ModuleOptimizer,
-            rate: ModuleLearningRate,
-            gradients: GradientsParams,
-        ) -> Self {
-            optimizer.step(rate, self, gradients).advance()
-        }
-
-        fn optimize_multi(
-            self,
-            optimizer: &mut ModuleOptimizer,
-            rate: ModuleLearningRate,
-            gradients: MultiGradientsParams,
-        ) -> Self {
-            optimizer.step_multi(rate, self, gradients).advance()
-        }
+        advance_after_each_step!();
     }
 
     impl<G, C, P, A, R, const D: usize> InferenceStep for Gan<G, C, P, A, R>

@@ -74,6 +74,32 @@ fn backward<M: Module>(model: &M, losses: Losses) -> TrainOutput<Losses> {
     TrainOutput::new(model, gradients, losses.without_graph())
 }
 
+/// The methods of a `TrainStep` that count each step of the optimizer, by the model's `advance`.
+#[cfg(feature = "train")]
+macro_rules! advance_after_each_step {
+    () => {
+        fn optimize(
+            self,
+            optimizer: &mut burn::optim::ModuleOptimizer,
+            rate: burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate,
+            gradients: burn::optim::GradientsParams,
+        ) -> Self {
+            optimizer.step(rate, self, gradients).advance()
+        }
+
+        fn optimize_multi(
+            self,
+            optimizer: &mut burn::optim::ModuleOptimizer,
+            rate: burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate,
+            gradients: burn::optim::MultiGradientsParams,
+        ) -> Self {
+            optimizer.step_multi(rate, self, gradients).advance()
+        }
+    };
+}
+#[cfg(feature = "train")]
+use advance_after_each_step;
+
 /// Refuses a prior whose samples are not shaped as codes are: before a network does, in words of its own.
 fn assert_fits(model: &str, codes: &[usize], samples: &[usize]) {
     assert!(

@@ -210,10 +210,8 @@ where
 
 #[cfg(feature = "train")]
 mod steps {
-    use super::super::backward;
+    use super::super::{advance_after_each_step, backward};
     use super::*;
-    use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
-    use burn::optim::{GradientsParams, ModuleOptimizer, MultiGradientsParams};
     use burn::train::{InferenceStep, TrainOutput, TrainStep};
 
     impl<E, D, P, L> TrainStep for Vae<E, D, P, L>
@@ -231,23 +229,7 @@ mod steps {
             backward(self, self.losses(input))
         }
 
-        fn optimize(
-            self,
-            optimizer: &mut ModuleOptimizer,
-            rate: ModuleLearningRate,
-            gradients: GradientsParams,
-        ) -> Self {
-            optimizer.step(rate, self, gradients).advance()
-        }
-
-        fn optimize_multi(
-            self,
-            optimizer: &mut ModuleOptimizer,
-            rate: ModuleLearningRate,
-            gradients: MultiGradientsParams,
-        ) -> Self {
-            optimizer.step_multi(rate, self, gradients).advance()
-        }
+        advance_after_each_step!();
     }
 
     impl<E, D, P, L> InferenceStep for Vae<E, D, P, L>

@@ -1,6 +1,6 @@
 use super::maps::{KERNEL, PADDING, STRIDE, double, extra, finish, halve};
-use super::{GaussianHead, Head, bias, check_layers, check_width, event_size};
-use crate::error::{Error, Result};
+use super::{GaussianHead, Head, bias, check_layers, event_size};
+use crate::error::{Error, Result, check_at_least_one};
 use crate::kernel::laid_out;
 use crate::traits::{Decoder, Encoder};
 use burn::config::Config;
@@ -82,8 +82,8 @@ impl ConvEncoderConfig {
         head: impl FnOnce(usize) -> H,
     ) -> Result<ConvEncoder<H>> {
         let plan = Plan::new("ConvEncoder", self.shape, &self.channels)?;
-        check_width("ConvEncoder", "latent_dim", self.latent_dim)?;
-        check_width("ConvEncoder", "hidden", self.hidden)?;
+        check_at_least_one("ConvEncoder", "latent_dim", self.latent_dim)?;
+        check_at_least_one("ConvEncoder", "hidden", self.hidden)?;
         let dense = [plan.code_size(), self.hidden, self.latent_dim];
         check_layers("ConvEncoder", &dense)?;
 
@@ -190,7 +190,7 @@ impl ConvDecoderConfig {
     /// convolutions.
     pub fn init(&self, device: &Device) -> Result<ConvDecoder> {
         let plan = Plan::new("ConvDecoder", self.shape, &self.channels)?;
-        check_width("ConvDecoder", "latent_dim", self.latent_dim)?;
+        check_at_least_one("ConvDecoder", "latent_dim", self.latent_dim)?;
         let hidden = (self.hidden > 0).then_some(self.hidden);
         let dense: Vec<usize> = [self.latent_dim]
             .into_iter()
@@ -285,7 +285,7 @@ impl Plan {
         let [image_channels, height, width] = shape;
         let mut sides = vec![[height, width]];
         for (level, &count) in filters.iter().enumerate() {
-            check_width(part, "a number of filters", count)?;
+            check_at_least_one(part, "a number of filters", count)?;
             let [height, width] = sides[level];
             if height < 2 || width < 2 {
                 return Err(Error::Config(format!(

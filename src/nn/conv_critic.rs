@@ -1,11 +1,11 @@
+use super::bias;
 use super::conv::{Plan, halving};
 use super::critic::{
     JointCritic, MlpCriticConfig, check_feature_layer, leaky_relu, refuse_feature_layer, score_of,
 };
 use super::maps::{KERNEL, double, halve};
 use super::spectral::SpectralNorm;
-use super::{bias, check_width};
-use crate::error::Result;
+use crate::error::{Result, check_at_least_one};
 use crate::kernel::laid_out;
 use crate::traits::{Critic, FeatureCritic, InputGradient};
 use burn::config::Config;
@@ -95,9 +95,9 @@ impl ConvCriticConfig {
     ) -> Result<ConvJointCritic> {
         const PART: &str = "ConvJointCritic";
         let plan = Plan::new(PART, self.shape, &self.channels)?;
-        check_width(PART, "latent_dim", latent_dim)?;
+        check_at_least_one(PART, "latent_dim", latent_dim)?;
         refuse_feature_layer(PART, self.feature_layer)?;
-        check_width(PART, "hidden", hidden)?;
+        check_at_least_one(PART, "hidden", hidden)?;
         let head = MlpCriticConfig::new(plan.code_shape().to_vec())
             .with_hidden(vec![hidden])
             .with_negative_slope(self.negative_slope)

@@ -1,6 +1,6 @@
 use super::spectral::SpectralNorm;
-use super::{bias, check_layers, check_width, event_size};
-use crate::error::{Error, Result};
+use super::{bias, check_layers, event_size};
+use crate::error::{Error, Result, check_at_least_one};
 use crate::kernel::rows;
 use crate::traits::{Critic, FeatureCritic, InputGradient};
 use burn::config::Config;
@@ -55,7 +55,7 @@ impl MlpCriticConfig {
         const PART: &str = "MlpCritic";
         super::mlp::check_rank::<D>(PART, &self.shape)?;
         for &width in &self.hidden {
-            check_width(PART, "a hidden width", width)?;
+            check_at_least_one(PART, "a hidden width", width)?;
         }
         let Some(&last) = self.hidden.last() else {
             return Err(Error::Config(format!("{PART}: it needs a hidden layer")));
@@ -229,7 +229,7 @@ impl MlpCriticConfig {
     ) -> Result<JointCritic<D>> {
         const PART: &str = "JointCritic";
         super::mlp::check_rank::<D>(PART, &self.shape)?;
-        check_width(PART, "latent_dim", latent_dim)?;
+        check_at_least_one(PART, "latent_dim", latent_dim)?;
         refuse_feature_layer(PART, self.feature_layer)?;
         let features = event_size(PART, &self.shape)?.saturating_add(latent_dim);
         let rows = Self {

@@ -1,6 +1,6 @@
-use super::{GaussianHead, Head, check_layers, check_width, event_size};
+use super::{GaussianHead, Head, check_layers, event_size};
 use crate::distribution::DiagonalGaussian;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, check_at_least_one};
 use crate::kernel::rows;
 use crate::traits::{Decoder, Encoder};
 use burn::config::Config;
@@ -77,7 +77,7 @@ impl MlpEncoderConfig {
     ) -> Result<MlpEncoder<H, D>> {
         const PART: &str = "MlpEncoder";
         check_rank::<D>(PART, &self.shape)?;
-        check_width(PART, "latent_dim", self.latent_dim)?;
+        check_at_least_one(PART, "latent_dim", self.latent_dim)?;
         let features = event_size(PART, &self.shape)?;
         let body = Mlp::new(PART, features, &self.hidden, &self.activation, device)?;
         check_layers(PART, &[body.width(), self.latent_dim])?;
@@ -161,7 +161,7 @@ impl MlpDecoderConfig {
     fn body<const D: usize>(&self, device: &Device) -> Result<(Mlp, usize)> {
         const PART: &str = "MlpDecoder";
         check_rank::<D>(PART, &self.shape)?;
-        check_width(PART, "latent_dim", self.latent_dim)?;
+        check_at_least_one(PART, "latent_dim", self.latent_dim)?;
         let features = event_size(PART, &self.shape)?;
         let body = Mlp::new(
             PART,
@@ -244,7 +244,7 @@ impl Mlp {
         device: &Device,
     ) -> Result<Self> {
         for &width in hidden {
-            check_width(part, "a hidden width", width)?;
+            check_at_least_one(part, "a hidden width", width)?;
         }
         let widths: Vec<usize> = [input].iter().chain(hidden).copied().collect();
         check_layers(part, &widths)?;

@@ -74,14 +74,6 @@ fn event_size(part: &str, shape: &[usize]) -> Result<usize> {
         })
 }
 
-/// Refuses a width of zero.
-fn check_width(part: &str, name: &str, width: usize) -> Result<()> {
-    match width {
-        0 => Err(Error::Config(format!("{part}: {name} must be at least 1"))),
-        _ => Ok(()),
-    }
-}
-
 /// Refuses a chain of layers one of which is absurdly large.
 fn check_layers(part: &str, widths: &[usize]) -> Result<()> {
     for pair in widths.windows(2) {

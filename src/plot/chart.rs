@@ -1,5 +1,5 @@
 use crate::error::{Error, Result};
-use crate::metric::Pca;
+use crate::metric::{Pca, finite};
 use burn::tensor::Tensor;
 use image::RgbImage;
 use plotters::coord::types::RangedCoordf64;
@@ -85,12 +85,7 @@ pub fn latent_map(title: &str, codes: Tensor<2>, labels: &[u8]) -> Result<RgbIma
             (pca.project(codes, 2), [axis(1), axis(2)])
         }
     };
-    let values: Vec<f64> = codes.try_into_data_as::<f64>()?.iter::<f64>().collect();
-    if values.iter().any(|value| !value.is_finite()) {
-        return Err(Error::Samples(
-            "latent_map: the codes hold NaN or infinite values".to_string(),
-        ));
-    }
+    let values = finite("latent_map: the codes", codes)?;
     let points: Vec<_> = values.chunks(2).map(|point| [point[0], point[1]]).collect();
     scatter(title, [&axes[0], &axes[1]], &points, labels)
 }

@@ -62,7 +62,7 @@ impl Report {
 
     /// Begins a section.
     pub fn section(&mut self, title: &str) {
-        self.close();
+        self.main.push_str(self.section_end());
         self.sections += 1;
         let (id, title) = (self.sections, escape(title));
         let head = format!("<section aria-labelledby=\"s{id}\">\n<h2 id=\"s{id}\">{title}</h2>\n");
@@ -162,13 +162,11 @@ impl Report {
     /// The page.
     pub fn html(&self) -> String {
         let [title, lead] = [&self.title, &self.lead].map(|text| escape(text));
-        let mut page = self.clone();
-        page.close();
-        let (numbers, main) = (&page.numbers, &page.main);
-        let numbers = match numbers.is_empty() {
-            true => String::new(),
-            false => format!("<dl class=\"tiles\">\n{numbers}</dl>\n"),
+        let numbers = match self.numbers.as_str() {
+            "" => String::new(),
+            numbers => format!("<dl class=\"tiles\">\n{numbers}</dl>\n"),
         };
+        let (main, end) = (&self.main, self.section_end());
         format!(
             "<!doctype html>\n\
              <html lang=\"en\">\n\
@@ -184,7 +182,7 @@ impl Report {
              </head>\n\
              <body>\n\
              <header>\n<h1>{title}</h1>\n<p class=\"lead\">{lead}</p>\n{numbers}</header>\n\
-             <main>\n{main}</main>\n\
+             <main>\n{main}{end}</main>\n\
              <footer><p>Written by burn-generative {}.</p></footer>\n\
              </body>\n</html>\n",
             env!("CARGO_PKG_VERSION")
@@ -208,9 +206,11 @@ impl Report {
         let _ = self.main.write_fmt(html);
     }
 
-    fn close(&mut self) {
-        if self.sections > 0 {
-            self.main.push_str("</section>\n");
+    /// What closes the last section.
+    fn section_end(&self) -> &'static str {
+        match self.sections {
+            0 => "",
+            _ => "</section>\n",
         }
     }
 }

@@ -1,7 +1,7 @@
 use super::density::log_sum_exp;
 use super::{FullGaussianMixture, GaussianMixture};
-use crate::error::{Error, Result, check_not_negative};
-use crate::kernel::{is_constant, squared_distances};
+use crate::error::{Error, Result, check_at_least_one, check_not_negative};
+use crate::kernel::points::{is_constant, is_finite, read, squared_distances};
 use burn::config::Config;
 use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
@@ -91,16 +91,17 @@ impl MixtureFit {
             .mul_scalar(self.regularization)
             .max_pair(least.expand([1, codes.dims()[1]]));
         let mut rng = Pcg64::seed_from_u64(self.seed);
-        let mut best: Option<(f64, M)> = None;
-        for _ in 0..self.restarts {
-            let start = self.centres(&codes, &mut rng)?;
-            let (score, mixture) = self.climb::<M>(&codes, start, &ridge)?;
-            if best.as_ref().is_none_or(|(before, _)| score > *before) {
-                best = Some((score, mixture));
+        let mut start = || {
+            let centres = self.centres(&codes, &mut rng)?;
+            self.climb::<M>(&codes, centres, &ridge)
+        };
+        let (mut score, mut mixture) = start()?;
+        for _ in 1..self.restarts {
+            let (other_score, other) = start()?;
+            if other_score > score {
+                (score, mixture) = (other_score, other);
             }
         }
-        let (_, mixture) = best
-            .ok_or_else(|| Error::Config("MixtureFit: at least 1 restart is needed".to_string()))?;
         Ok(mixture)
     }
 
@@ -110,11 +111,7 @@ impl MixtureFit {
             ("iterations", self.iterations),
             ("restarts", self.restarts),
         ] {
-            if value == 0 {
-                return Err(Error::Config(format!(
-                    "MixtureFit: {name} must be at least 1"
-                )));
-            }
+            check_at_least_one("MixtureFit", name, value)?;
         }
         check_not_negative("MixtureFit: tolerance", self.tolerance)?;
         check_not_negative("MixtureFit: regularization", self.regularization)?;
@@ -125,9 +122,7 @@ impl MixtureFit {
                 self.components
             )));
         }
-        // A sum passes a NaN on, on every backend.
-        let sum: f64 = codes.clone().sum().try_into_scalar()?;
-        if !sum.is_finite() {
+        if !is_finite(codes)? {
             return Err(Error::Samples(
                 "MixtureFit: the codes hold NaN or infinite values".to_string(),
             ));
@@ -149,8 +144,7 @@ impl MixtureFit {
         let mut centres = vec![code(rng.random_range(0..samples))];
         let mut nearest = squared_distances(&codes, &centres[0]);
         for _ in 1..self.components {
-            let weights = nearest.clone().try_into_data_as::<f64>()?;
-            let chosen = match WeightedIndex::new(weights.iter::<f64>()) {
+            let chosen = match WeightedIndex::new(read(nearest.clone())?) {
                 Ok(weighted) => weighted.sample(rng),
                 // Fewer different codes than components: all lie on a centre.
                 Err(_) => rng.random_range(0..samples),

@@ -1,6 +1,7 @@
 use super::density::{assert_fits, by_blocks, log_sum_exp};
-use super::gaussian_mixture::draw;
+use super::gaussian_mixture::{draw, known_or_drawn};
 use crate::error::{Error, Result};
+use crate::kernel::points::read;
 use crate::kernel::reference::LN_2PI;
 use crate::traits::{LabeledPrior, Prior};
 use burn::module::{Module, Param};
@@ -57,10 +58,7 @@ impl FullGaussianMixture {
             )));
         }
         let device = means.device();
-        let values: Vec<f64> = covariances
-            .try_into_data_as::<f64>()?
-            .iter::<f64>()
-            .collect();
+        let values = read(covariances)?;
         let (mut spread, mut whiten) = (Vec::new(), Vec::new());
         for (k, covariance) in values.chunks(latent * latent).enumerate() {
             let covariance = DMatrix::from_row_slice(latent, latent, covariance);
@@ -113,18 +111,20 @@ impl FullGaussianMixture {
     pub fn log_joint(&self, z: Tensor<2>) -> Tensor<2> {
         let [components, latent] = self.means.dims();
         assert_fits(&z, latent);
-        let log_weights = log_softmax(self.logits.val(), 0);
-        let of_component = |k: usize| {
+        let noise_log_prob = |k: usize| {
             let mean = self.means().narrow(0, k, 1);
-            let whiten = self.matrix(&self.whiten, k);
-            let diagonal = whiten.clone() * Tensor::eye(latent, &z.device());
-            let log_scale = diagonal.sum_dim(1).log().sum();
-            let constant =
-                log_scale + log_weights.clone().narrow(0, k, 1) - 0.5 * latent as f64 * LN_2PI;
-            let noise = (z.clone() - mean).matmul(whiten);
-            noise.square().sum_dim(1).mul_scalar(-0.5) + constant.unsqueeze()
+            let noise = (z.clone() - mean).matmul(self.matrix(&self.whiten, k));
+            noise.square().sum_dim(1).mul_scalar(-0.5)
         };
-        Tensor::cat((0..components).map(of_component).collect(), 1)
+        let of_noise = Tensor::cat((0..components).map(noise_log_prob).collect(), 1);
+        let diagonals = self.whiten.val() * Tensor::eye(latent, &z.device()).unsqueeze();
+        let log_scales = diagonals
+            .sum_dim(1)
+            .log()
+            .sum_dim(2)
+            .reshape([1, components]);
+        let log_weights = log_softmax(self.logits.val(), 0).unsqueeze();
+        of_noise + log_scales + log_weights - 0.5 * latent as f64 * LN_2PI
     }
 
     fn matrix(&self, of: &Param<Tensor<3>>, k: usize) -> Tensor<2> {
@@ -173,8 +173,6 @@ impl LabeledPrior for FullGaussianMixture {
     }
 
     fn sample_labeled(&self, labels: Tensor<1, Int>) -> Tensor<2> {
-        let any = labels.clone().equal_elem(self.num_classes() as i64);
-        let drawn = draw(self.logits.val(), labels.dims()[0], &labels.device());
-        self.sample_of(labels.mask_where(any, drawn))
+        self.sample_of(known_or_drawn(labels, self.logits.val()))
     }
 }

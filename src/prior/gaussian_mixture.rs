@@ -108,10 +108,6 @@ impl GaussianMixture {
         log_joint(z, log_weights, self.means(), self.log_vars())
     }
 
-    fn draw(&self, n: usize, device: &Device) -> Tensor<1, Int> {
-        draw(self.logits.val(), n, device)
-    }
-
     fn sample_of(&self, components: Tensor<1, Int>) -> Tensor<2> {
         let means = self.means.val().select(0, components.clone());
         let log_vars = self.log_vars().select(0, components);
@@ -125,7 +121,7 @@ impl Prior for GaussianMixture {
 
     /// Differentiable in means and variances, not in the weights.
     fn sample(&self, n: usize, device: &Device) -> Tensor<2> {
-        self.sample_of(self.draw(n, device))
+        self.sample_of(draw(self.logits.val(), n, device))
     }
 
     fn log_prob(&self, z: Tensor<2>) -> Tensor<1> {
@@ -145,14 +141,19 @@ pub(super) fn draw(logits: Tensor<1>, n: usize, device: &Device) -> Tensor<1, In
         .squeeze_dim(1)
 }
 
+/// The component of each label, or one by its weight where the label is one more than the last and so unknown.
+pub(super) fn known_or_drawn(labels: Tensor<1, Int>, logits: Tensor<1>) -> Tensor<1, Int> {
+    let unknown = labels.clone().equal_elem(logits.dims()[0] as i64);
+    let drawn = draw(logits, labels.dims()[0], &labels.device());
+    labels.mask_where(unknown, drawn)
+}
+
 impl LabeledPrior for GaussianMixture {
     fn num_classes(&self) -> usize {
         self.logits.dims()[0]
     }
 
     fn sample_labeled(&self, labels: Tensor<1, Int>) -> Tensor<2> {
-        let any = labels.clone().equal_elem(self.num_classes() as i64);
-        let drawn = self.draw(labels.dims()[0], &labels.device());
-        self.sample_of(labels.mask_where(any, drawn))
+        self.sample_of(known_or_drawn(labels, self.logits.val()))
     }
 }

@@ -1,7 +1,7 @@
 use super::density::{assert_fits, by_blocks, log_sum_exp};
 use crate::error::{Error, Result, check_positive};
+use crate::kernel::points::{read, squared_distances};
 use crate::kernel::reference::LN_2PI;
-use crate::kernel::squared_distances;
 use crate::traits::Prior;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Distribution, Tensor};
@@ -61,10 +61,7 @@ impl KernelDensity {
         check_positive("KernelDensity: width", width)?;
         let deviation = codes.clone().var(0).sqrt();
         let range = codes.clone().max_dim(0) - codes.clone().min_dim(0);
-        let numbers = |tensor: Tensor<2>| -> Result<Vec<f64>> {
-            Ok(tensor.try_into_data_as::<f64>()?.iter::<f64>().collect())
-        };
-        let (deviations, ranges) = (numbers(deviation.clone())?, numbers(range)?);
+        let (deviations, ranges) = (read(deviation.clone())?, read(range)?);
         for (k, (deviation, range)) in deviations.into_iter().zip(ranges).enumerate() {
             let reason = match (deviation.is_finite(), range) {
                 (false, _) => "holds NaN or infinite values",
