@@ -281,7 +281,8 @@ pub fn histogram(
             .margin(MARGIN)
             .x_label_area_size(50)
             .y_label_area_size(62)
-            .build_cartesian_2d(x.clone(), 0.0..1.15 * highest)?;
+            // The legend stands above the highest bar.
+            .build_cartesian_2d(x.clone(), 0.0..1.4 * highest)?;
         let percent = |share: &f64| format!("{:.0}%", 100.0 * share);
         chart
             .configure_mesh()
@@ -310,7 +311,7 @@ pub fn histogram(
                 });
         }
         if let Some(threshold) = threshold.filter(|threshold| threshold.is_finite()) {
-            let line = [(threshold, 0.0), (threshold, 1.1 * highest)];
+            let line = [(threshold, 0.0), (threshold, 1.35 * highest)];
             chart
                 .draw_series(DashedLineSeries::new(line, 8, 5, BLACK.stroke_width(2)))?
                 .label(format!("threshold {threshold:.1}"))
