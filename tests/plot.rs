@@ -11,6 +11,8 @@ use burn_generative::data::digits;
 use burn_generative::plot::{self, Report, RgbImage, Series};
 use common::{cpu, tensor};
 use image::{AnimationDecoder, Rgb};
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 fn message<T>(result: Result<T, Error>) -> String {
@@ -267,4 +269,61 @@ fn a_report_that_cannot_be_written_names_its_file() {
     let text = folder.path().join("text.gif");
     std::fs::write(&text, "no picture").unwrap();
     assert!(message(report.animation("Samples", "", &text)).contains("text.gif"));
+}
+
+const FLAGS: &str = "--headless --no-sandbox --disable-gpu --disable-dev-shm-usage --no-first-run --disable-sync \
+    --disable-component-update --disable-background-networking --disable-quic --hide-scrollbars --dump-dom";
+
+/// What Chromium says of a page on screens of several widths (`report_check.js`), or `None` where none opens it.
+fn browse(html: &str, scheme: &str, folder: &Path) -> Option<String> {
+    let srcdoc = html.replace('&', "&amp;").replace('"', "&quot;");
+    let frames: String = [320, 390, 768, 1440]
+        .map(|width| format!("<iframe srcdoc=\"{srcdoc}\" style=\"width: {width}px\"></iframe>\n"))
+        .concat();
+    let check = include_str!("report_check.js");
+    let page = folder.join("page.html");
+    let html = format!(
+        "<!doctype html>\n<html style=\"color-scheme: {scheme}\">\n\
+         <style>iframe {{ border: 0; height: 900px }}</style>\n\
+         <body>\n<pre id=\"said\"></pre>\n<script>\n{check}</script>\n{frames}</body>\n</html>\n"
+    );
+    std::fs::write(&page, html).unwrap();
+    let chromium = std::env::var("CHROMIUM").unwrap_or("chromium".to_string());
+    let output = Command::new(chromium)
+        .args(FLAGS.split_whitespace())
+        .arg(format!("--user-data-dir={}", folder.display()))
+        .arg(format!("file://{}", page.display()))
+        .output()
+        .ok()?;
+    let dom = String::from_utf8_lossy(&output.stdout);
+    let said = dom.split_once("<pre id=\"said\">")?.1;
+    Some(said.split_once("</pre>")?.0.to_string())
+}
+
+#[test]
+fn a_report_can_be_read_on_every_screen() {
+    let folder = tempfile::tempdir().unwrap();
+    for scheme in ["light", "dark"] {
+        let Some(said) = browse(&report().html(), scheme, folder.path()) else {
+            println!("SKIPPED: no chromium opens the report (CHROMIUM names one)");
+            return;
+        };
+        let fine = [320, 390, 768, 1440].map(|width| format!("checked: {width} px, {scheme}"));
+        assert_eq!(said, fine.join("\n"));
+    }
+    // The check sees what it looks for.
+    let bad = "<!doctype html><body style=\"background: white\"><p style=\"color: #888\">pale</p>\
+               <p style=\"width: 500px\">wide</p><details><p style=\"width: 900px\">wider</p></details>\
+               <img src=\"data:image/png;base64,AA\"><link rel=stylesheet href=\"http://127.0.0.1:9/elsewhere.css\">";
+    let said = browse(bad, "light", folder.path()).unwrap();
+    for fault in [
+        "at 390 px, light: needs 5",
+        "at 768 px, light: needs 9",
+        "at 1440 px, light: contrast 3.54 of \"pale\"",
+        "an image that cannot be read",
+        "an image without a description",
+        "asks for http://127.0.0.1:9/elsewhere.css",
+    ] {
+        assert!(said.contains(fault), "{fault}: {said}");
+    }
 }
