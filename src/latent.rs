@@ -96,7 +96,7 @@ fn even(what: &str, [low, high]: [f64; 2], steps: usize, device: &Device) -> Ten
 ///
 /// # Panics
 ///
-/// If `z` is not one latent, it has no such coordinate, or there are fewer than two steps.
+/// If `z` is not one latent, it has no such coordinate, no coordinate is named, or there are fewer than two steps.
 ///
 /// ```
 /// use burn::prelude::*;
@@ -111,6 +111,10 @@ pub fn traversal(z: Tensor<2>, coordinates: &[usize], range: [f64; 2], steps: us
     assert!(
         count == 1,
         "traversal: it starts from one latent, not from {count}"
+    );
+    assert!(
+        !coordinates.is_empty(),
+        "traversal: it needs a coordinate to move along"
     );
     let values = even("traversal", range, steps, &z.device()).reshape([steps, 1]);
     let of_coordinate = |&coordinate: &usize| {
@@ -130,13 +134,22 @@ pub fn traversal(z: Tensor<2>, coordinates: &[usize], range: [f64; 2], steps: us
 ///
 /// # Panics
 ///
-/// If `z` is not one latent.
+/// If `z` is not one latent, or there is no radius.
+///
+/// ```
+/// use burn::prelude::*;
+/// use burn_generative::latent;
+///
+/// let z = Tensor::<2>::zeros([1, 8], &Device::default());
+/// assert_eq!(latent::around(z, &[0.5, 1.0, 2.0], 10).dims(), [30, 8]);
+/// ```
 pub fn around(z: Tensor<2>, radii: &[f64], each: usize) -> Tensor<2> {
     let [count, latent] = z.dims();
     assert!(
         count == 1,
         "around: it starts from one latent, not from {count}"
     );
+    assert!(!radii.is_empty(), "around: it needs a radius");
     let at = |&radius: &f64| {
         let normal = Distribution::Normal(0.0, 1.0);
         let direction = Tensor::<2>::random([each, latent], normal, &z.device());
@@ -152,6 +165,14 @@ pub fn around(z: Tensor<2>, radii: &[f64], each: usize) -> Tensor<2> {
 /// # Panics
 ///
 /// If the side is less than 2.
+///
+/// ```
+/// use burn::prelude::*;
+/// use burn_generative::latent;
+///
+/// let latents = latent::plane(1.0, 2, &Device::default());
+/// latents.into_data().assert_eq(&TensorData::from([[-1f32, 1.], [1., 1.], [-1., -1.], [1., -1.]]), true);
+/// ```
 pub fn plane(range: f64, side: usize, device: &Device) -> Tensor<2> {
     let values = even("plane", [-range, range], side, device);
     let right = values.clone().unsqueeze_dim::<2>(0).repeat_dim(0, side);

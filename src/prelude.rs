@@ -9,8 +9,8 @@ pub use crate::error::Error;
 pub use crate::kernel::sum_event;
 pub use crate::loss::{BernoulliNll, GaussianNll, Losses, SquaredError};
 pub use crate::model::{
-    Aae, AaeConfig, Ali, Autoencoder, DenoisingAutoencoder, Gan, GanConfig, Vae, VaeConfig, VaeGan,
-    VaeGanConfig,
+    Aae, AaeConfig, Ali, Autoencoder, ConditionalVae, DenoisingAutoencoder, Gan, GanConfig, Vae,
+    VaeConfig, VaeGan, VaeGanConfig,
 };
 pub use crate::nn::{
     ConvDecoderConfig, ConvEncoderConfig, GaussianHead, Head, MlpDecoderConfig, MlpEncoderConfig,
@@ -18,5 +18,6 @@ pub use crate::nn::{
 pub use crate::prior::StandardNormal;
 pub use crate::traits::{
     AdversarialLoss, Code, Corruption, Critic, CriticRegularizer, Decoder, Encoder, FeatureCritic,
-    InputGradient, LabeledPrior, Posterior, Prior, ReconstructionLoss, Support,
+    InputGradient, LabeledPrior, LatentVariableModel, Posterior, Prior, ReconstructionLoss,
+    Support,
 };

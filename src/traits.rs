@@ -7,7 +7,7 @@
 //!    summed over the event, in nats. A model takes one mean over the batch, at the very end. So a
 //!    mean over pixels cannot meet a sum over latents.
 //! 3. **Networks end in logits or means**, never in a squashed or sampled value; the loss knows what
-//!    they are.
+//!    they are. (A generator whose samples a critic judges is the exception: `nn::Squashed`.)
 //!
 //! | to write your own | implement | methods |
 //! |---|---|---|
@@ -95,7 +95,7 @@ pub trait Encoder {
 pub trait Decoder {
     /// What it reads, batch first: usually `Tensor<2>`, `[batch, latent]`.
     type Latent;
-    /// Logits or means in the shape of the data, or a distribution over it. Never squashed.
+    /// Logits or means in the shape of the data, or a distribution over it. Squashed only for a critic.
     type Output;
 
     /// The outputs for a batch of latents.
@@ -355,10 +355,44 @@ pub trait ReconstructionLoss<Output, Target = Output> {
 /// [`metric`](crate::metric) are told of.
 ///
 /// [`Vae`](crate::model::Vae), [`ConditionalVae`](crate::model::ConditionalVae) and, with a stochastic encoder,
-/// [`Aae`](crate::model::Aae) and [`SemiSupervisedAae`](crate::model::SemiSupervisedAae) are such models. [`VaeGan`](crate::model::VaeGan) is none: what its critic sees is no
-/// likelihood of the data. Neither is a model whose reconstruction loss is none (a plain squared error).
+/// [`Aae`](crate::model::Aae) and [`SemiSupervisedAae`](crate::model::SemiSupervisedAae) are such models.
+/// [`VaeGan`](crate::model::VaeGan) is none: what its critic sees is no likelihood of the data. Neither is a model whose reconstruction loss is none (a plain squared error).
 ///
 /// No weight of a training enters: not a VAE's `beta`, nor free bits.
+///
+/// ```
+/// use burn::prelude::*;
+/// use burn_generative::distribution::DiagonalGaussian;
+/// use burn_generative::metric::importance_weighted_bound;
+/// use burn_generative::prelude::*;
+///
+/// /// `x = z + noise`, both standard normal; so `z` given `x` is normal with mean `x / 2` and variance `1 / 2`.
+/// struct Noisy;
+///
+/// impl LatentVariableModel for Noisy {
+///     type Input = Tensor<2>;
+///     type Posterior = DiagonalGaussian;
+///
+///     fn posterior(&self, x: Tensor<2>) -> DiagonalGaussian {
+///         let log_var = x.full_like(0.5f64.ln());
+///         DiagonalGaussian::new(x / 2.0, log_var)
+///     }
+///
+///     fn log_prior(&self, z: Tensor<2>) -> Tensor<1> {
+///         StandardNormal::new(z.dims()[1]).log_prob(z)
+///     }
+///
+///     fn log_likelihood(&self, x: Tensor<2>, z: Tensor<2>) -> Tensor<1> {
+///         GaussianNll::new(1.0).loss(z, x).neg()
+///     }
+/// }
+///
+/// // With the true posterior the bound is exact: the log-density of 0 under variance 2.
+/// let bound = importance_weighted_bound(&Noisy, Tensor::zeros([1, 1], &Device::default()), 3)?;
+/// let exact = -0.5 * (4.0 * std::f32::consts::PI).ln();
+/// assert!((bound.log_prob.into_scalar::<f32>() - exact).abs() < 1e-5);
+/// # Ok::<(), burn_generative::Error>(())
+/// ```
 pub trait LatentVariableModel {
     /// The data, batch first.
     type Input: Clone;
@@ -406,7 +440,7 @@ impl Support {
     ///
     /// # Errors
     ///
-    /// [`Error::Support`] if a value is NaN, infinite or outside; [`Error::Device`] if the device
+    /// [`Error::Support`] if there is no value, or one is NaN, infinite or outside; [`Error::Device`] if the device
     /// cannot be read.
     ///
     /// ```
@@ -571,14 +605,15 @@ pub trait InputGradient: Critic {
 
 /// Keeps a critic from growing too steep: by a term that it minimises, or by a bound on its weights.
 ///
-/// Both methods do nothing by default.
+/// None of the methods does anything by default.
 pub trait CriticRegularizer<C, Data> {
     /// What the critic minimises besides its objective, from real and (detached) fake data; `[batch]`.
     fn penalty(&self, _critic: &C, _real: Data, _fake: Data) -> Option<Tensor<1>> {
         None
     }
 
-    /// The deterministic twin of [`penalty`](Self::penalty), with the random numbers that it would draw.
+    /// The deterministic twin of [`penalty`](Self::penalty), with the random numbers that it would draw; to be written
+    /// where that draws any.
     fn penalty_with(&self, critic: &C, real: Data, fake: Data, _random: Data) -> Option<Tensor<1>> {
         self.penalty(critic, real, fake)
     }

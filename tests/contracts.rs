@@ -198,6 +198,9 @@ fn priors_over_the_plane() {
         prior_laws(&law("GaussianMixture"), &mixture(), &device);
         prior_laws(&law("SwissRoll"), &roll, &device);
         prior_laws(&law("Uniform"), &uniform(), &device);
+        let nowhere = tensor([2, 2], &device, |i| [0.0, f64::NAN, 3.0, 0.0][i]);
+        let density = values(uniform().log_prob(nowhere));
+        assert_eq!(density, [f64::NEG_INFINITY; 2], "Uniform on {name}");
         let uneven = GaussianMixture::new(
             tensor([3], &device, |i| [0.0, 1.0, -1.0][i]),
             tensor([3, 2], &device, noise(1, 2.0)),

@@ -96,6 +96,23 @@ fn traversals_walks_and_attributes() {
 }
 
 #[test]
+#[should_panic(expected = "it needs a coordinate to move along")]
+fn a_traversal_moves_along_something() {
+    let _ = latent::traversal(
+        Tensor::zeros([1, 3], &Device::default()),
+        &[],
+        [-1.0, 1.0],
+        3,
+    );
+}
+
+#[test]
+#[should_panic(expected = "it needs a radius")]
+fn what_is_around_has_a_distance() {
+    let _ = latent::around(Tensor::zeros([1, 3], &Device::default()), &[], 3);
+}
+
+#[test]
 #[should_panic(expected = "shape [2, 3] to latents of [2, 4]")]
 fn latents_of_two_spaces_have_nothing_between_them() {
     let device = Device::default();

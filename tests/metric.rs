@@ -249,6 +249,19 @@ fn a_bound_survives_weights_of_zero() {
     let bound = importance_weighted_bound(&vae, linear_data(50, &device), 500).unwrap();
     let all = values(bound.log_prob);
     assert!(all.iter().all(|b| b.is_finite()), "{all:?}");
+    // The bound is on the mean logarithm, which no draw outside leaves finite; whichever draw that was.
+    let elbo = elbo(&vae, linear_data(50, &device), 500).unwrap();
+    assert!(
+        values(elbo.kl.clone())
+            .iter()
+            .all(|&kl| kl == f64::INFINITY)
+    );
+    assert!(
+        values(elbo.log_likelihood.clone())
+            .iter()
+            .all(|l| l.is_finite())
+    );
+    assert!(values(elbo.total()).iter().all(|&b| b == f64::NEG_INFINITY));
 }
 
 #[test]
@@ -389,6 +402,8 @@ fn estimates_say_how_sure_they_are() {
     assert_eq!(format!("{estimate:.1}"), "2.5 ± 0.6");
     let close = Estimate::of(&[0.5, 0.501, 0.5005, 0.5002]).unwrap();
     assert_eq!(close.to_string(), "0.50042 ± 0.00022");
+    let small = Estimate::of(&[1e-8, 2e-8, 4e-8]).unwrap();
+    assert_eq!(small.to_string(), "0.0000000233 ± 0.0000000088");
     assert!(Estimate::of(&[1.0]).unwrap().standard_error.is_infinite());
     assert!(message(Estimate::of(&[])).contains("no value"));
     assert!(message(Estimate::of(&[1.0, f64::NAN])).contains("is NaN"));
@@ -684,6 +699,8 @@ fn features_that_determine_no_distance_are_refused() {
         "{refused}"
     );
     assert!(message(FeatureStatistics::from_moments(9, &[0.0], &[])).contains("1 by 1"));
+    let one = FeatureStatistics::from_moments(1, &[0.0], &[vec![1.0]]);
+    assert!(message(one).contains("1 samples have no covariance"));
     let moments = |mean: f64, covariance: [f64; 4]| {
         let covariance: Vec<Vec<f64>> = covariance.chunks(2).map(<[f64]>::to_vec).collect();
         message(FeatureStatistics::from_moments(
@@ -798,6 +815,10 @@ fn quantiles() {
     assert_eq!(quantile(&endless, 0.0).unwrap(), 1.0);
     for share in [0.3, 0.7, 1.0] {
         assert_eq!(quantile(&endless, share).unwrap(), f64::INFINITY, "{share}");
+    }
+    let bottomless = [f64::NEG_INFINITY, 1.0, 2.0];
+    for (share, want) in [(0.3, f64::NEG_INFINITY), (0.5, 1.0), (0.75, 1.5)] {
+        assert_eq!(quantile(&bottomless, share).unwrap(), want, "{share}");
     }
     assert!(message(quantile(&[], 0.5)).contains("at least one value"));
     assert!(message(quantile(&values, 1.5)).contains("between 0 and 1"));

@@ -40,8 +40,11 @@ fn a_grid_shows_each_value_where_it_belongs() {
     assert_eq!(*picture.get_pixel(10, 2), grey(4));
     assert_eq!(*picture.get_pixel(2, 10 + 3), grey(10));
     // Grey images need no channel axis.
-    let flat = plot::grid(images.reshape([3, 2, 2]), 2, 3).unwrap();
+    let flat = plot::grid(images.clone().reshape([3, 2, 2]), 2, 3).unwrap();
     assert_eq!(flat, picture);
+    // More columns than images are as many.
+    let row = plot::grid(images, usize::MAX, 3).unwrap();
+    assert_eq!(row.dimensions(), (3 * 8 + 2, 8 + 2));
     let colours = tensor([1, 3, 1, 1], &device, |i| [1.5, 0.5, f64::NAN][i]);
     assert_eq!(
         *plot::grid(colours, 1, 1).unwrap().get_pixel(2, 2),
@@ -160,6 +163,11 @@ fn charts_are_drawn_for_any_number_of_anything() {
     assert_eq!(draw(&clean), draw(&poisoned));
     let draw = |groups| plot::lines("lines", ["x", "y"], groups).unwrap();
     assert_eq!(draw(&clean), draw(&poisoned));
+    let long = [(
+        "a name without an end ".repeat(20),
+        vec![[2.0, 3.0], [8.0, 1.0]],
+    )];
+    assert!(ink(&plot::scatter_groups("points", ["x", "y"], &long).unwrap()) > 500);
     let points = [("error".to_string(), vec![[2.0, 3.0], [8.0, 1.0]])];
     assert!(ink(&plot::lines("errors", ["n", "error"], &points).unwrap()) > 500);
 }
@@ -269,6 +277,12 @@ fn a_report_that_cannot_be_written_names_its_file() {
     let text = folder.path().join("text.gif");
     std::fs::write(&text, "no picture").unwrap();
     assert!(message(report.animation("Samples", "", &text)).contains("text.gif"));
+    // It is what a file holds that counts, not its name.
+    let frames = [RgbImage::new(9, 7)];
+    let unnamed = folder.path().join("samples");
+    plot::save_gif(&frames, Duration::from_millis(100), &unnamed).unwrap();
+    report.animation("Samples", "", &unnamed).unwrap();
+    assert!(report.html().contains(" width=\"9\" height=\"7\""));
 }
 
 const FLAGS: &str = "--headless --no-sandbox --disable-gpu --disable-dev-shm-usage --no-first-run --disable-sync \

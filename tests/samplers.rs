@@ -145,6 +145,13 @@ fn a_fit_sees_narrow_coordinates() {
             );
         }
     }
+    // Nor is there a coordinate too narrow beside another.
+    let codes = tensor([400, 2], &cpu(), |i| noise(5, 1.0)(i) * [1.0, 1e-5][i % 2]);
+    let own = values(codes.clone().var_bias(0));
+    let mixture = MixtureFit::new(1).fit_diagonal(codes).unwrap();
+    for (fitted, own) in values(mixture.log_vars()).into_iter().zip(own) {
+        assert_close(fitted.exp() / own, 1.0, 1e-3, "variance");
+    }
 }
 
 /// Codes that lie in a line, or on few points, have a fit that is finite.
@@ -199,6 +206,17 @@ fn what_cannot_be_fitted_is_refused_by_name() {
         indefinite,
     );
     assert!(message(mixture.map(drop)).contains("component 0 is not positive definite"));
+    for (entries, fault) in [
+        ([1.0, 0.5, 0.0, 1.0], "component 0 is not symmetric"),
+        ([1.0, f64::NAN, 0.0, 1.0], "hold NaN"),
+    ] {
+        let mixture = FullGaussianMixture::new(
+            Tensor::zeros([1], &device),
+            Tensor::zeros([1, 2], &device),
+            tensor([1, 2, 2], &device, |i| entries[i]),
+        );
+        assert!(message(mixture.map(drop)).contains(fault));
+    }
     for [components, latent] in [[0, 2], [2, 0]] {
         let empty = FullGaussianMixture::new(
             Tensor::zeros([components], &device),

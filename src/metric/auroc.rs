@@ -64,6 +64,13 @@ fn share_below(sorted: &[f64], score: f64) -> f64 {
 /// # Errors
 ///
 /// [`Error::Samples`] if there is no value or one is NaN; [`Error::Config`] if the share is not from 0 to 1.
+///
+/// ```
+/// use burn_generative::metric::quantile;
+///
+/// assert_eq!(quantile(&[3.0, 1.0, 2.0], 0.75)?, 2.5);
+/// # Ok::<(), burn_generative::Error>(())
+/// ```
 pub fn quantile(values: &[f64], share: f64) -> Result<f64> {
     if !(0.0..=1.0).contains(&share) {
         return Err(Error::Config(format!(
@@ -79,8 +86,10 @@ pub fn quantile(values: &[f64], share: f64) -> Result<f64> {
     sorted.sort_by(f64::total_cmp);
     let at = share * (sorted.len() - 1) as f64;
     let (low, high) = (sorted[at.floor() as usize], sorted[at.ceil() as usize]);
-    // Not between equals: an infinite one has no distance to itself.
-    Ok(match low == high || at.fract() == 0.0 {
+    // Not between equals: an infinite one has no distance to itself. And what lies above minus infinity is infinitely
+    // far from it.
+    let exact = low == high || at.fract() == 0.0 || low == f64::NEG_INFINITY;
+    Ok(match exact {
         true => low,
         false => low + (high - low) * at.fract(),
     })

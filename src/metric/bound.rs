@@ -1,6 +1,7 @@
 use crate::error::{Error, Result};
 use crate::traits::{LatentVariableModel, Posterior};
 use burn::tensor::Tensor;
+use std::iter;
 
 /// What [`importance_weighted_bound`] finds, each of shape `[batch]`, in nats per sample.
 #[derive(Clone, Debug)]
@@ -11,7 +12,7 @@ pub struct ImportanceWeighted {
     /// cannot see what no draw has met: trust it where many draws are [effective](Self::effective_draws).
     pub standard_error: Tensor<1>,
     /// How many of the k draws carry weight, from 1 to k: `(sum w)^2 / sum w^2`. Near 1, the posterior is far from the
-    /// true one and the bound is loose.
+    /// true one and the bound is loose. NaN where all weights are 0.
     pub effective_draws: Tensor<1>,
 }
 
@@ -117,7 +118,7 @@ pub struct Elbo {
     pub log_likelihood: Tensor<1>,
     /// `KL(q(z | x) || p(z))`.
     pub kl: Tensor<1>,
-    /// The standard error of the bound over the k draws; infinite for one.
+    /// The standard error of the bound over the k draws; infinite for one, NaN where the bound is minus infinity.
     pub standard_error: Tensor<1>,
 }
 
@@ -134,6 +135,23 @@ impl Elbo {
 /// # Errors
 ///
 /// As [`importance_weighted_bound`].
+///
+/// ```
+/// use burn::prelude::*;
+/// use burn_generative::metric::{Estimate, elbo};
+/// use burn_generative::prelude::*;
+///
+/// let device = Device::default();
+/// let vae = VaeConfig::new().init(
+///     MlpEncoderConfig::new(vec![13], 2).init_gaussian(&device)?,
+///     MlpDecoderConfig::new(2, vec![13]).init(&device)?,
+///     StandardNormal::new(2),
+///     GaussianNll::default(),
+/// )?;
+/// let bound = elbo(&vae, Tensor::<2>::zeros([8, 13], &device), 10)?;
+/// println!("{} nats, the kl {}", Estimate::of_batch(bound.total())?, Estimate::of_batch(bound.kl)?);
+/// # Ok::<(), burn_generative::Error>(())
+/// ```
 pub fn elbo<M: LatentVariableModel>(model: &M, input: M::Input, k: usize) -> Result<Elbo> {
     check_draws("elbo", k)?;
     let posterior = model.posterior(input.clone());
@@ -142,25 +160,28 @@ pub fn elbo<M: LatentVariableModel>(model: &M, input: M::Input, k: usize) -> Res
         let log_likelihood = model.log_likelihood(input.clone(), z.clone());
         [log_likelihood, model.kl(&posterior, z)]
     };
-    // Sums of what the others have more than the first: numbers of the size of the spread, not of the terms.
-    let [first_likelihood, first_kl] = draw();
-    check_evaluation("elbo", &first_likelihood)?;
-    let mut more = [first_likelihood.zeros_like(), first_kl.zeros_like()];
-    let mut squares = first_kl.zeros_like();
-    for _ in 1..k {
-        let [likelihood, kl] = draw();
-        let excess = [likelihood - first_likelihood.clone(), kl - first_kl.clone()];
-        squares = squares + (excess[0].clone() - excess[1].clone()).square();
+    let first = draw();
+    check_evaluation("elbo", &first[0])?;
+    // Sums of what each has more than the first: numbers of the size of the spread, not of the terms. What is infinite
+    // (outside of a prior that is a box) is no measure of others.
+    let [origin_likelihood, origin_kl] = first
+        .clone()
+        .map(|term| term.clone().mask_fill(term.is_inf(), 0.0));
+    let mut more = [origin_likelihood.zeros_like(), origin_kl.zeros_like()];
+    let mut squares = origin_kl.zeros_like();
+    for [likelihood, kl] in iter::once(first).chain((1..k).map(|_| draw())) {
+        let likelihood = likelihood - origin_likelihood.clone();
+        let kl = kl - origin_kl.clone();
+        squares = squares + (likelihood.clone() - kl.clone()).square();
         let [more_likelihood, more_kl] = more;
-        let [likelihood, kl] = excess;
         more = [more_likelihood + likelihood, more_kl + kl];
     }
     let [more_likelihood, more_kl] = more.map(|sum| sum / k as f64);
     let centre = more_likelihood.clone() - more_kl.clone();
     let variance = squares / k as f64 - centre.square();
     Ok(Elbo {
-        log_likelihood: first_likelihood + more_likelihood,
-        kl: first_kl + more_kl,
+        log_likelihood: origin_likelihood + more_likelihood,
+        kl: origin_kl + more_kl,
         standard_error: standard_error(variance, k),
     })
 }

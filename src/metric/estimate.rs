@@ -63,11 +63,11 @@ impl Estimate {
 }
 
 impl fmt::Display for Estimate {
-    /// Two decimals, or as many as the standard error needs for two digits; a given precision wins.
+    /// Two decimals, or as many as the standard error needs for two digits, up to 12; a given precision wins.
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let (mean, error) = (self.mean, self.standard_error);
         let needed = match error.is_finite() && error > 0.0 {
-            true => (1.0 - error.log10().floor()).clamp(2.0, 6.0) as usize,
+            true => (1.0 - error.log10().floor()).clamp(2.0, 12.0) as usize,
             false => 2,
         };
         let decimals = f.precision().unwrap_or(needed);

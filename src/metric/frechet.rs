@@ -60,9 +60,15 @@ impl FeatureStatistics {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] if the covariance is not square of the mean's size, not symmetric, or a value is no number.
+    /// [`Error::Config`] if there are fewer than two samples, the covariance is not square of the mean's size or not
+    /// symmetric, or a value is no number. (That no variance is negative in any direction is not checked.)
     pub fn from_moments(samples: usize, mean: &[f64], covariance: &[Vec<f64>]) -> Result<Self> {
         let width = mean.len();
+        if samples < 2 {
+            return Err(Error::Config(format!(
+                "FeatureStatistics: {samples} samples have no covariance; at least 2 are needed"
+            )));
+        }
         if covariance.len() != width || covariance.iter().any(|row| row.len() != width) {
             return Err(Error::Config(format!(
                 "FeatureStatistics: a mean of {width} features needs a covariance of {width} by {width}"
@@ -82,7 +88,7 @@ impl FeatureStatistics {
             samples,
             origin: DVector::from_column_slice(mean),
             sum: DVector::zeros(width),
-            products: covariance * samples.saturating_sub(1) as f64,
+            products: covariance * (samples - 1) as f64,
         })
     }
 

@@ -16,6 +16,15 @@ pub const ACTIVE_VARIANCE: f64 = 0.01;
 ///
 /// [`Error::Samples`] if there are fewer than two samples or a mean is no number; [`Error::Device`] if the device cannot be
 /// read.
+///
+/// ```
+/// use burn::prelude::*;
+/// use burn_generative::metric::active_units;
+///
+/// let means = Tensor::<2>::from_floats([[1.0, 0.3, 7.0], [-1.0, -0.3, 7.0]], &Device::default());
+/// assert_eq!(active_units(means)?, 2); // the third is the same for all data
+/// # Ok::<(), burn_generative::Error>(())
+/// ```
 pub fn active_units(means: Tensor<2>) -> Result<usize> {
     let samples = means.dims()[0];
     if samples < 2 {
@@ -36,6 +45,20 @@ pub fn active_units(means: Tensor<2>) -> Result<usize> {
 /// # Errors
 ///
 /// [`Error::Samples`] if there is no sample or a value is no number; [`Error::Device`] if the device cannot be read.
+///
+/// ```
+/// use burn::prelude::*;
+/// use burn_generative::distribution::DiagonalGaussian;
+/// use burn_generative::metric::kl_per_coordinate;
+/// use burn_generative::prelude::*;
+///
+/// let means = Tensor::<2>::from_floats([[2.0, 0.0], [-2.0, 0.0]], &Device::default());
+/// let posterior = DiagonalGaussian::new(means.clone(), means.zeros_like());
+/// let coordinates = posterior.coordinates().expect("it is diagonal");
+/// let costs = kl_per_coordinate(&coordinates)?;
+/// assert_eq!([costs[0].mean, costs[1].mean], [2.0, 0.0]); // 2^2 / 2, and nothing
+/// # Ok::<(), burn_generative::Error>(())
+/// ```
 pub fn kl_per_coordinate(coordinates: &Coordinates) -> Result<Vec<Estimate>> {
     let [_, latent] = coordinates.kl.dims();
     let values = finite("the coordinates' KL", coordinates.kl.clone())?;

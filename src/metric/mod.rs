@@ -1,4 +1,4 @@
-//! How good a model is, in numbers that say how sure they are.
+//! How good a model is, in numbers; means over data or draws come with their standard errors.
 //!
 //! | question | answer |
 //! |---|---|

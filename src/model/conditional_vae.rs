@@ -139,6 +139,10 @@ where
 
     /// The decoder's output (logits or means) for `n` samples of the prior, each with its condition; without gradients
     /// and as in evaluation. The condition is on `device` without gradients.
+    ///
+    /// # Panics
+    ///
+    /// If the decoder does, where there are not `n` conditions.
     pub fn sample(&self, condition: Y, n: usize, device: &Device) -> D::Output
     where
         D: Module,

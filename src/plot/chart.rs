@@ -153,7 +153,7 @@ fn draw_groups(
     let groups = || groups.iter().zip(COLOURS.into_iter().cycle());
     draw([860, 760], |root| {
         let longest = groups().map(|((name, _), _)| name.chars().count()).max();
-        let legend = 60 + 10 * longest.unwrap_or(0) as i32;
+        let legend = 60 + 10 * longest.unwrap_or(0).min(30) as i32;
         let (area, beside) = root.split_horizontally(860 - legend);
         let mut chart = ChartBuilder::on(&area)
             .caption(title, (FONT, 22))
@@ -311,10 +311,12 @@ pub fn histogram(
                 });
         }
         if let Some(threshold) = threshold.filter(|threshold| threshold.is_finite()) {
+            // To a hundredth of what is shown.
+            let places = (1.0 - (x.end - x.start).log10().floor()).clamp(1.0, 12.0) as usize;
             let line = [(threshold, 0.0), (threshold, 1.35 * highest)];
             chart
                 .draw_series(DashedLineSeries::new(line, 8, 5, BLACK.stroke_width(2)))?
-                .label(format!("threshold {threshold:.1}"))
+                .label(format!("threshold {threshold:.places$}"))
                 .legend(|(x, y)| PathElement::new([(x, y), (x + 16, y)], BLACK.stroke_width(2)));
         }
         legend(&mut chart, SeriesLabelPosition::UpperRight)

@@ -31,7 +31,7 @@ const PAPER: Rgb<u8> = Rgb([110, 110, 110]);
 /// ```
 pub fn grid<const D: usize>(images: Tensor<D>, columns: usize, zoom: usize) -> Result<RgbImage> {
     let [count, channels, height, width] = image_dims(&images)?;
-    if count * height * width * columns * zoom == 0 {
+    if [count, height, width, columns, zoom].contains(&0) {
         return Err(Error::Plot(format!(
             "cannot draw images of shape {:?} in {columns} columns at zoom {zoom}: at least one of everything is \
              needed",
@@ -41,6 +41,7 @@ pub fn grid<const D: usize>(images: Tensor<D>, columns: usize, zoom: usize) -> R
     let data = images.try_into_data_as::<f32>()?;
     let values: Vec<f32> = data.iter::<f32>().collect();
 
+    let columns = columns.min(count);
     let cell = [width * zoom, height * zoom].map(|side| side as u32 + GAP);
     let rows = count.div_ceil(columns) as u32;
     let columns = columns as u32;

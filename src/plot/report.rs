@@ -2,7 +2,8 @@ use crate::error::{Error, Result};
 use crate::file;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use image::{ImageFormat, RgbImage};
+use image::codecs::gif::GifDecoder;
+use image::{ImageDecoder, ImageFormat, RgbImage};
 use std::fmt::Write;
 use std::io::Cursor;
 use std::path::Path;
@@ -115,12 +116,13 @@ impl Report {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if the file cannot be read; [`Error::Plot`] if it is no picture.
+    /// [`Error::Io`] if the file cannot be read; [`Error::Plot`] if it is no GIF.
     pub fn animation(&mut self, title: &str, text: &str, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         let bytes = std::fs::read(path).map_err(Error::io(path))?;
-        let dimensions = image::image_dimensions(path)
-            .map_err(|error| Error::Plot(format!("{}: {error}", path.display())))?;
+        let dimensions = GifDecoder::new(Cursor::new(&bytes))
+            .map_err(|error| Error::Plot(format!("{}: {error}", path.display())))?
+            .dimensions();
         let image = image(title, text, &bytes, "gif", dimensions);
         let caption = caption(title, text);
         self.add(format_args!("<figure>\n{image}\n{caption}\n</figure>\n"));

@@ -44,7 +44,7 @@ pub struct MixtureFit {
     #[config(default = 1e-4)]
     pub tolerance: f64,
     /// What is added to the variance of each coordinate, as a share of the codes' own along it: keeps a component from
-    /// collapsing onto one point.
+    /// collapsing onto one point. At least 1e-7.
     #[config(default = 1e-4)]
     pub regularization: f64,
     /// Starts from other centres.
@@ -54,6 +54,9 @@ pub struct MixtureFit {
     #[config(default = 0)]
     pub seed: u64,
 }
+
+/// The least share of its variance that is added to a coordinate's: what an `f32` feels.
+const LEAST_SHARE: f64 = 1e-7;
 
 /// Steps that move the centres of a start to the middle of what is nearest to them.
 const LLOYD: usize = 10;
@@ -65,7 +68,7 @@ impl MixtureFit {
     ///
     /// [`Error::Config`] if there are no components, steps or starts, or a number is negative; [`Error::Samples`] if
     /// there are fewer codes than components, all are the same, or one is no number; [`Error::Device`] if the device
-    /// cannot be read.
+    /// cannot be read. With next to no regularization, also [`Error::Config`] if a component collapses.
     pub fn fit_full(&self, codes: Tensor<2>) -> Result<FullGaussianMixture> {
         self.fit(codes)
     }
@@ -84,12 +87,7 @@ impl MixtureFit {
         // Neither a graph nor a parameter of a model that is trained.
         let codes = codes.without_autodiff();
         self.check(&codes)?;
-        let variances = codes.clone().var_bias(0);
-        // A share of 0 is at the caller's risk, but an f32 must feel it; and a constant coordinate has no share.
-        let least = variances.clone().mean_dim(1).mul_scalar(1e-7);
-        let ridge = variances
-            .mul_scalar(self.regularization)
-            .max_pair(least.expand([1, codes.dims()[1]]));
+        let ridge = self.ridge(&codes);
         let mut rng = Pcg64::seed_from_u64(self.seed);
         let mut start = || {
             let centres = self.centres(&codes, &mut rng)?;
@@ -103,6 +101,19 @@ impl MixtureFit {
             }
         }
         Ok(mixture)
+    }
+
+    /// What is added to the variance of each coordinate, `[1, latent]`.
+    fn ridge(&self, codes: &Tensor<2>) -> Tensor<2> {
+        let variances = codes.clone().var_bias(0);
+        let range = codes.clone().max_dim(0) - codes.clone().min_dim(0);
+        let constant = range.equal_elem(0).bool_or(variances.clone().equal_elem(0));
+        // A coordinate without a variance has no share of it; any scale will do.
+        let least = variances.clone().mean_dim(1).mul_scalar(LEAST_SHARE);
+        let least = least.expand(variances.dims());
+        variances
+            .mul_scalar(self.regularization.max(LEAST_SHARE))
+            .mask_where(constant, least)
     }
 
     fn check(&self, codes: &Tensor<2>) -> Result<()> {

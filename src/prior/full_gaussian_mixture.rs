@@ -1,7 +1,7 @@
 use super::density::{assert_fits, by_blocks, log_sum_exp};
 use super::gaussian_mixture::{draw, known_or_drawn};
 use crate::error::{Error, Result};
-use crate::kernel::points::read;
+use crate::kernel::points::{is_finite, read};
 use crate::kernel::reference::LN_2PI;
 use crate::traits::{LabeledPrior, Prior};
 use burn::module::{Module, Param};
@@ -41,8 +41,8 @@ impl FullGaussianMixture {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] if the shapes do not agree, or a covariance is not positive definite; [`Error::Device`] if
-    /// the device cannot be read.
+    /// [`Error::Config`] if the shapes do not agree, a covariance is not symmetric or not positive definite, or a value
+    /// is no number; [`Error::Device`] if the device cannot be read.
     pub fn new(logits: Tensor<1>, means: Tensor<2>, covariances: Tensor<3>) -> Result<Self> {
         let [components, latent] = means.dims();
         let empty = components * latent == 0;
@@ -58,15 +58,26 @@ impl FullGaussianMixture {
             )));
         }
         let device = means.device();
+        if !is_finite(&logits)? || !is_finite(&means)? || !is_finite(&covariances)? {
+            return Err(Error::Config(
+                "FullGaussianMixture: logits, means or covariances hold NaN or infinite values"
+                    .to_string(),
+            ));
+        }
         let values = read(covariances)?;
         let (mut spread, mut whiten) = (Vec::new(), Vec::new());
         for (k, covariance) in values.chunks(latent * latent).enumerate() {
-            let covariance = DMatrix::from_row_slice(latent, latent, covariance);
-            let Some((factor, inverse)) = factors(covariance) else {
-                return Err(Error::Config(format!(
-                    "FullGaussianMixture: the covariance of component {k} is not positive definite"
-                )));
+            let refused = |reason| {
+                Error::Config(format!(
+                    "FullGaussianMixture: the covariance of component {k} is not {reason}"
+                ))
             };
+            let covariance = DMatrix::from_row_slice(latent, latent, covariance);
+            if !is_symmetric(&covariance) {
+                return Err(refused("symmetric"));
+            }
+            let (factor, inverse) =
+                factors(covariance).ok_or_else(|| refused("positive definite"))?;
             // Column by column, they are what rows multiply from the left.
             spread.extend_from_slice(factor.as_slice());
             whiten.extend_from_slice(inverse.as_slice());
@@ -144,6 +155,17 @@ impl FullGaussianMixture {
             samples + noise.clone().matmul(self.matrix(&self.spread, k)) * own
         })
     }
+}
+
+/// But for what rounding in `f32` leaves of a sum of products.
+fn is_symmetric(covariance: &DMatrix<f64>) -> bool {
+    let scales = covariance.diagonal().map(|variance| variance.abs().sqrt());
+    let asymmetry = (covariance - covariance.transpose()).abs();
+    let allowed = &scales * scales.transpose() * 1e-4;
+    asymmetry
+        .iter()
+        .zip(&allowed)
+        .all(|(asymmetry, allowed)| asymmetry <= allowed)
 }
 
 /// The Cholesky factor of a covariance, and its inverse transposed.

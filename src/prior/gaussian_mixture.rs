@@ -103,6 +103,10 @@ impl GaussianMixture {
 
     /// The log-density of each of `z` under each component, weight included: `[batch, components]`. Its softmax is
     /// how probable it is that a point is of a component.
+    ///
+    /// # Panics
+    ///
+    /// If `z` has another number of coordinates.
     pub fn log_joint(&self, z: Tensor<2>) -> Tensor<2> {
         let log_weights = log_softmax(self.logits.val(), 0);
         log_joint(z, log_weights, self.means(), self.log_vars())
@@ -124,6 +128,9 @@ impl Prior for GaussianMixture {
         self.sample_of(draw(self.logits.val(), n, device))
     }
 
+    /// # Panics
+    ///
+    /// If `z` has another number of coordinates.
     fn log_prob(&self, z: Tensor<2>) -> Tensor<1> {
         let log_weights = log_softmax(self.logits.val(), 0);
         log_density(z, log_weights, self.means(), self.log_vars())

@@ -53,6 +53,9 @@ impl Prior for Uniform {
         Tensor::random([n, self.latent_dim], interval, device)
     }
 
+    /// # Panics
+    ///
+    /// If `z` has another number of coordinates.
     fn log_prob(&self, z: Tensor<2>) -> Tensor<1> {
         let [batch, latent] = z.dims();
         assert!(
@@ -61,9 +64,10 @@ impl Prior for Uniform {
             self.latent_dim,
         );
         let inside = -(latent as f64) * (self.high - self.low).ln();
-        let below = z.clone().lower_elem(self.low);
-        let outside = below.bool_or(z.clone().greater_equal_elem(self.high));
-        let outside = outside.any_dim(1).squeeze_dim(1);
+        // What is no number lies nowhere.
+        let within = z.clone().greater_equal_elem(self.low);
+        let within = within.bool_and(z.clone().lower_elem(self.high));
+        let outside = within.all_dim(1).squeeze_dim::<1>(1).bool_not();
         Tensor::full([batch], inside, &z.device()).mask_fill(outside, f64::NEG_INFINITY)
     }
 }
