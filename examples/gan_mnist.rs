@@ -25,7 +25,7 @@ use std::process::ExitCode;
 /// Leaves pictures (samples, loss curves), metrics, checkpoints and weights in a folder.
 #[derive(Parser, Debug)]
 #[command(version, args_override_self = true)]
-#[command(mut_arg("lr", |lr| lr.default_value("2e-4")))]
+#[command(mut_arg("lr", |lr| lr.default_value("1e-3")))]
 struct Args {
     #[command(flatten)]
     config: Config,
@@ -58,7 +58,7 @@ struct Config {
     filters: usize,
 
     /// Learning rate of the critic.
-    #[arg(long, default_value_t = 2e-4, value_name = "X")]
+    #[arg(long, default_value_t = 5e-4, value_name = "X")]
     critic_lr: f64,
 
     #[command(flatten)]
