@@ -9,21 +9,22 @@ mod common;
 use burn::prelude::*;
 use burn::tensor::Distribution;
 use burn_generative::metric::{Estimate, auroc, elbo, importance_weighted_bound, quantile};
-use burn_generative::plot;
+use burn_generative::plot::{self, Report, RgbImage};
 use burn_generative::prelude::*;
 use burn_generative::prior::MixtureFit;
 use burn_generative::traits::LatentVariableModel;
 use burn_generative::{Error, Result};
 use clap::Parser;
 use common::fit::{FitArgs, PlaceArgs};
-use common::{Out, in_batches, positive};
+use common::{in_batches, positive};
 use serde::Serialize;
 use std::process::ExitCode;
 
 /// Train a variational autoencoder on nine digits of MNIST, and find the tenth among the test images.
 ///
 /// Prints the AUROC of each score (1 is perfect, 0.5 is chance) and the share of anomalies above the threshold that
-/// one in twenty normal training images exceeds; leaves a histogram of the best score and metrics in a folder.
+/// one in twenty normal training images exceeds; leaves a report.html, a histogram of the best
+/// score and metrics in a folder.
 #[derive(Parser, Debug)]
 #[command(version, args_override_self = true)]
 struct Args {
@@ -115,17 +116,18 @@ fn run(args: Args) -> Result<()> {
             )));
         }
     }
-    let (device, out) = args.place.open("anomaly_mnist", &config)?;
+    let (device, device_name, out) = args.place.open("anomaly_mnist", &config)?;
     println!("AUROC of    {}", SCORES.join(", "));
-    let mut outcomes = Vec::new();
+    let (mut outcomes, mut pictures, mut rows) = (Vec::new(), Vec::new(), Vec::new());
     for digit in digits {
-        let outcome = hold_out(digit, &config, &data, &device, &out)?;
+        let (outcome, picture) = hold_out(digit, &config, &data, &device)?;
+        plot::save(&picture, out.path(&format!("scores-{digit}.png")))?;
+        pictures.push(picture);
         let scores = outcome.auroc.iter().zip(&outcome.standard_error);
         let scores = scores.map(|(auroc, error)| format!("{auroc:.3} ± {error:.3}"));
-        println!(
-            "digit {digit}:    {}",
-            scores.collect::<Vec<_>>().join(", ")
-        );
+        let scores: Vec<String> = scores.collect();
+        println!("digit {digit}:    {}", scores.join(", "));
+        rows.push([vec![digit.to_string()], scores].concat());
         outcomes.push(outcome);
         out.result(&outcomes)?;
     }
@@ -133,25 +135,43 @@ fn run(args: Args) -> Result<()> {
         let values: Vec<f64> = outcomes.iter().map(of).collect();
         Ok::<_, Error>(Estimate::of(&values)?.mean)
     };
+    let lead = "How well each of four scores finds a digit that the training never saw.";
+    let mut report = Report::new("anomaly_mnist", lead);
     for (k, score) in SCORES.iter().enumerate() {
         let (area, found) = (mean(&|one| one.auroc[k])?, mean(&|one| one.found[k])?);
         println!(
             "{score}: AUROC {area:.3}; of the anomalies, {:.0}% lie above the threshold",
             100.0 * found
         );
+        report.number(score, &format!("{area:.3}"), "AUROC");
     }
-    println!("wrote histograms and metrics to {}", out.folder().display());
+    report.section("Areas under the ROC curve");
+    report.table(
+        "A digit held out in each row; with standard errors.",
+        &[&["digit"], &SCORES[..]].concat(),
+        &rows,
+    );
+    report.section("Pictures");
+    for (outcome, picture) in outcomes.iter().zip(&pictures) {
+        let title = format!("Digit {}", outcome.digit);
+        let text = "The best score of test images; beyond the threshold lies one in twenty training images.";
+        report.chart(&title, text, picture)?;
+    }
+    out.report(report, &config, &device_name)?;
+    println!(
+        "wrote report.html, histograms and metrics to {}",
+        out.folder().display()
+    );
     Ok(())
 }
 
-/// Trains on all but one digit, and scores the test images.
+/// Trains on all but one digit, and scores the test images; with a picture of the best score.
 fn hold_out(
     digit: u8,
     config: &Config,
     data: &burn_generative::data::mnist::Mnist,
     device: &Device,
-    out: &Out,
-) -> Result<Outcome> {
+) -> Result<(Outcome, RgbImage)> {
     let training_device = device.clone().autodiff();
     training_device.seed(config.fit.training.seed);
     let normal = data.train.clone().with_labels(|label| label != digit);
@@ -208,7 +228,7 @@ fn hold_out(
         standard_error: Vec::new(),
         found: Vec::new(),
     };
-    let mut best: Option<(f64, plot::RgbImage)> = None;
+    let mut pictures = Vec::new();
     for ((name, scores), known) in SCORES.iter().zip(tested).zip(known) {
         let labeled = || scores.iter().zip(data.test.labels());
         let of = |anomalous: bool| -> Vec<f64> {
@@ -222,23 +242,18 @@ fn hold_out(
         outcome.auroc.push(area.mean);
         outcome.standard_error.push(area.standard_error);
         outcome.found.push(above as f64 / anomalous.len() as f64);
-        if best.as_ref().is_none_or(|(before, _)| area.mean > *before) {
-            let title = format!("{digit} was never seen: {name}, AUROC {:.3}", area.mean);
-            let groups = [
-                ("other digits".to_string(), normal),
-                (format!("digit {digit}"), anomalous),
-            ];
-            let axis = "score (nats)";
-            best = Some((
-                area.mean,
-                plot::histogram(&title, axis, &groups, Some(threshold))?,
-            ));
-        }
+        let title = format!("{digit} was never seen: {name}, AUROC {:.3}", area.mean);
+        let groups = [
+            ("other digits".to_string(), normal),
+            (format!("digit {digit}"), anomalous),
+        ];
+        let picture = plot::histogram(&title, "score (nats)", &groups, Some(threshold))?;
+        pictures.push(picture);
     }
-    if let Some((_, picture)) = best {
-        plot::save(&picture, out.path(&format!("scores-{digit}.png")))?;
-    }
-    Ok(outcome)
+    let areas = &outcome.auroc;
+    let best = (0..areas.len()).max_by(|&a, &b| areas[a].total_cmp(&areas[b]));
+    let picture = pictures.swap_remove(best.unwrap_or(0));
+    Ok((outcome, picture))
 }
 
 /// At most so many of the images, by chance.

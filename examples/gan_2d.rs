@@ -16,7 +16,7 @@ use burn_generative::loss::{
     GradientPenalty, Losses, NonSaturating, Unregularized, Wasserstein, WeightClipping,
 };
 use burn_generative::nn::{MlpCriticConfig, initialize};
-use burn_generative::plot;
+use burn_generative::plot::{self, Report};
 use burn_generative::prelude::*;
 use burn_generative::train::{CriticWatch, FusedAdamConfig};
 use burn_generative::{Error, Result};
@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 
 /// Train an adversarial model on 25 Gaussians in the plane.
 ///
-/// Leaves a picture of data and samples and the counts of modes in a folder, and prints the counts last.
+/// Leaves a report.html, a picture of data and samples and the counts of modes in a folder, and prints the counts last.
 #[derive(Parser, Debug)]
 #[command(version, args_override_self = true)]
 struct Args {
@@ -122,11 +122,22 @@ fn run(args: Args) -> Result<()> {
         result.modes,
         100.0 * result.high_quality
     );
-    plot::save(
-        &plot::scatter_groups(&title, ["x", "y"], &groups)?,
-        out.path("samples.png"),
-    )?;
-    println!("wrote a picture and metrics to {}", out.folder().display());
+    let picture = plot::scatter_groups(&title, ["x", "y"], &groups)?;
+    plot::save(&picture, out.path("samples.png"))?;
+    let mut report = Report::new(
+        "gan_2d",
+        "A generative adversarial network on 25 Gaussians.",
+    );
+    report.number("modes", &result.modes.to_string(), "of 25");
+    let share = format!("{:.1}%", 100.0 * result.high_quality);
+    report.number("samples", &share, "within 3 sigma of a mode");
+    report.section("Pictures");
+    report.chart("Samples", "Samples on top of the data.", &picture)?;
+    out.report(report, config, &name)?;
+    println!(
+        "wrote report.html, a picture and metrics to {}",
+        out.folder().display()
+    );
     println!(
         "{} of 25 modes; {:.1}% of samples within 3 sigma of one",
         result.modes,

@@ -9,9 +9,10 @@ use burn::prelude::*;
 use burn_generative::Result;
 use burn_generative::metric::Pca;
 use burn_generative::nn::Squashed;
+use burn_generative::plot::{self, Report};
 use burn_generative::prelude::*;
 use burn_generative::prior::MixtureFit;
-use burn_generative::{Error, model, plot};
+use burn_generative::{Error, model};
 use clap::Parser;
 use common::fit::{FitArgs, PlaceArgs};
 use common::{in_batches, positive, squared_error};
@@ -21,7 +22,7 @@ use std::process::ExitCode;
 /// Train autoencoders with latents of several sizes, and compare their test error with that of PCA.
 ///
 /// Leaves a chart of both errors over the number of dimensions, test images above what both make of them, samples of
-/// the last autoencoder (from a Gaussian mixture on its codes), and metrics in a folder.
+/// the last autoencoder (from a Gaussian mixture on its codes), a report.html that shows them, and metrics in a folder.
 #[derive(Parser, Debug)]
 #[command(version, args_override_self = true)]
 struct Args {
@@ -73,7 +74,7 @@ fn run(args: Args) -> Result<()> {
             "--dims {most} is more than the {pixels} pixels of an image"
         )));
     }
-    let (device, out) = args.place.open("pca_mnist", &config)?;
+    let (device, device_name, out) = args.place.open("pca_mnist", &config)?;
     let [train, test] = [&data.train, &data.test].map(|images| images.images(&device));
     Support::UnitInterval.check(&train, "training images")?;
     let rows = |images: &Tensor<4>| images.clone().flatten::<2>(1, 3);
@@ -124,11 +125,24 @@ fn run(args: Args) -> Result<()> {
         curve("PCA", |one| one.pca),
         curve("autoencoder", |one| one.autoencoder),
     ];
+    let lead = "What an autoencoder keeps of an image in a few numbers, and what PCA keeps.";
+    let mut report = Report::new("pca_mnist", lead);
+    for one in &errors {
+        let name = format!("{} dimensions", one.dimensions);
+        let unit = format!("squared error; PCA {:.2}", one.pca);
+        report.number(&name, &format!("{:.2}", one.autoencoder), &unit);
+    }
+    report.section("Pictures");
     let picture = plot::lines("What few numbers keep of an image", axes, &curves)?;
     plot::save(&picture, out.path("errors.png"))?;
+    let text = "The squared error of a test image over the number of dimensions.";
+    report.chart("Errors", text, &picture)?;
     let columns = shown[0].dims()[0];
     let picture = plot::grid(Tensor::cat(shown, 0), columns, 2)?;
     plot::save(&picture, out.path("reconstructions.png"))?;
+    let text =
+        "Test images; below them PCA and autoencoder in turn, for each number of dimensions.";
+    report.pixels("Reconstructions", text, &picture, 2)?;
     if let Some(autoencoder) = last {
         let codes = in_batches(train, |images| autoencoder.encode(images));
         let mixture = MixtureFit::new(20.min(codes.dims()[0]))
@@ -137,8 +151,15 @@ fn run(args: Args) -> Result<()> {
             .with_regularization(1e-3)
             .fit_full(codes)?;
         let samples = model::sample(&mixture, &autoencoder.decoder, 72, &device);
-        plot::save(&plot::grid(samples, 12, 2)?, out.path("samples.png"))?;
+        let picture = plot::grid(samples, 12, 2)?;
+        plot::save(&picture, out.path("samples.png"))?;
+        let text = "The last autoencoder's, from a mixture of Gaussians on its codes.";
+        report.pixels("Samples", text, &picture, 2)?;
     }
-    println!("wrote pictures and metrics to {}", out.folder().display());
+    out.report(report, &config, &device_name)?;
+    println!(
+        "wrote report.html, pictures and metrics to {}",
+        out.folder().display()
+    );
     Ok(())
 }

@@ -193,6 +193,15 @@ fn anomalies_are_scored_and_dimensions_counted() {
         );
     }
     assert!(image::image_dimensions(out.join("scores-3.png")).is_ok());
+    let report = std::fs::read_to_string(out.join("report.html")).unwrap();
+    for part in [
+        "latent distance",
+        "<h2 id=\"s2\">Pictures</h2>",
+        "Digit 3",
+        "latent_dim",
+    ] {
+        assert!(report.contains(part), "{part}");
+    }
     let out = folder.path().join("none");
     let refused = run_of("anomaly_mnist", &out, &["--digit", "12"]);
     assert_says(
@@ -217,6 +226,9 @@ fn anomalies_are_scored_and_dimensions_counted() {
         assert!(printed.contains(&format!("error {autoencoder:.2} an image, of PCA {pca:.2}")));
     }
     assert!(errors[1]["pca"].as_f64() < errors[0]["pca"].as_f64());
+    let report = std::fs::read_to_string(out.join("report.html")).unwrap();
+    assert_eq!(report.matches("data:image/png;base64,").count(), 3);
+    assert!(report.contains("6 dimensions") && report.contains("epochs"));
     for picture in ["errors.png", "reconstructions.png", "samples.png"] {
         assert!(
             image::image_dimensions(out.join(picture)).is_ok(),
@@ -922,6 +934,8 @@ fn a_game_that_is_lost_is_said() {
     let metrics = json(&folder.path().join("easy/metrics.json"));
     assert!(metrics["modes"].is_u64() && metrics["high_quality"].is_f64());
     assert!(folder.path().join("easy/samples.png").exists());
+    let report = std::fs::read_to_string(folder.path().join("easy/report.html")).unwrap();
+    assert!(report.contains("of 25") && report.contains("hidden"));
     // It cannot be resumed, and does not say that it can.
     let again = refused(&run("easy", &["--steps", "20"]));
     assert!(

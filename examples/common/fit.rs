@@ -77,12 +77,12 @@ pub struct PlaceArgs {
 }
 
 impl PlaceArgs {
-    /// The device, and the folder with its configuration in it.
-    pub fn open<C: Serialize>(&self, name: &str, config: &C) -> Result<(Device, Out)> {
+    /// The device, its name, and the folder with its configuration in it.
+    pub fn open<C: Serialize>(&self, name: &str, config: &C) -> Result<(Device, String, Out)> {
         let (device, device_name) = super::device(self.device.as_deref())?;
         println!("device: {device_name}");
         let out = Out::check(self.out.as_deref(), name, config, None)?;
         out.begin(config)?;
-        Ok((device, out))
+        Ok((device, device_name, out))
     }
 }

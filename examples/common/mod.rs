@@ -312,6 +312,21 @@ pub fn rate(flag: &str, value: f64) -> Result<f64> {
     }
 }
 
+/// Every value of a configuration with its name, those of an object within behind its own.
+#[cfg(feature = "plot")]
+fn plain_values(prefix: &str, settings: &serde_json::Value) -> Vec<(String, String)> {
+    let fields = settings.as_object().into_iter().flatten();
+    let values = fields.flat_map(|(name, value)| {
+        let name = format!("{prefix}{name}");
+        match value {
+            serde_json::Value::Object(_) => plain_values(&format!("{name}."), value),
+            serde_json::Value::String(text) => vec![(name, text.clone())],
+            value => vec![(name, value.to_string())],
+        }
+    });
+    values.collect()
+}
+
 /// A run's folder: its configuration, metrics, checkpoints, weights and pictures.
 #[derive(Clone)]
 pub struct Out {
@@ -429,6 +444,21 @@ impl Out {
     /// Writes `metrics.json` of a run that has no epochs.
     pub fn result<T: Serialize>(&self, result: &T) -> Result<()> {
         self.write(METRICS, result)
+    }
+
+    /// Writes `report.html`, the configuration at its end.
+    #[cfg(feature = "plot")]
+    pub fn report<C: Serialize>(
+        &self,
+        mut report: burn_generative::plot::Report,
+        config: &C,
+        device: &str,
+    ) -> Result<()> {
+        report.section("Configuration");
+        let device = ("device".to_string(), device.to_string());
+        let settings = plain_values("", &to_json(config));
+        report.settings(settings.into_iter().chain([device]));
+        report.save(self.path("report.html"))
     }
 
     /// Writes `metrics.json`.

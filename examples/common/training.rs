@@ -747,12 +747,7 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
             unit => format!(" Losses in{unit}."),
         };
         report.table(&format!("The mean of each metric.{unit}"), &head, &rows);
-        report.section("Configuration");
-        let settings = super::to_json(&self.settings);
-        let settings = plain_values("", &settings);
-        let device = ("device".to_string(), self.device_name.clone());
-        report.settings(settings.into_iter().chain([device]));
-        report.save(self.out.path("report.html"))
+        self.out.report(report, &self.settings, &self.device_name)
     }
 
     /// Writes the report, and says what the last epoch came to.
@@ -772,20 +767,6 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
         println!("test: {}{}", (self.summary)(&last.test), self.unit);
         Ok(())
     }
-}
-
-/// Every value of a configuration with its name, those of an object within behind its own.
-fn plain_values(prefix: &str, settings: &serde_json::Value) -> Vec<(String, String)> {
-    let fields = settings.as_object().into_iter().flatten();
-    let values = fields.flat_map(|(name, value)| {
-        let name = format!("{prefix}{name}");
-        match value {
-            serde_json::Value::Object(_) => plain_values(&format!("{name}."), value),
-            serde_json::Value::String(text) => vec![(name, text.clone())],
-            value => vec![(name, value.to_string())],
-        }
-    });
-    values.collect()
 }
 
 fn warn(watches: &Watches, epoch: &Epoch) {
