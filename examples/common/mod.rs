@@ -321,6 +321,7 @@ fn plain_values(prefix: &str, settings: &serde_json::Value) -> Vec<(String, Stri
         match value {
             serde_json::Value::Object(_) => plain_values(&format!("{name}."), value),
             serde_json::Value::String(text) => vec![(name, text.clone())],
+            serde_json::Value::Null => vec![(name, "none".to_string())],
             value => vec![(name, value.to_string())],
         }
     });

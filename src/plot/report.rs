@@ -131,7 +131,7 @@ impl Report {
 
     /// A table whose first column names the row. Of a long one the last rows are shown, and all on demand.
     pub fn table(&mut self, caption: &str, head: &[&str], rows: &[Vec<String>]) {
-        const SHOWN: usize = 5;
+        const SHOWN: usize = 10;
         let tail = rows.len().saturating_sub(SHOWN);
         let of = |rows: &[Vec<String>], caption: &str| table(caption, head, rows);
         if tail == 0 {
