@@ -23,8 +23,8 @@ use std::process::ExitCode;
 /// Train a variational autoencoder on nine digits of MNIST, and find the tenth among the test images.
 ///
 /// Prints the AUROC of each score (1 is perfect, 0.5 is chance) and the share of anomalies above the threshold that
-/// one in twenty normal training images exceeds; leaves a report.html, a histogram of the best
-/// score and metrics in a folder.
+/// one in twenty normal training images exceeds; leaves a report.html, a histogram of the best score and metrics in
+/// a folder.
 #[derive(Parser, Debug)]
 #[command(version, args_override_self = true)]
 struct Args {
@@ -157,7 +157,7 @@ fn run(args: Args) -> Result<()> {
         let text = "The best score of test images; beyond the threshold lies one in twenty training images.";
         report.chart(&title, text, picture)?;
     }
-    out.report(report, &config, &device_name)?;
+    out.save_report(report, &config, &device_name)?;
     println!(
         "wrote report.html, histograms and metrics to {}",
         out.folder().display()
@@ -228,7 +228,7 @@ fn hold_out(
         standard_error: Vec::new(),
         found: Vec::new(),
     };
-    let mut pictures = Vec::new();
+    let mut shown = Vec::new();
     for ((name, scores), known) in SCORES.iter().zip(tested).zip(known) {
         let labeled = || scores.iter().zip(data.test.labels());
         let of = |anomalous: bool| -> Vec<f64> {
@@ -247,12 +247,12 @@ fn hold_out(
             ("other digits".to_string(), normal),
             (format!("digit {digit}"), anomalous),
         ];
-        let picture = plot::histogram(&title, "score (nats)", &groups, Some(threshold))?;
-        pictures.push(picture);
+        shown.push((title, groups, threshold));
     }
     let areas = &outcome.auroc;
     let best = (0..areas.len()).max_by(|&a, &b| areas[a].total_cmp(&areas[b]));
-    let picture = pictures.swap_remove(best.unwrap_or(0));
+    let (title, groups, threshold) = &shown[best.unwrap_or(0)];
+    let picture = plot::histogram(title, "score (nats)", groups, Some(*threshold))?;
     Ok((outcome, picture))
 }
 

@@ -133,7 +133,7 @@ fn run(args: Args) -> Result<()> {
     report.number("samples", &share, "within 3 sigma of a mode");
     report.section("Pictures");
     report.chart("Samples", "Samples on top of the data.", &picture)?;
-    out.report(report, config, &name)?;
+    out.save_report(report, config, &name)?;
     println!(
         "wrote report.html, a picture and metrics to {}",
         out.folder().display()

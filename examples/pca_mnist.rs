@@ -156,7 +156,7 @@ fn run(args: Args) -> Result<()> {
         let text = "The last autoencoder's, from a mixture of Gaussians on its codes.";
         report.pixels("Samples", text, &picture, 2)?;
     }
-    out.report(report, &config, &device_name)?;
+    out.save_report(report, &config, &device_name)?;
     println!(
         "wrote report.html, pictures and metrics to {}",
         out.folder().display()

@@ -25,6 +25,13 @@ fn reached<M: Module>(part: &M, gradients: &Gradients) -> bool {
     all.concat().into_iter().any(|gradient| gradient != 0.0)
 }
 
+/// Which of a model's parts the gradients reach.
+macro_rules! parts {
+    ($model:ident: $($part:ident),+) => {
+        |gradients: &Gradients| [$(reached(&$model.$part, gradients)),+]
+    };
+}
+
 /// Fails unless each term, of losses drawn anew, reaches the parts that it should: the rows of a model's table.
 fn assert_routes<const K: usize>(
     name: &str,
@@ -76,22 +83,30 @@ fn learned_prior(device: &Device) -> LearnedPrior {
     }
 }
 
+/// Wide enough that no draw of the weights leaves every hidden unit at rest.
+const HIDDEN: usize = 32;
+
+/// Of rows of 6 to latents of 2.
+fn small_encoder() -> MlpEncoderConfig {
+    MlpEncoderConfig::new(vec![6], 2).with_hidden(vec![HIDDEN])
+}
+
+fn small_decoder() -> MlpDecoderConfig {
+    MlpDecoderConfig::new(2, vec![6]).with_hidden(vec![HIDDEN])
+}
+
+fn small_critic(width: usize) -> MlpCriticConfig {
+    MlpCriticConfig::new(vec![width]).with_hidden(vec![HIDDEN])
+}
+
 #[test]
 fn vae() {
     for (name, device) in devices() {
         let device = device.autodiff();
-        // Wide enough that no draw of the weights leaves every hidden unit at rest.
-        let hidden = vec![32];
         let vae = VaeConfig::new()
             .init(
-                MlpEncoderConfig::new(vec![6], 2)
-                    .with_hidden(hidden.clone())
-                    .init_gaussian(&device)
-                    .unwrap(),
-                MlpDecoderConfig::new(2, vec![6])
-                    .with_hidden(hidden)
-                    .init(&device)
-                    .unwrap(),
+                small_encoder().init_gaussian(&device).unwrap(),
+                small_decoder().init(&device).unwrap(),
                 learned_prior(&device),
                 LearnedGaussianNll::new(&device),
             )
@@ -100,14 +115,7 @@ fn vae() {
         assert_routes(
             name,
             || vae.losses_with(rows(), tensor([4, 2], &device, noise(2, 1.0))),
-            |gradients| {
-                [
-                    reached(&vae.encoder, gradients),
-                    reached(&vae.decoder, gradients),
-                    reached(&vae.prior, gradients),
-                    reached(&vae.likelihood, gradients),
-                ]
-            },
+            parts!(vae: encoder, decoder, prior, likelihood),
             &[
                 // term              encoder decoder prior  likelihood
                 ("reconstruction", [true, true, false, true]),
@@ -124,8 +132,8 @@ fn vae() {
 fn conditional_vae() {
     for (name, device) in devices() {
         let device = device.autodiff();
-        let encoder = MlpEncoderConfig::new(vec![2, 3, 4], 2).with_hidden(vec![32]);
-        let decoder = MlpDecoderConfig::new(2 + 3, vec![1, 3, 4]).with_hidden(vec![32]);
+        let encoder = MlpEncoderConfig::new(vec![2, 3, 4], 2).with_hidden(vec![HIDDEN]);
+        let decoder = MlpDecoderConfig::new(2 + 3, vec![1, 3, 4]).with_hidden(vec![HIDDEN]);
         let vae = VaeConfig::new()
             .init_conditional(
                 LabeledEncoder::new(encoder.init_gaussian(&device).unwrap(), 3, [3, 4], &device),
@@ -142,14 +150,7 @@ fn conditional_vae() {
         assert_routes(
             name,
             || losses([0, 1, 2, 1]),
-            |gradients| {
-                [
-                    reached(&vae.encoder, gradients),
-                    reached(&vae.decoder, gradients),
-                    reached(&vae.prior, gradients),
-                    reached(&vae.likelihood, gradients),
-                ]
-            },
+            parts!(vae: encoder, decoder, prior, likelihood),
             &[
                 // term              encoder decoder prior  likelihood
                 ("reconstruction", [true, true, false, true]),
@@ -227,14 +228,8 @@ fn gan() {
         let device = device.autodiff();
         let gan = GanConfig::new()
             .init(
-                MlpDecoderConfig::new(2, vec![6])
-                    .with_hidden(vec![32])
-                    .init::<2>(&device)
-                    .unwrap(),
-                MlpCriticConfig::new(vec![6])
-                    .with_hidden(vec![32])
-                    .init::<2>(&device)
-                    .unwrap(),
+                small_decoder().init::<2>(&device).unwrap(),
+                small_critic(6).init::<2>(&device).unwrap(),
                 learned_prior(&device),
                 Wasserstein,
                 GradientPenalty::new(10.0).unwrap(),
@@ -249,13 +244,7 @@ fn gan() {
         assert_routes(
             name,
             drawn,
-            |gradients| {
-                [
-                    reached(&gan.generator, gradients),
-                    reached(&gan.critic, gradients),
-                    reached(&gan.prior, gradients),
-                ]
-            },
+            parts!(gan: generator, critic, prior),
             &[
                 // term         generator critic prior
                 ("generator", [true, false, true]),
@@ -297,18 +286,9 @@ fn aae() {
         let aae = AaeConfig::new()
             .with_adversarial_weight(3.0)
             .init(
-                MlpEncoderConfig::new(vec![6], 2)
-                    .with_hidden(vec![32])
-                    .init::<2>(&device)
-                    .unwrap(),
-                MlpDecoderConfig::new(2, vec![6])
-                    .with_hidden(vec![32])
-                    .init::<2>(&device)
-                    .unwrap(),
-                MlpCriticConfig::new(vec![2])
-                    .with_hidden(vec![32])
-                    .init::<2>(&device)
-                    .unwrap(),
+                small_encoder().init::<2>(&device).unwrap(),
+                small_decoder().init::<2>(&device).unwrap(),
+                small_critic(2).init::<2>(&device).unwrap(),
                 learned_prior(&device),
                 SquaredError,
                 NonSaturating,
@@ -320,14 +300,7 @@ fn aae() {
         assert_routes(
             name,
             || aae.losses(data()),
-            |gradients| {
-                [
-                    reached(&aae.encoder, gradients),
-                    reached(&aae.decoder, gradients),
-                    reached(&aae.critic, gradients),
-                    reached(&aae.prior, gradients),
-                ]
-            },
+            parts!(aae: encoder, decoder, critic, prior),
             &[
                 // term              encoder decoder critic prior
                 ("reconstruction", [true, true, false, false]),
@@ -374,18 +347,9 @@ fn ali() {
     for (name, device) in devices() {
         let device = device.autodiff();
         let ali = Ali::new(
-            MlpEncoderConfig::new(vec![6], 2)
-                .with_hidden(vec![32])
-                .init_gaussian::<2>(&device)
-                .unwrap(),
-            MlpDecoderConfig::new(2, vec![6])
-                .with_hidden(vec![32])
-                .init::<2>(&device)
-                .unwrap(),
-            MlpCriticConfig::new(vec![6])
-                .with_hidden(vec![32])
-                .init_joint::<2>(2, &device)
-                .unwrap(),
+            small_encoder().init_gaussian::<2>(&device).unwrap(),
+            small_decoder().init::<2>(&device).unwrap(),
+            small_critic(6).init_joint::<2>(2, &device).unwrap(),
             learned_prior(&device),
             NonSaturating,
         );
@@ -395,14 +359,7 @@ fn ali() {
         assert_routes(
             name,
             || ali.losses(data()),
-            |gradients| {
-                [
-                    reached(&ali.encoder, gradients),
-                    reached(&ali.decoder, gradients),
-                    reached(&ali.critic, gradients),
-                    reached(&ali.prior, gradients),
-                ]
-            },
+            parts!(ali: encoder, decoder, critic, prior),
             &[
                 // term       encoder decoder critic prior
                 ("encoder", [true, false, false, false]),
@@ -453,10 +410,9 @@ type SmallVaeGan = VaeGan<
 >;
 
 fn small_vae_gan(config: VaeGanConfig, device: &Device) -> SmallVaeGan {
-    let hidden = vec![32];
-    let encoder = MlpEncoderConfig::new(vec![6], 2).with_hidden(hidden.clone());
-    let decoder = MlpDecoderConfig::new(2, vec![6]).with_hidden(hidden.clone());
-    let critic = MlpCriticConfig::new(vec![6]).with_hidden(hidden);
+    let encoder = small_encoder();
+    let decoder = small_decoder();
+    let critic = small_critic(6);
     config
         .init(
             encoder.init_gaussian::<2>(device).unwrap(),
@@ -483,14 +439,7 @@ fn vae_gan() {
         assert_routes(
             name,
             losses,
-            |gradients| {
-                [
-                    reached(&model.encoder, gradients),
-                    reached(&model.decoder, gradients),
-                    reached(&model.critic, gradients),
-                    reached(&model.prior, gradients),
-                ]
-            },
+            parts!(model: encoder, decoder, critic, prior),
             &[
                 // term       encoder decoder critic prior
                 ("kl", [true, false, false, true]),
@@ -606,10 +555,9 @@ type SmallSemiSupervised = SemiSupervisedAae<
 fn semi_supervised_aae() {
     for (name, device) in devices() {
         let device = device.autodiff();
-        let hidden = vec![32];
-        let encoder = MlpEncoderConfig::new(vec![6], 2).with_hidden(hidden.clone());
-        let decoder = MlpDecoderConfig::new(2, vec![6]).with_hidden(hidden.clone());
-        let critic = MlpCriticConfig::new(vec![2]).with_hidden(hidden);
+        let encoder = small_encoder();
+        let decoder = small_decoder();
+        let critic = small_critic(2);
         let model: SmallSemiSupervised = AaeConfig::new()
             .init_semi_supervised(
                 encoder.init(&device).unwrap(),
@@ -626,14 +574,7 @@ fn semi_supervised_aae() {
         assert_routes(
             name,
             losses,
-            |gradients| {
-                [
-                    reached(&model.encoder, gradients),
-                    reached(&model.decoder, gradients),
-                    reached(&model.critic, gradients),
-                    reached(&model.prior, gradients),
-                ]
-            },
+            parts!(model: encoder, decoder, critic, prior),
             &[
                 // term              encoder decoder critic prior
                 ("reconstruction", [true, true, false, false]),

@@ -449,7 +449,7 @@ impl Out {
 
     /// Writes `report.html`, the configuration at its end.
     #[cfg(feature = "plot")]
-    pub fn report<C: Serialize>(
+    pub fn save_report<C: Serialize>(
         &self,
         mut report: burn_generative::plot::Report,
         config: &C,

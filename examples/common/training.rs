@@ -747,7 +747,8 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
             unit => format!(" Losses in{unit}."),
         };
         report.table(&format!("The mean of each metric.{unit}"), &head, &rows);
-        self.out.report(report, &self.settings, &self.device_name)
+        self.out
+            .save_report(report, &self.settings, &self.device_name)
     }
 
     /// Writes the report, and says what the last epoch came to.

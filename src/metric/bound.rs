@@ -1,4 +1,4 @@
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, check_at_least_one};
 use crate::traits::{LatentVariableModel, Posterior};
 use burn::tensor::Tensor;
 use std::iter;
@@ -208,10 +208,5 @@ fn check_evaluation(what: &str, log_density: &Tensor<1>) -> Result<()> {
 }
 
 fn check_draws(what: &str, k: usize) -> Result<()> {
-    match k {
-        0 => Err(Error::Config(format!(
-            "{what}: k, the number of draws, must be at least 1"
-        ))),
-        _ => Ok(()),
-    }
+    check_at_least_one(what, "k, the number of draws,", k)
 }

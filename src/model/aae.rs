@@ -1,4 +1,4 @@
-use super::assert_fits;
+use super::{assert_fits, latent_variable_model};
 use crate::error::{Error, Result, check_not_negative};
 use crate::loss::{Losses, NonSaturating, SquaredError};
 use crate::nn::{frozen_copy, one_hot};
@@ -399,42 +399,14 @@ where
     }
 }
 
-macro_rules! latent_variable_model {
-    ($model:ident) => {
-        /// With a stochastic encoder, and of data alone: `log p(x | z)` is minus the reconstruction loss, which is to be a
-        /// likelihood.
-        impl<E, D, C, P, L, A> LatentVariableModel for $model<E, D, C, P, L, A>
-        where
-            E: Encoder<Input: Clone, Code: Code + Posterior<Latent = LatentOf<E>>>,
-            D: Decoder<Latent = LatentOf<E>>,
-            P: Prior<Latent = LatentOf<E>>,
-            L: ReconstructionLoss<D::Output, E::Input>,
-        {
-            type Input = E::Input;
-            type Posterior = E::Code;
-
-            fn posterior(&self, input: E::Input) -> E::Code {
-                self.encoder.encode(input)
-            }
-
-            fn log_prior(&self, z: LatentOf<E>) -> Tensor<1> {
-                self.prior.log_prob(z)
-            }
-
-            fn log_likelihood(&self, input: E::Input, z: LatentOf<E>) -> Tensor<1> {
-                let output = self.decoder.decode(z);
-                self.reconstruction.loss(output, input).neg()
-            }
-
-            fn kl(&self, posterior: &E::Code, z: LatentOf<E>) -> Tensor<1> {
-                self.prior.kl(posterior, z)
-            }
-        }
-    };
-}
-
-latent_variable_model!(Aae);
-latent_variable_model!(SemiSupervisedAae);
+latent_variable_model!(
+    /// With a stochastic encoder: `log p(x | z)` is minus the reconstruction loss, which is to be a likelihood.
+    Aae<E, D, C, P, L, A>, reconstruction
+);
+latent_variable_model!(
+    /// As [`Aae`]: of data alone, without labels.
+    SemiSupervisedAae<E, D, C, P, L, A>, reconstruction
+);
 
 #[cfg(feature = "train")]
 mod steps {

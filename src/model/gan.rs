@@ -1,4 +1,4 @@
-use crate::error::{Error, Result};
+use crate::error::{Result, check_at_least_one};
 use crate::loss::{Losses, NonSaturating, Unregularized};
 use crate::nn::{frozen_copy, is_trained};
 use crate::prior::StandardNormal;
@@ -20,7 +20,7 @@ impl GanConfig {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] if `critic_steps` is 0.
+    /// [`Error::Config`](crate::Error::Config) if `critic_steps` is 0.
     pub fn init<G, C: Module, P, A, R>(
         &self,
         generator: G,
@@ -29,9 +29,7 @@ impl GanConfig {
         objective: A,
         regularizer: R,
     ) -> Result<Gan<G, C, P, A, R>> {
-        if self.critic_steps == 0 {
-            return Err(Error::Config("Gan: critic_steps must be at least 1".into()));
-        }
+        check_at_least_one("Gan", "critic_steps", self.critic_steps)?;
         let device = critic.devices().into_iter().next().unwrap_or_default();
         let taken = Tensor::zeros([1], &device);
         Ok(Gan {

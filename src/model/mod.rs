@@ -67,6 +67,45 @@ where
     decoder.valid().decode(latent)
 }
 
+/// The likelihood of a model of an encoder `E`, a decoder `D` and a prior `P`: `log p(x | z)` is minus the loss `L`, in
+/// the field that is named.
+macro_rules! latent_variable_model {
+    ($(#[$doc:meta])* $model:ident<$($part:ident),*>, $loss:ident) => {
+        $(#[$doc])*
+        impl<$($part),*> LatentVariableModel for $model<$($part),*>
+        where
+            E: Encoder<Input: Clone, Code: Posterior<Latent: Clone>>,
+            D: Decoder<Latent = <E::Code as Posterior>::Latent>,
+            P: Prior<Latent = <E::Code as Posterior>::Latent>,
+            L: ReconstructionLoss<D::Output, E::Input>,
+        {
+            type Input = E::Input;
+            type Posterior = E::Code;
+
+            fn posterior(&self, input: E::Input) -> E::Code {
+                self.encoder.encode(input)
+            }
+
+            fn log_prior(&self, z: <E::Code as Posterior>::Latent) -> Tensor<1> {
+                self.prior.log_prob(z)
+            }
+
+            fn log_likelihood(
+                &self,
+                input: E::Input,
+                z: <E::Code as Posterior>::Latent,
+            ) -> Tensor<1> {
+                self.$loss.loss(self.decoder.decode(z), input).neg()
+            }
+
+            fn kl(&self, posterior: &E::Code, z: <E::Code as Posterior>::Latent) -> Tensor<1> {
+                self.prior.kl(posterior, z)
+            }
+        }
+    };
+}
+use latent_variable_model;
+
 /// A training step of every model: one backward pass through the total.
 #[cfg(feature = "train")]
 fn backward<M: Module>(model: &M, losses: Losses) -> TrainOutput<Losses> {

@@ -1,4 +1,5 @@
 use super::kl_weight::{KlWeight, warmup};
+use super::latent_variable_model;
 use crate::error::Result;
 use crate::loss::{BernoulliNll, Losses};
 use crate::nn::Warmup;
@@ -181,32 +182,7 @@ where
     }
 }
 
-impl<E, D, P, L> LatentVariableModel for Vae<E, D, P, L>
-where
-    E: Encoder<Input: Clone, Code: Posterior<Latent: Clone>>,
-    D: Decoder<Latent = LatentOf<E>>,
-    P: Prior<Latent = LatentOf<E>>,
-    L: ReconstructionLoss<D::Output, E::Input>,
-{
-    type Input = E::Input;
-    type Posterior = E::Code;
-
-    fn posterior(&self, input: E::Input) -> E::Code {
-        self.encode(input)
-    }
-
-    fn log_prior(&self, z: LatentOf<E>) -> Tensor<1> {
-        self.prior.log_prob(z)
-    }
-
-    fn log_likelihood(&self, input: E::Input, z: LatentOf<E>) -> Tensor<1> {
-        self.likelihood.loss(self.decode(z), input).neg()
-    }
-
-    fn kl(&self, posterior: &E::Code, z: LatentOf<E>) -> Tensor<1> {
-        self.prior.kl(posterior, z)
-    }
-}
+latent_variable_model!(Vae<E, D, P, L>, likelihood);
 
 #[cfg(feature = "train")]
 mod steps {

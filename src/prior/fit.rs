@@ -1,4 +1,5 @@
 use super::density::log_sum_exp;
+use super::full_gaussian_mixture::matrices;
 use super::{FullGaussianMixture, GaussianMixture};
 use crate::error::{Error, Result, check_at_least_one, check_not_negative};
 use crate::kernel::points::{is_constant, is_finite, read, squared_distances};
@@ -259,7 +260,8 @@ impl Mixture for FullGaussianMixture {
         let scatter = Tensor::cat(scatter.collect(), 0);
         let covariances = scatter / sizes.clone().reshape([components, 1, 1]);
         let ridge = Tensor::<2>::eye(latent, &codes.device()) * ridge.clone();
-        Self::new(logits(sizes), means, covariances + ridge.unsqueeze())
+        let covariances = matrices(covariances + ridge.unsqueeze())?;
+        Self::of_components(logits(sizes), means, covariances)
     }
 
     fn joint(&self, codes: Tensor<2>) -> Tensor<2> {

@@ -57,32 +57,35 @@ impl FullGaussianMixture {
                 covariances.dims()
             )));
         }
-        let device = means.device();
         if !is_finite(&logits)? || !is_finite(&means)? || !is_finite(&covariances)? {
             return Err(Error::Config(
                 "FullGaussianMixture: logits, means or covariances hold NaN or infinite values"
                     .to_string(),
             ));
         }
-        let values = read(covariances)?;
+        let covariances = matrices(covariances)?;
+        match covariances.iter().position(|matrix| !is_symmetric(matrix)) {
+            Some(k) => Err(refused(k, "symmetric")),
+            None => Self::of_components(logits, means, covariances),
+        }
+    }
+
+    /// As [`new`](Self::new), of what is known to fit: a step of a fit need not look.
+    pub(super) fn of_components(
+        logits: Tensor<1>,
+        means: Tensor<2>,
+        covariances: Vec<DMatrix<f64>>,
+    ) -> Result<Self> {
+        let ([components, latent], device) = (means.dims(), means.device());
         let (mut spread, mut whiten) = (Vec::new(), Vec::new());
-        for (k, covariance) in values.chunks(latent * latent).enumerate() {
-            let refused = |reason| {
-                Error::Config(format!(
-                    "FullGaussianMixture: the covariance of component {k} is not {reason}"
-                ))
-            };
-            let covariance = DMatrix::from_row_slice(latent, latent, covariance);
-            if !is_symmetric(&covariance) {
-                return Err(refused("symmetric"));
-            }
+        for (k, covariance) in covariances.into_iter().enumerate() {
             let (factor, inverse) =
-                factors(covariance).ok_or_else(|| refused("positive definite"))?;
+                factors(covariance).ok_or_else(|| refused(k, "positive definite"))?;
             // Column by column, they are what rows multiply from the left.
             spread.extend_from_slice(factor.as_slice());
             whiten.extend_from_slice(inverse.as_slice());
         }
-        let matrices = |values: Vec<f64>| {
+        let tensor = |values: Vec<f64>| {
             Tensor::from_data(
                 TensorData::new(values, [components, latent, latent]),
                 &device,
@@ -91,8 +94,8 @@ impl FullGaussianMixture {
         let mixture = Self {
             logits: Param::from_tensor(logits),
             means: Param::from_tensor(means),
-            spread: Param::from_tensor(matrices(spread)),
-            whiten: Param::from_tensor(matrices(whiten)),
+            spread: Param::from_tensor(tensor(spread)),
+            whiten: Param::from_tensor(tensor(whiten)),
         };
         Ok(mixture.no_grad())
     }
@@ -155,6 +158,22 @@ impl FullGaussianMixture {
             samples + noise.clone().matmul(self.matrix(&self.spread, k)) * own
         })
     }
+}
+
+/// Square matrices, `[count, size, size]`, on the host.
+pub(super) fn matrices(tensor: Tensor<3>) -> Result<Vec<DMatrix<f64>>> {
+    let [_, rows, columns] = tensor.dims();
+    let values = read(tensor)?;
+    let matrices = values.chunks(rows * columns);
+    Ok(matrices
+        .map(|matrix| DMatrix::from_row_slice(rows, columns, matrix))
+        .collect())
+}
+
+fn refused(component: usize, reason: &str) -> Error {
+    Error::Config(format!(
+        "FullGaussianMixture: the covariance of component {component} is not {reason}"
+    ))
 }
 
 /// But for what rounding in `f32` leaves of a sum of products.
