@@ -29,6 +29,12 @@ pub(crate) fn sha256<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32]
     hash.finalize().into()
 }
 
+/// The SHA-256 of bytes, as other tools have it.
+#[cfg(feature = "data")]
+pub(crate) fn sha256_of(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
 /// A checksum in hexadecimal digits.
 pub(crate) fn hex(digest: [u8; 32]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()

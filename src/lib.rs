@@ -80,6 +80,7 @@ pub mod error;
 mod file;
 pub mod kernel;
 pub mod traits;
+mod unoptimized;
 
 pub mod distribution;
 pub mod prior;

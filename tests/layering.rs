@@ -4,9 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Those of one row stand side by side.
-const LAYERS: [&[&str]; 13] = [
+const LAYERS: [&[&str]; 14] = [
     &["error"],
     &["file"],
+    &["unoptimized"],
     &["kernel"],
     &["traits"],
     &["distribution"],

@@ -335,7 +335,7 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
         saved.map_err(|error| Error::record(&path, error.to_string()))?;
         let epochs = history.epochs();
         // Said again where the dashboard has covered it.
-        if std::io::stdout().is_terminal() {
+        if dashboard() {
             epochs.iter().for_each(|epoch| warn(&self.watches, epoch));
         }
         Ok((model, epochs))
@@ -386,7 +386,7 @@ impl<C: Serialize + Clone + Send + Sync + 'static> Session<C> {
                 .first_epoch(done + 1)
         };
         let guard = Guard::new();
-        let dashboard = std::io::stdout().is_terminal();
+        let dashboard = dashboard();
         super::stop_on_ctrl_c(&guard);
 
         let mut training = SupervisedTraining::new(
@@ -817,4 +817,9 @@ fn gradient_energy(images: Tensor<4>) -> Result<f64> {
     };
     let energy = difference(2, height).square().sum() + difference(3, width).square().sum();
     Ok(energy.try_into_scalar::<f64>()? / n as f64)
+}
+
+/// Whether burn-train shows its dashboard: in a terminal, if the feature `tui` was built in.
+fn dashboard() -> bool {
+    cfg!(feature = "tui") && std::io::stdout().is_terminal()
 }

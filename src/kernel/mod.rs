@@ -29,24 +29,24 @@ pub mod reference;
 #[cfg_attr(not(feature = "train"), allow(dead_code))]
 pub(crate) mod adam;
 mod autodiff;
-#[cfg(feature = "gpu")]
+#[cfg(feature = "_gpu")]
 mod cube;
 #[cfg(feature = "flex")]
 mod flex;
-#[cfg(feature = "host")]
+#[cfg(feature = "_host")]
 mod host;
 #[cfg(feature = "ndarray")]
 #[allow(deprecated)] // burn deprecates the backend, and ships it.
 mod ndarray;
 #[allow(deprecated)]
-#[cfg_attr(not(any(feature = "gpu", feature = "host")), allow(unused))] // without any backend
+#[cfg_attr(not(any(feature = "_gpu", feature = "_host")), allow(unused))] // without any backend
 mod ops;
 #[allow(deprecated)]
-#[cfg(feature = "host")]
+#[cfg(feature = "_host")]
 pub(crate) mod patches;
 mod philox;
 pub(crate) mod points;
-#[cfg_attr(not(any(feature = "gpu", feature = "host")), allow(unused))]
+#[cfg_attr(not(any(feature = "_gpu", feature = "_host")), allow(unused))]
 mod series;
 
 use burn::backend::{Dispatch, DispatchTensor};
@@ -376,7 +376,7 @@ fn has_kernel<const D: usize>(tensor: &Tensor<D>) -> bool {
         (DispatchDevice::Flex(_), DType::F32 | DType::F16 | DType::BF16) => true,
         #[cfg(feature = "ndarray")]
         (DispatchDevice::NdArray(_), DType::F32) => true,
-        #[cfg(feature = "gpu")]
+        #[cfg(feature = "_gpu")]
         (DispatchDevice::Cube(_), DType::F32 | DType::F16 | DType::BF16) => true,
         _ => false,
     }

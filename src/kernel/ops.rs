@@ -9,11 +9,11 @@ use burn::backend::{Backend, backend_extension, tensor::FloatTensor};
 
 /// The operations. See the functions of the same names in [`crate::kernel`].
 #[backend_extension(
-    Cube: cfg(feature = "gpu"),
+    Cube: cfg(feature = "_gpu"),
     Flex: cfg(feature = "flex"),
     NdArray: cfg(feature = "ndarray"),
     Autodiff,
-    Fusion: cfg(feature = "gpu"),
+    Fusion: cfg(feature = "_gpu"),
 )]
 pub trait Operations: Backend {
     #[fusion(dtype = mean, shape = mean)]
@@ -58,10 +58,10 @@ pub trait Operations: Backend {
 /// The gradients of [`Operations`]: `gradient` is that of the output, and what is returned are those of the
 /// inputs, in their order.
 #[backend_extension(
-    Cube: cfg(feature = "gpu"),
+    Cube: cfg(feature = "_gpu"),
     Flex: cfg(feature = "flex"),
     NdArray: cfg(feature = "ndarray"),
-    Fusion: cfg(feature = "gpu"),
+    Fusion: cfg(feature = "_gpu"),
 )]
 pub trait Gradients: Backend {
     /// Of the log-variance, from the sample `z`; the mean's is `gradient` itself.
@@ -124,10 +124,10 @@ pub trait Gradients: Backend {
 
 /// What an optimizer does with one parameter. No graph goes through it.
 #[backend_extension(
-    Cube: cfg(feature = "gpu"),
+    Cube: cfg(feature = "_gpu"),
     Flex: cfg(feature = "flex"),
     NdArray: cfg(feature = "ndarray"),
-    Fusion: cfg(feature = "gpu"),
+    Fusion: cfg(feature = "_gpu"),
 )]
 pub trait Updates: Backend {
     /// The parameter and its two moments after the step.
@@ -144,7 +144,7 @@ pub trait Updates: Backend {
 }
 
 /// One number for each row.
-#[cfg(feature = "gpu")]
+#[cfg(feature = "_gpu")]
 fn batch(rows: &burn::tensor::Shape) -> burn::tensor::Shape {
     [rows[0]].into()
 }

@@ -1,4 +1,5 @@
 use crate::traits::Coordinates;
+use crate::unoptimized;
 use burn::tensor::Tensor;
 
 /// Every named term of a model's loss, per sample, and their total.
@@ -69,7 +70,12 @@ impl Losses {
 
     /// The objective of a training step: the total's mean over the batch, `[1]`. The only place where
     /// a batch is reduced.
+    ///
+    /// A training in a build without optimisation says so here, once.
     pub fn mean(&self) -> Tensor<1> {
+        if self.total.is_autodiff() {
+            unoptimized::warn_once();
+        }
         self.total.clone().mean()
     }
 

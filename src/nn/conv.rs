@@ -1,3 +1,4 @@
+use super::linear::linear;
 use super::maps::{KERNEL, PADDING, STRIDE, double, extra, finish, halve};
 use super::{GaussianHead, Head, bias, check_layers, event_size};
 use crate::error::{Error, Result, check_at_least_one};
@@ -128,7 +129,7 @@ impl<H: Head> Encoder for ConvEncoder<H> {
             finish(x, Some(norm), &self.activation)
         };
         let maps = self.convs.iter().zip(&self.norms).fold(input, layer);
-        let features = self.dense.forward(maps.flatten(1, 3));
+        let features = linear(&self.dense, maps.flatten(1, 3));
         self.head.forward(self.activation.forward(features))
     }
 }
@@ -250,8 +251,8 @@ impl Decoder for ConvDecoder {
         let batch = latent.dims()[0];
         let mut dense = self.dense.iter();
         let last = dense.next_back().expect("the one that makes the map");
-        let x = dense.fold(latent, |x, layer| self.activation.forward(layer.forward(x)));
-        let x = last.forward(x).reshape([batch, channels, height, width]);
+        let x = dense.fold(latent, |x, layer| self.activation.forward(linear(layer, x)));
+        let x = linear(last, x).reshape([batch, channels, height, width]);
         let mut x = finish(x, self.code_norm.as_ref(), &self.activation);
         for (level, conv) in self.convs.iter().enumerate() {
             let [_, _, height, width] = x.dims();

@@ -1,3 +1,4 @@
+use super::linear::linear;
 use crate::distribution::DiagonalGaussian;
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
@@ -46,7 +47,7 @@ impl Head for Linear {
     type Code = Tensor<2>;
 
     fn forward(&self, features: Tensor<2>) -> Tensor<2> {
-        Linear::forward(self, features)
+        linear(self, features)
     }
 }
 
@@ -72,10 +73,10 @@ pub struct GaussianHead {
 impl GaussianHead {
     /// A head from `features` to a Gaussian over `latent_dim` coordinates.
     pub fn new(features: usize, latent_dim: usize, device: &Device) -> Self {
-        let linear = || LinearConfig::new(features, latent_dim).init(device);
+        let layer = || LinearConfig::new(features, latent_dim).init(device);
         Self {
-            mean: linear(),
-            log_var: linear(),
+            mean: layer(),
+            log_var: layer(),
         }
     }
 }
@@ -84,7 +85,7 @@ impl Head for GaussianHead {
     type Code = DiagonalGaussian;
 
     fn forward(&self, features: Tensor<2>) -> DiagonalGaussian {
-        let log_var = self.log_var.forward(features.clone());
-        DiagonalGaussian::new(self.mean.forward(features), log_var)
+        let log_var = linear(&self.log_var, features.clone());
+        DiagonalGaussian::new(linear(&self.mean, features), log_var)
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn extra(side: usize) -> usize {
 /// A convolution to half the height and width, rounded up. `weight` is `[filters, channels, 3, 3]`.
 pub(super) fn halve(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
     assert_channels(&x, &weight, 1);
-    #[cfg(feature = "host")]
+    #[cfg(feature = "_host")]
     if crate::kernel::patches::is_here(&x) {
         let [batch, channels, height, width] = x.dims();
         let [filters, ..] = weight.dims();
@@ -47,7 +47,7 @@ pub(super) fn double(
     [height, width]: [usize; 2],
 ) -> Tensor<4> {
     assert_channels(&x, &weight, 0);
-    #[cfg(feature = "host")]
+    #[cfg(feature = "_host")]
     if crate::kernel::patches::is_here(&x) {
         let [batch, channels, ..] = x.dims();
         let [_, filters, ..] = weight.dims();
@@ -92,7 +92,7 @@ pub(super) fn finish(
         };
         activation.forward(x)
     }
-    #[cfg(feature = "host")]
+    #[cfg(feature = "_host")]
     {
         let by_channel = matches!(
             norm,
@@ -107,7 +107,7 @@ pub(super) fn finish(
 }
 
 /// How the windows of a halving convolution lie in a map.
-#[cfg(feature = "host")]
+#[cfg(feature = "_host")]
 fn windows([batch, channels, height, width]: [usize; 4]) -> crate::kernel::patches::Windows {
     let sides = [height, width];
     crate::kernel::patches::Windows {
@@ -122,7 +122,7 @@ fn windows([batch, channels, height, width]: [usize; 4]) -> crate::kernel::patch
 }
 
 /// One row for each pixel: `[batch height width, channels]`.
-#[cfg(feature = "host")]
+#[cfg(feature = "_host")]
 fn rows(x: Tensor<4>) -> Tensor<2> {
     let [batch, channels, height, width] = x.dims();
     x.permute([0, 2, 3, 1])
@@ -130,13 +130,13 @@ fn rows(x: Tensor<4>) -> Tensor<2> {
 }
 
 /// Rows as the maps that they are, `[batch, channels, height, width]`.
-#[cfg(feature = "host")]
+#[cfg(feature = "_host")]
 fn planes(rows: Tensor<2>, [batch, channels, height, width]: [usize; 4]) -> Tensor<4> {
     rows.reshape([batch, height, width, channels])
         .permute([0, 3, 1, 2])
 }
 
-#[cfg(feature = "host")]
+#[cfg(feature = "_host")]
 fn biased(rows: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
     match bias {
         Some(bias) => rows + bias.unsqueeze(),
@@ -144,7 +144,7 @@ fn biased(rows: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
     }
 }
 
-#[cfg(all(test, feature = "host"))]
+#[cfg(all(test, feature = "_host"))]
 mod tests {
     use super::*;
     use burn::tensor::{Device, Tolerance};

@@ -1,3 +1,4 @@
+use super::linear::linear;
 use super::{GaussianHead, Head, check_layers, event_size};
 use crate::distribution::DiagonalGaussian;
 use crate::error::{Error, Result, check_at_least_one};
@@ -263,7 +264,7 @@ impl Mlp {
     }
 
     fn forward(&self, input: Tensor<2>) -> Tensor<2> {
-        let layer = |x, layer: &Linear| self.activation.forward(layer.forward(x));
+        let layer = |x, layer: &Linear| self.activation.forward(linear(layer, x));
         self.layers.iter().fold(input, layer)
     }
 }

@@ -27,6 +27,7 @@ mod gradient;
 mod head;
 mod initialize;
 mod labeled;
+mod linear;
 mod maps;
 mod mlp;
 mod spectral;

@@ -1,3 +1,4 @@
+use crate::unoptimized;
 use burn::train::logger::{EvaluationProgressLogger, TrainingProgressLogger};
 use burn::train::metric::MetricDefinition;
 use burn::train::renderer::{
@@ -70,6 +71,9 @@ impl TrainingProgressLogger for ProgressLines {
         (self.epoch, self.epochs) = (starting_epoch, total_epochs);
         self.first = starting_epoch;
         (self.started, self.last) = (Instant::now(), Instant::now());
+        if let Some(advice) = unoptimized::ADVICE {
+            println!("{advice}");
+        }
     }
 
     fn start_split(&mut self, split: &str, total_items: usize) {

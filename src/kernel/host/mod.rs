@@ -408,7 +408,11 @@ macro_rules! write {
             let inputs = inputs.map(|input| &input[..len]);
             $(let $output = &mut $output[..len];)*
             for i in 0..len {
-                let element = std::array::from_fn(|k| inputs[k][i]);
+                // (`array::from_fn` is inlined only where its caller's unit of code generation has it too.)
+                let mut element = [0.0; IN];
+                for k in 0..IN {
+                    element[k] = inputs[k][i];
+                }
                 let result = op.apply::<FMA>(gradients[i], element);
                 $($output[i].write(result[$k]);)*
             }
