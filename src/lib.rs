@@ -2,6 +2,22 @@
 //! decoders, priors and losses, ready-made parts that keep them, and models composed from both. The
 //! same code runs on every backend that burn has.
 //!
+//! | to | take |
+//! |---|---|
+//! | compress, find features | [`Autoencoder`](model::Autoencoder) |
+//! | repair noisy or incomplete data | [`DenoisingAutoencoder`](model::DenoisingAutoencoder) |
+//! | generate and encode, with a likelihood | [`Vae`](model::Vae) |
+//! | generate what a label asks for | [`ConditionalVae`](model::ConditionalVae) |
+//! | shape the codes as any prior, or by labels | [`Aae`](model::Aae), [`SemiSupervisedAae`](model::SemiSupervisedAae) |
+//! | generate and encode, sharp to the eye | [`VaeGan`](model::VaeGan) |
+//! | generate, sharp to the eye | [`Gan`](model::Gan) |
+//! | encode what a GAN generates, without a reconstruction loss | [`Ali`](model::Ali) |
+//! | write a part of your own | a contract of [`traits`] |
+//! | sample a model better after it was trained | [`prior::MixtureFit`], [`prior::KernelDensity`] |
+//! | say how good a model is, or what does not belong to the data | [`metric`] |
+//! | walk through the latent space | [`latent`] |
+//! | save weights, load PyTorch's | [`weights`] |
+//!
 //! A variational autoencoder, from nothing to samples:
 //!
 //! ```
@@ -27,23 +43,44 @@
 //! # Ok::<(), burn_generative::Error>(())
 //! ```
 //!
-//! # Map
+//! Cargo's dev profile compiles burn without optimisation, and a step of such a program takes hundreds of times as
+//! long. So put this into the Cargo.toml of your workspace (the README has what it was measured to gain), or use
+//! `--release`:
 //!
-//! A module uses only what stands above it.
+//! ```toml
+//! [profile.dev]
+//! opt-level = 3
+//! lto = "off"
+//! ```
+//!
+//! # The parts of a model
 //!
 //! | module | what is in it |
 //! |---|---|
-//! | [`error`] | one error type, which names the thing and the way out |
-//! | [`kernel`] | reparameterization, KL and negative log-likelihoods as differentiable functions |
 //! | [`traits`] | all contracts, on one page: **start here to write a part of your own** |
-//! | [`distribution`] | [`DiagonalGaussian`](distribution::DiagonalGaussian), and [divergences](distribution::divergence) |
-//! | [`prior`] | [`StandardNormal`](prior::StandardNormal) and others, also fitted to codes |
 //! | [`nn`] | ready-made encoders, decoders and critics: multi-layer perceptrons and convolutions; corruptions |
+//! | [`prior`] | [`StandardNormal`](prior::StandardNormal) and others, also fitted to codes |
+//! | [`distribution`] | [`DiagonalGaussian`](distribution::DiagonalGaussian), and [divergences](distribution::divergence) |
 //! | [`loss`] | reconstruction and adversarial losses, what keeps a critic smooth, and [`Losses`](loss::Losses), what every model returns |
-//! | [`model`] | [`Autoencoder`](model::Autoencoder), [`DenoisingAutoencoder`](model::DenoisingAutoencoder), [`Vae`](model::Vae), [`Aae`](model::Aae), [`ConditionalVae`](model::ConditionalVae), [`VaeGan`](model::VaeGan), [`Gan`](model::Gan), [`Ali`](model::Ali) |
-//! | [`weights`] | SafeTensors, a folder with the configuration beside them, state dicts of PyTorch |
+//! | [`model`] | the models of the table above |
+//! | [`kernel`] | reparameterization, KL and negative log-likelihoods as differentiable functions |
+//! | [`prelude`] | the names that an application imports |
+//!
+//! # Judging
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | [`metric`] | bounds on log p(x), information in the latent, distances of samples to data, AUROC |
 //! | [`latent`] | interpolation, traversals and arithmetic of codes |
-//! | [`metric`] | how good a model is: bounds on log p(x), information in the latent, distances of samples to data, AUROC |
+#![cfg_attr(
+    feature = "plot",
+    doc = "| [`plot`] | image grids, latent maps, curves, histograms, animations, a report of a run |"
+)]
+//!
+//! # Plumbing
+//!
+//! | module | what is in it |
+//! |---|---|
 #![cfg_attr(
     feature = "train",
     doc = "| [`train`] | metrics, history and checkpoints for burn's `Learner` |"
@@ -52,11 +89,8 @@
     feature = "data",
     doc = "| [`data`] | IDX files, MNIST, generated digits, a loader that stays on the device |"
 )]
-#![cfg_attr(
-    feature = "plot",
-    doc = "| [`plot`] | image grids, latent maps, curves, histograms, animations, a report of a run |"
-)]
-//! | [`prelude`] | the names that an application imports |
+//! | [`weights`] | SafeTensors, a folder with the configuration beside them, state dicts of PyTorch |
+//! | [`error`] | one error type, which names the thing and the way out |
 //!
 //! # Features
 //!
@@ -66,6 +100,7 @@
 //! | `train` | yes | `TrainStep` and `InferenceStep` on every model, the module `train` |
 //! | `data` | yes | the module `data` |
 //! | `plot` | yes | the module `plot` |
+//! | `tui` | no | burn-train's dashboard in a terminal, in the place of plain lines |
 //! | `vision` | no | PSNR and SSIM of burn-train in [`metric`], and its Inception network for the FID |
 //! | `pytorch` | no | reading `.pt` files in [`weights`] |
 //! | `remote` | no | devices of other hosts |

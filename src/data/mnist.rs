@@ -291,6 +291,23 @@ mod tests {
         ]);
     }
 
+    #[test]
+    fn the_checksums_are_those_of_mnist() {
+        let Some(dir) = std::env::var_os(MNIST_DIR) else {
+            println!("skipped: {MNIST_DIR} names no folder");
+            return;
+        };
+        for file in &FILES {
+            let path = file.find(Path::new(&dir)).unwrap();
+            let mut bytes = std::fs::read(&path).unwrap();
+            if path.extension().is_some_and(|extension| extension == "gz") {
+                let packed = std::mem::take(&mut bytes);
+                GzDecoder::new(&packed[..]).read_to_end(&mut bytes).unwrap();
+            }
+            assert_eq!(file::hex(file::sha256_of(&bytes)), file.sha256, "{}", file.name);
+        }
+    }
+
     fn files(folder: &Path) -> usize {
         let list = |folder: &Path| std::fs::read_dir(folder).map_or(0, Iterator::count);
         list(&folder.join("train")) + list(&folder.join("test"))
