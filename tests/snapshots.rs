@@ -126,7 +126,10 @@ fn parameters_keep_their_names() -> burn_generative::Result<()> {
         mixture()?,
         burn_generative::loss::HeteroscedasticGaussianNll,
     )?;
-    list.add("Vae of perceptrons, with a mixture for its prior, a variance for each element, a warm-up", &vae);
+    list.add(
+        "Vae of perceptrons, with a mixture for its prior, a variance for each element, a warm-up",
+        &vae,
+    );
     let vae = VaeConfig::new().init(
         ConvEncoderConfig::new([3, 12, 10], 2)
             .with_channels(vec![4, 6])
@@ -140,12 +143,15 @@ fn parameters_keep_their_names() -> burn_generative::Result<()> {
     list.add("Vae of convolutions, with a learned variance", &vae);
     let labeled: ConditionalVae<_, _, _, _> = VaeConfig::new().init_conditional(
         LabeledEncoder::new(
-            MlpEncoderConfig::new(vec![2, 3, 4], 2).init_gaussian(device)?,
+            MlpEncoderConfig::new(vec![2, 3, 4], 2).init_gaussian::<4>(device)?,
             5,
             [3, 4],
             device,
         ),
-        LabeledDecoder::new(MlpDecoderConfig::new(2 + 5, vec![1, 3, 4]).init::<4>(device)?, 5),
+        LabeledDecoder::new(
+            MlpDecoderConfig::new(2 + 5, vec![1, 3, 4]).init::<4>(device)?,
+            5,
+        ),
         StandardNormal::new(2),
         BernoulliNll,
     )?;

@@ -304,7 +304,12 @@ mod tests {
                 let packed = std::mem::take(&mut bytes);
                 GzDecoder::new(&packed[..]).read_to_end(&mut bytes).unwrap();
             }
-            assert_eq!(file::hex(file::sha256_of(&bytes)), file.sha256, "{}", file.name);
+            assert_eq!(
+                file::hex(file::sha256_of(&bytes)),
+                file.sha256,
+                "{}",
+                file.name
+            );
         }
     }
 
