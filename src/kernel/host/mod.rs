@@ -397,6 +397,7 @@ fn evaluate<const FMA: bool, P: Pointwise<IN, OUT>, const IN: usize, const OUT: 
 macro_rules! write {
     ($name:ident, $($k:literal: $output:ident),*) => {
         #[inline(always)]
+        #[allow(clippy::needless_range_loop)] // see below
         fn $name<const FMA: bool, P: Pointwise<IN, OUT>, const IN: usize, const OUT: usize>(
             op: P,
             gradients: &[f32],
@@ -408,7 +409,7 @@ macro_rules! write {
             let inputs = inputs.map(|input| &input[..len]);
             $(let $output = &mut $output[..len];)*
             for i in 0..len {
-                // (`array::from_fn` is inlined only where its caller's unit of code generation has it too.)
+                // (What `array::from_fn` calls is inlined only if it lies in the same unit of code generation.)
                 let mut element = [0.0; IN];
                 for k in 0..IN {
                     element[k] = inputs[k][i];
