@@ -43,14 +43,15 @@
 //! # Ok::<(), burn_generative::Error>(())
 //! ```
 //!
-//! Cargo's dev profile compiles burn without optimisation, and a step of such a program takes hundreds of times as
-//! long. So put this into the Cargo.toml of your workspace (the README has what it was measured to gain), or use
+//! Cargo's dev profile compiles burn without optimisation, and a step of such a program takes fifty to two hundred times
+//! as long. So put this into the Cargo.toml of your workspace (the README has what it was measured to gain), or use
 //! `--release`:
 //!
 //! ```toml
 //! [profile.dev]
 //! opt-level = 3
-//! lto = "off"
+//! debug-assertions = false
+//! overflow-checks = false
 //! ```
 //!
 //! # The parts of a model
