@@ -14,7 +14,7 @@ use burn_generative::metric::{Estimate, MmdKernel, mmd_test};
 use burn_generative::model;
 use burn_generative::nn::{MlpCriticConfig, initialize};
 use burn_generative::prelude::*;
-use burn_generative::prior::{GaussianMixture, PriorKind, SwissRollConfig, Uniform};
+use burn_generative::prior::{GaussianMixture, AnyPrior, SwissRollConfig, Uniform};
 use burn_generative::train::{Epoch, FusedAdamConfig};
 use burn_generative::{Error, Result};
 use clap::{Parser, ValueEnum};
@@ -127,10 +127,10 @@ fn run(args: Args) -> Result<()> {
     let critic = MlpCriticConfig::new(vec![latent_dim]).with_hidden(hidden);
     let ring = || GaussianMixture::ring(CLASSES, 4.0, 0.5, &device);
     let prior = match config.prior {
-        Kind::Normal => PriorKind::StandardNormal(StandardNormal::new(latent_dim)),
-        Kind::Mixture => PriorKind::GaussianMixture(ring()?),
-        Kind::SwissRoll => PriorKind::SwissRoll(SwissRollConfig::new().init()?),
-        Kind::Uniform => PriorKind::Uniform(Uniform::new(latent_dim, -2.0, 2.0)?),
+        Kind::Normal => AnyPrior::StandardNormal(StandardNormal::new(latent_dim)),
+        Kind::Mixture => AnyPrior::GaussianMixture(ring()?),
+        Kind::SwissRoll => AnyPrior::SwissRoll(SwissRollConfig::new().init()?),
+        Kind::Uniform => AnyPrior::Uniform(Uniform::new(latent_dim, -2.0, 2.0)?),
     };
     let recipe = AaeConfig::new().with_adversarial_weight(config.adversarial_weight);
     session.watch_critic(&NonSaturating);

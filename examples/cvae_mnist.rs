@@ -72,7 +72,7 @@ fn run(args: Args) -> Result<()> {
     let hidden = vec![config.hidden];
     let encoder = MlpEncoderConfig::new(vec![channels + 1, height, width], config.latent_dim);
     let decoder = MlpDecoderConfig::new(config.latent_dim + classes, vec![channels, height, width]);
-    let vae = VaeConfig::new().init_conditional(
+    let vae = ConditionalVae::new(
         LabeledEncoder::new(
             encoder.with_hidden(hidden.clone()).init_gaussian(&device)?,
             classes,
@@ -82,7 +82,7 @@ fn run(args: Args) -> Result<()> {
         LabeledDecoder::new(decoder.with_hidden(hidden).init(&device)?, classes),
         StandardNormal::new(config.latent_dim),
         BernoulliNll,
-    )?;
+    );
     initialize(&vae);
 
     let [train, test] = session.images(vae.support())?;

@@ -10,7 +10,7 @@ use burn::prelude::*;
 use burn::tensor::activation::sigmoid;
 use burn_generative::loss::{Losses, SquaredError};
 use burn_generative::nn::{
-    CorruptionKind, GaussianCorruption, MaskingCorruption, SaltAndPepperCorruption, initialize,
+    AnyCorruption, GaussianCorruption, MaskingCorruption, SaltAndPepperCorruption, initialize,
 };
 use burn_generative::prelude::*;
 use burn_generative::train::FusedAdamConfig;
@@ -68,12 +68,12 @@ enum Kind {
 }
 
 impl Kind {
-    fn init(self, level: f64) -> Result<CorruptionKind> {
+    fn init(self, level: f64) -> Result<AnyCorruption> {
         Ok(match self {
-            Self::Gaussian => CorruptionKind::Gaussian(GaussianCorruption::new(level)?),
-            Self::Masking => CorruptionKind::Masking(MaskingCorruption::new(level)?),
+            Self::Gaussian => AnyCorruption::Gaussian(GaussianCorruption::new(level)?),
+            Self::Masking => AnyCorruption::Masking(MaskingCorruption::new(level)?),
             Self::SaltAndPepper => {
-                CorruptionKind::SaltAndPepper(SaltAndPepperCorruption::new(level)?)
+                AnyCorruption::SaltAndPepper(SaltAndPepperCorruption::new(level)?)
             }
         })
     }

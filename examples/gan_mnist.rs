@@ -104,9 +104,9 @@ enum Penalty {
 impl Penalty {
     fn init(self) -> Result<Regularizer> {
         Ok(match self {
-            Self::None | Self::Spectral => Regularizer::Unregularized(Unregularized),
-            Self::Gradient => Regularizer::GradientPenalty(GradientPenalty::new(10.0)?),
-            Self::Clip => Regularizer::WeightClipping(WeightClipping::new(0.01)?),
+            Self::None | Self::Spectral => AnyRegularizer::Unregularized(Unregularized),
+            Self::Gradient => AnyRegularizer::GradientPenalty(GradientPenalty::new(10.0)?),
+            Self::Clip => AnyRegularizer::WeightClipping(WeightClipping::new(0.01)?),
         })
     }
 }

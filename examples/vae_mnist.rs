@@ -117,12 +117,12 @@ impl LikelihoodKind {
 
     fn init(self, device: &Device) -> Likelihood {
         match self {
-            Self::Bernoulli => Likelihood::Bernoulli(BernoulliNll),
-            Self::ContinuousBernoulli => Likelihood::ContinuousBernoulli(ContinuousBernoulliNll),
-            Self::Gaussian => Likelihood::Gaussian(GaussianNll::default()),
-            Self::LearnedGaussian => Likelihood::LearnedGaussian(LearnedGaussianNll::new(device)),
-            Self::SquaredError => Likelihood::SquaredError(SquaredError),
-            Self::L1 => Likelihood::L1(L1Loss),
+            Self::Bernoulli => AnyLikelihood::Bernoulli(BernoulliNll),
+            Self::ContinuousBernoulli => AnyLikelihood::ContinuousBernoulli(ContinuousBernoulliNll),
+            Self::Gaussian => AnyLikelihood::Gaussian(GaussianNll::default()),
+            Self::LearnedGaussian => AnyLikelihood::LearnedGaussian(LearnedGaussianNll::new(device)),
+            Self::SquaredError => AnyLikelihood::SquaredError(SquaredError),
+            Self::L1 => AnyLikelihood::L1(L1Loss),
         }
     }
 }

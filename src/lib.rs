@@ -12,6 +12,7 @@
 //! | generate and encode, sharp to the eye | [`VaeGan`](model::VaeGan) |
 //! | generate, sharp to the eye | [`Gan`](model::Gan) |
 //! | encode what a GAN generates, without a reconstruction loss | [`Ali`](model::Ali) |
+//! | fit any density to data | [`MaximumLikelihood`](model::MaximumLikelihood) |
 //! | write a part of your own | a contract of [`traits`] |
 //! | sample a model better after it was trained | [`prior::MixtureFit`], [`prior::KernelDensity`] |
 //! | say how good a model is, or what does not belong to the data | [`metric`] |
@@ -21,25 +22,25 @@
 //! A variational autoencoder, from nothing to samples:
 //!
 //! ```
-//! use burn::optim::{AdamConfig, GradientsParams};
+//! use burn::optim::AdamConfig;
 //! use burn::prelude::*;
 //! use burn_generative::prelude::*;
 //!
 //! let device = Device::default().autodiff();
-//! let mut vae = VaeConfig::new().init(
+//! let mut vae = Vae::new(
 //!     MlpEncoderConfig::new(vec![1, 28, 28], 20).init_gaussian(&device)?,
 //!     MlpDecoderConfig::new(20, vec![1, 28, 28]).init(&device)?,
 //!     StandardNormal::new(20),
 //!     BernoulliNll,
-//! )?;
+//! );
 //! let images = Tensor::<4>::zeros([32, 1, 28, 28], &device); // yours, in [0, 1]
 //! let mut optimizer = AdamConfig::new().init();
 //! for _step in 0..3 {
-//!     let losses = vae.losses(images.clone()); // reconstruction, kl: nats per sample
-//!     let gradients = GradientsParams::from_grads(losses.mean().backward(), &vae);
-//!     vae = optimizer.step(1e-3, vae, gradients);
+//!     let losses; // reconstruction, kl: nats per sample
+//!     (vae, losses) = vae.learn(&mut optimizer, 1e-3, images.clone());
+//!     println!("{:.2}", losses.mean().into_scalar::<f32>());
 //! }
-//! assert_eq!(vae.sample(8, &device).dims(), [8, 1, 28, 28]);
+//! assert_eq!(vae.sample(8, &device).dims(), [8, 1, 28, 28]); // images, not logits
 //! # Ok::<(), burn_generative::Error>(())
 //! ```
 //!
@@ -58,7 +59,7 @@
 //!
 //! | module | what is in it |
 //! |---|---|
-//! | [`traits`] | all contracts, on one page: **start here to write a part of your own** |
+//! | [`traits`] | all contracts: **start here to write a part of your own** |
 //! | [`nn`] | ready-made encoders, decoders and critics: multi-layer perceptrons and convolutions; corruptions |
 //! | [`prior`] | [`StandardNormal`](prior::StandardNormal) and others, also fitted to codes |
 //! | [`distribution`] | [`DiagonalGaussian`](distribution::DiagonalGaussian), and [divergences](distribution::divergence) |
@@ -115,13 +116,15 @@
 pub mod error;
 mod file;
 pub mod kernel;
+mod losses;
 pub mod traits;
 mod unoptimized;
 
 pub mod distribution;
-pub mod prior;
 
 pub mod nn;
+
+pub mod prior;
 
 pub mod loss;
 

@@ -5,19 +5,19 @@
 //! ```
 
 pub use crate::distribution::DiagonalGaussian;
-pub use crate::error::Error;
 pub use crate::kernel::sum_event;
-pub use crate::loss::{BernoulliNll, GaussianNll, Losses, SquaredError};
+pub use crate::loss::{BernoulliNll, GaussianNll, Kl, Losses, Nll, NonSaturating, SquaredError};
 pub use crate::model::{
-    Aae, AaeConfig, Ali, Autoencoder, ConditionalVae, DenoisingAutoencoder, Gan, GanConfig, Vae,
-    VaeConfig, VaeGan, VaeGanConfig,
+    Aae, AaeConfig, Ali, Autoencoder, ConditionalVae, DenoisingAutoencoder, Gan, GanConfig,
+    MaximumLikelihood, SemiSupervisedAae, Vae, VaeConfig, VaeGan, VaeGanConfig,
 };
 pub use crate::nn::{
-    ConvDecoderConfig, ConvEncoderConfig, GaussianHead, Head, MlpDecoderConfig, MlpEncoderConfig,
+    ConvCriticConfig, ConvDecoderConfig, ConvEncoderConfig, GaussianHead, Head, MlpCriticConfig,
+    MlpDecoderConfig, MlpEncoderConfig, Squashed,
 };
 pub use crate::prior::StandardNormal;
 pub use crate::traits::{
-    AdversarialLoss, Code, Corruption, Critic, CriticRegularizer, Decoder, Encoder, FeatureCritic,
-    InputGradient, LabeledPrior, LatentVariableModel, Posterior, Prior, ReconstructionLoss,
-    Support,
+    AdversarialLoss, Batch, Block, Code, Corruption, Critic, CriticRegularizer, Decoder, Draw,
+    Encoder, Evidence, Family, FeatureCritic, InputGradient, LabeledSampler, LatentLoss,
+    LatentVariableModel, Likelihood, Model, Posterior, Prior, ReconstructionLoss, Sampler, Support,
 };

@@ -4,14 +4,15 @@ mod common;
 
 use burn::prelude::*;
 use burn_generative::loss::{
-    ContinuousBernoulliNll, HeteroscedasticGaussianNll, L1Loss, LearnedGaussianNll, Likelihood,
+    AnyLikelihood, ContinuousBernoulliNll, L1Loss, LaplaceNll, LearnedGaussianNll, Nll,
 };
 use burn_generative::nn::{
-    CorruptionKind, GaussianCorruption, MaskingCorruption, SaltAndPepperCorruption,
+    AnyCorruption, GaussianCorruption, MaskingCorruption, SaltAndPepperCorruption,
 };
+use burn_generative::Error;
 use burn_generative::prelude::*;
 use burn_generative::prior::{
-    FullGaussianMixture, GaussianMixture, KernelDensity, PriorKind, SwissRollConfig, Uniform,
+    FullGaussianMixture, GaussianMixture, KernelDensity, AnyPrior, SwissRollConfig, Uniform,
 };
 use common::{assert_all_close, assert_close, cpu, devices, noise, tensor, values};
 
@@ -55,7 +56,9 @@ fn reconstruction_laws<L: ReconstructionLoss<Tensor<4>>>(name: &str, loss: &L, d
         "{name} at large outputs"
     );
 
-    loss.support().check(&target, name).unwrap();
+    loss.check(&target, name).unwrap();
+    let poisoned = target * f64::NAN;
+    assert!(loss.check(&poisoned, name).is_err(), "{name}: NaN");
 }
 
 #[test]
@@ -68,7 +71,7 @@ fn reconstruction_losses() {
             &ContinuousBernoulliNll,
             &device,
         );
-        reconstruction_laws(&law("GaussianNll"), &GaussianNll::new(0.3), &device);
+        reconstruction_laws(&law("GaussianNll"), &GaussianNll::new(0.3).unwrap(), &device);
         reconstruction_laws(
             &law("LearnedGaussianNll"),
             &LearnedGaussianNll::new(&device),
@@ -76,19 +79,27 @@ fn reconstruction_losses() {
         );
         reconstruction_laws(&law("SquaredError"), &SquaredError, &device);
         reconstruction_laws(&law("L1Loss"), &L1Loss, &device);
-        let chosen = Likelihood::Gaussian(GaussianNll::new(0.3));
+        reconstruction_laws(&law("LaplaceNll"), &LaplaceNll::new(0.3).unwrap(), &device);
+        let chosen = AnyLikelihood::Gaussian(GaussianNll::new(0.3).unwrap());
         reconstruction_laws(&law("Likelihood"), &chosen, &device);
         reconstruction_laws(&law("heteroscedastic"), &Fixed, &device);
     }
 }
 
-/// [`HeteroscedasticGaussianNll`] behind one tensor: a log-variance of -1 everywhere.
+/// [`Nll`] of a Gaussian behind one tensor: a log-variance of -1 everywhere.
+#[derive(Module, Debug)]
 struct Fixed;
 
 impl ReconstructionLoss<Tensor<4>> for Fixed {
     fn loss(&self, mean: Tensor<4>, target: Tensor<4>) -> Tensor<1> {
         let log_var = Tensor::full(mean.shape(), -1.0, &mean.device());
-        HeteroscedasticGaussianNll.loss(DiagonalGaussian::new(mean, log_var), target)
+        Nll.loss(DiagonalGaussian::new(mean, log_var), target)
+    }
+    fn point(&self, mean: Tensor<4>) -> Tensor<4> {
+        mean
+    }
+    fn check(&self, target: &Tensor<4>, what: &str) -> burn_generative::Result<()> {
+        target.check_finite(what)
     }
 }
 
@@ -154,7 +165,7 @@ fn standard_normal() {
 }
 
 /// A density over the plane integrates to 1, and says which share of the samples falls into a rectangle.
-fn prior_laws(what: &str, prior: &impl Prior<Latent = Tensor<2>>, device: &Device) {
+fn prior_laws(what: &str, prior: &impl Prior<Value = Tensor<2>>, device: &Device) {
     const SIDE: usize = 120;
     let (low, step) = (-6.0, 0.1);
     let centre = |i: usize| low + (i as f64 + 0.5) * step;
@@ -222,21 +233,21 @@ fn priors_over_the_plane() {
         let density = || KernelDensity::with_width(codes(), 0.3).unwrap();
         prior_laws(&law("KernelDensity"), &density(), &device);
         for kind in [
-            PriorKind::StandardNormal(StandardNormal::new(2)),
-            PriorKind::GaussianMixture(mixture()),
-            PriorKind::SwissRoll(roll.clone()),
-            PriorKind::Uniform(uniform()),
-            PriorKind::FullGaussianMixture(full()),
-            PriorKind::KernelDensity(density()),
+            AnyPrior::StandardNormal(StandardNormal::new(2)),
+            AnyPrior::GaussianMixture(mixture()),
+            AnyPrior::SwissRoll(roll.clone()),
+            AnyPrior::Uniform(uniform()),
+            AnyPrior::FullGaussianMixture(full()),
+            AnyPrior::KernelDensity(density()),
         ] {
             let z = tensor([4, 2], &device, noise(3, 2.0));
             let want = match &kind {
-                PriorKind::StandardNormal(prior) => prior.log_prob(z.clone()),
-                PriorKind::GaussianMixture(prior) => prior.log_prob(z.clone()),
-                PriorKind::SwissRoll(prior) => prior.log_prob(z.clone()),
-                PriorKind::Uniform(prior) => prior.log_prob(z.clone()),
-                PriorKind::FullGaussianMixture(prior) => prior.log_prob(z.clone()),
-                PriorKind::KernelDensity(prior) => prior.log_prob(z.clone()),
+                AnyPrior::StandardNormal(prior) => prior.log_prob(z.clone()),
+                AnyPrior::GaussianMixture(prior) => prior.log_prob(z.clone()),
+                AnyPrior::SwissRoll(prior) => prior.log_prob(z.clone()),
+                AnyPrior::Uniform(prior) => prior.log_prob(z.clone()),
+                AnyPrior::FullGaussianMixture(prior) => prior.log_prob(z.clone()),
+                AnyPrior::KernelDensity(prior) => prior.log_prob(z.clone()),
                 _ => unreachable!("the six above"),
             };
             assert_eq!(values(kind.log_prob(z)), values(want), "{name}");
@@ -329,17 +340,20 @@ fn priors_that_cannot_work_are_refused_by_name() {
 #[test]
 fn a_posterior_without_a_closed_form_is_estimated() {
     struct Opaque(DiagonalGaussian);
-    impl Posterior for Opaque {
+    impl Code for Opaque {
         type Latent = Tensor<2>;
-        fn rsample(&self) -> Tensor<2> {
-            self.0.rsample()
+        type Noise = Tensor<2>;
+        fn noise(&self) -> Tensor<2> {
+            self.0.noise()
         }
         fn rsample_with(&self, noise: Tensor<2>) -> Tensor<2> {
             self.0.rsample_with(noise)
         }
-        fn mode(&self) -> Tensor<2> {
-            self.0.mode()
+        fn point(&self) -> Tensor<2> {
+            self.0.point()
         }
+    }
+    impl Posterior for Opaque {
         fn log_prob(&self, z: Tensor<2>) -> Tensor<1> {
             self.0.log_prob(z)
         }
@@ -349,10 +363,9 @@ fn a_posterior_without_a_closed_form_is_estimated() {
         Tensor::full([20_000, 3], 0.7, &device),
         Tensor::full([20_000, 3], -0.5, &device),
     );
-    let exact = values(q.kl_to_standard_normal().unwrap())[0];
+    let exact = values(q.kl_to_standard_normal())[0];
     let opaque = Opaque(q);
-    let z = opaque.rsample();
-    let estimate = values(StandardNormal::new(3).kl(&opaque, z));
+    let estimate = values(StandardNormal::new(3).kl(&opaque, &opaque.draw()));
     let mean = estimate.iter().sum::<f64>() / estimate.len() as f64;
     assert!((mean - exact).abs() < 0.05, "{mean} against {exact}");
 }
@@ -373,10 +386,10 @@ fn networks_derive_their_sizes_from_the_data() {
             let decoder = ConvDecoderConfig::new(6, shape).with_channels(encoder.channels.clone());
             let encoder = encoder.init_gaussian(&device).unwrap();
             let decoder = decoder.init(&device).unwrap();
-            let z = encoder.encode(images.clone()).mode();
+            let z = encoder.encode(images.clone()).point();
             assert_eq!(z.dims(), [3, 6], "{name}");
             assert_eq!(decoder.decode(z.clone()).dims(), [3, c, h, w], "{name}");
-            let alone = encoder.encode(images.clone().narrow(0, 1, 1)).mode();
+            let alone = encoder.encode(images.clone().narrow(0, 1, 1)).point();
             assert_all_close(&values(z.narrow(0, 1, 1)), &values(alone), 1e-4, name);
 
             let encoder = MlpEncoderConfig::new(shape.to_vec(), 6)
@@ -398,7 +411,7 @@ fn networks_derive_their_sizes_from_the_data() {
             .with_hidden(vec![5, 7])
             .init(&device)
             .unwrap();
-        let output: Tensor<2> = decoder.decode(encoder.encode(rows).mode());
+        let output: Tensor<2> = decoder.decode(encoder.encode(rows).point());
         assert_eq!(output.dims(), [4, 13], "{name}");
     }
 }
@@ -531,9 +544,9 @@ fn corruptions() {
 
         let kinds = |level: f64| {
             [
-                CorruptionKind::Gaussian(GaussianCorruption::new(level).unwrap()),
-                CorruptionKind::Masking(MaskingCorruption::new(level).unwrap()),
-                CorruptionKind::SaltAndPepper(SaltAndPepperCorruption::new(level).unwrap()),
+                AnyCorruption::Gaussian(GaussianCorruption::new(level).unwrap()),
+                AnyCorruption::Masking(MaskingCorruption::new(level).unwrap()),
+                AnyCorruption::SaltAndPepper(SaltAndPepperCorruption::new(level).unwrap()),
             ]
         };
         for corruption in kinds(0.0) {

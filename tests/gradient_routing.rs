@@ -12,7 +12,7 @@ use burn_generative::loss::{
 };
 use burn_generative::model::{Balance, SemiSupervisedAae};
 use burn_generative::nn::{
-    GaussianCorruption, JointCritic, LabeledDecoder, LabeledEncoder, MlpCritic, MlpCriticConfig,
+    GaussianCorruption, MlpJointCritic, LabeledDecoder, LabeledEncoder, MlpCritic, MlpCriticConfig,
     MlpDecoder, MlpEncoder, Squashed,
 };
 use burn_generative::prelude::*;
@@ -27,9 +27,10 @@ fn reached<M: Module>(part: &M, gradients: &Gradients) -> bool {
 
 /// Which of a model's parts the gradients reach.
 macro_rules! parts {
-    ($model:ident: $($part:ident),+) => {
-        |gradients: &Gradients| [$(reached(&$model.$part, gradients)),+]
-    };
+    ($model:expr => $($part:ident),+) => {{
+        let model = &$model;
+        move |gradients: &Gradients| [$(reached(&model.$part, gradients)),+]
+    }};
 }
 
 /// Fails unless each term, of losses drawn anew, reaches the parts that it should: the rows of a model's table.
@@ -64,13 +65,16 @@ struct LearnedPrior {
     mean: Param<Tensor<1>>,
 }
 
-impl Prior for LearnedPrior {
-    type Latent = Tensor<2>;
+impl Sampler for LearnedPrior {
+    type Value = Tensor<2>;
 
     fn sample(&self, n: usize, device: &Device) -> Tensor<2> {
         let [latent] = self.mean.dims();
         StandardNormal::new(latent).sample(n, device) + self.mean.val().unsqueeze()
     }
+}
+
+impl Prior for LearnedPrior {
     fn log_prob(&self, z: Tensor<2>) -> Tensor<1> {
         let [latent] = self.mean.dims();
         StandardNormal::new(latent).log_prob(z - self.mean.val().unsqueeze())
@@ -115,7 +119,7 @@ fn vae() {
         assert_routes(
             name,
             || vae.losses_with(rows(), tensor([4, 2], &device, noise(2, 1.0))),
-            parts!(vae: encoder, decoder, prior, likelihood),
+            parts!(vae => encoder, decoder, prior, likelihood),
             &[
                 // term              encoder decoder prior  likelihood
                 ("reconstruction", [true, true, false, true]),
@@ -134,14 +138,12 @@ fn conditional_vae() {
         let device = device.autodiff();
         let encoder = MlpEncoderConfig::new(vec![2, 3, 4], 2).with_hidden(vec![HIDDEN]);
         let decoder = MlpDecoderConfig::new(2 + 3, vec![1, 3, 4]).with_hidden(vec![HIDDEN]);
-        let vae = VaeConfig::new()
-            .init_conditional(
+        let vae = ConditionalVae::new(
                 LabeledEncoder::new(encoder.init_gaussian(&device).unwrap(), 3, [3, 4], &device),
                 LabeledDecoder::new(decoder.init::<4>(&device).unwrap(), 3),
                 learned_prior(&device),
                 LearnedGaussianNll::new(&device),
-            )
-            .unwrap();
+            );
         let images = || tensor::<4>([4, 1, 3, 4], &device, noise(1, 1.0));
         let losses = |labels: [i32; 4]| {
             let labels = Tensor::from_ints(labels, &device);
@@ -150,7 +152,7 @@ fn conditional_vae() {
         assert_routes(
             name,
             || losses([0, 1, 2, 1]),
-            parts!(vae: encoder, decoder, prior, likelihood),
+            parts!(vae.vae => encoder, decoder, prior, likelihood),
             &[
                 // term              encoder decoder prior  likelihood
                 ("reconstruction", [true, true, false, true]),
@@ -244,7 +246,7 @@ fn gan() {
         assert_routes(
             name,
             drawn,
-            parts!(gan: generator, critic, prior),
+            parts!(gan => generator, critic, prior),
             &[
                 // term         generator critic prior
                 ("generator", [true, false, true]),
@@ -296,11 +298,11 @@ fn aae() {
             .unwrap();
         let data = || tensor::<2>([4, 6], &device, noise(1, 1.0));
         let prior = || tensor::<2>([4, 2], &device, noise(2, 1.0));
-        let losses = || aae.losses_with(data(), prior(), prior());
+        let losses = || aae.losses_with(data(), (), prior());
         assert_routes(
             name,
             || aae.losses(data()),
-            parts!(aae: encoder, decoder, critic, prior),
+            parts!(aae => encoder, decoder, critic, prior),
             &[
                 // term              encoder decoder critic prior
                 ("reconstruction", [true, true, false, false]),
@@ -335,9 +337,8 @@ fn aae() {
 type SmallAli = Ali<
     MlpEncoder<GaussianHead, 2>,
     MlpDecoder<Linear, 2>,
-    JointCritic<2>,
+    MlpJointCritic<2>,
     LearnedPrior,
-    NonSaturating,
 >;
 
 /// Both players' signs: a step of the decoder raises the score of its pairs, one of the encoder lowers that
@@ -359,7 +360,7 @@ fn ali() {
         assert_routes(
             name,
             || ali.losses(data()),
-            parts!(ali: encoder, decoder, critic, prior),
+            parts!(ali => encoder, decoder, critic, prior),
             &[
                 // term       encoder decoder critic prior
                 ("encoder", [true, false, false, false]),
@@ -406,7 +407,6 @@ type SmallVaeGan = VaeGan<
     Squashed<MlpDecoder<Linear, 2>>,
     MlpCritic<2>,
     LearnedPrior,
-    NonSaturating,
 >;
 
 fn small_vae_gan(config: VaeGanConfig, device: &Device) -> SmallVaeGan {
@@ -439,7 +439,7 @@ fn vae_gan() {
         assert_routes(
             name,
             losses,
-            parts!(model: encoder, decoder, critic, prior),
+            parts!(model => encoder, decoder, critic, prior),
             &[
                 // term       encoder decoder critic prior
                 ("kl", [true, false, false, true]),
@@ -454,11 +454,11 @@ fn vae_gan() {
         let one = losses().mean().backward();
         let posterior = || model.encoder.encode(data());
         let code = || posterior().rsample_with(eps());
-        let kl = || model.prior.kl(&posterior(), code());
+        let kl = || model.prior.kl(&posterior(), &posterior().draw_with(eps()));
         let made = || [code(), latent()].map(|z| model.decoder.decode(z));
         let features = || {
             let [reconstruction, _] = made();
-            GaussianNll::new(1.0).loss(
+            GaussianNll::new(1.0).unwrap().loss(
                 model.critic.features(reconstruction),
                 model.critic.features(data()),
             )
@@ -544,10 +544,9 @@ fn vae_gan_in_balance() {
 type SmallSemiSupervised = SemiSupervisedAae<
     MlpEncoder<Linear, 2>,
     MlpDecoder<Linear, 2>,
-    JointCritic<2>,
+    MlpJointCritic<2>,
     GaussianMixture,
     SquaredError,
-    NonSaturating,
 >;
 
 /// The prior learns nothing, although it could: it is what the others are measured by.
@@ -558,23 +557,21 @@ fn semi_supervised_aae() {
         let encoder = small_encoder();
         let decoder = small_decoder();
         let critic = small_critic(2);
-        let model: SmallSemiSupervised = AaeConfig::new()
-            .init_semi_supervised(
+        let model: SmallSemiSupervised = SemiSupervisedAae::new(
                 encoder.init(&device).unwrap(),
                 decoder.init(&device).unwrap(),
                 critic.init_joint(4, &device).unwrap(),
                 GaussianMixture::ring(3, 4.0, 0.5, &device).unwrap(),
                 SquaredError,
                 NonSaturating,
-            )
-            .unwrap();
+            );
         let data = || tensor::<2>([4, 6], &device, noise(1, 1.0));
         let labels = || Tensor::from_ints([0, 2, 3, 1], &device);
-        let losses = || model.losses(data(), labels());
+        let losses = || model.losses((data(), labels()));
         assert_routes(
             name,
             losses,
-            parts!(model: encoder, decoder, critic, prior),
+            parts!(model.aae => encoder, decoder, critic, prior),
             &[
                 // term              encoder decoder critic prior
                 ("reconstruction", [true, true, false, false]),
@@ -589,7 +586,7 @@ fn semi_supervised_aae() {
             let losses = model.losses_with(
                 data(),
                 Tensor::from_ints(label, &device),
-                tensor([4, 2], &device, noise(2, 1.0)),
+                (),
                 tensor([4, 2], &device, noise(2, 1.0)),
             );
             common::values(losses.term("encoder").unwrap())

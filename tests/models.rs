@@ -360,11 +360,14 @@ fn samples_do_not_depend_on_their_batch() {
 #[derive(Module, Debug)]
 struct Fixed;
 
-impl Prior for Fixed {
-    type Latent = Tensor<2>;
+impl Sampler for Fixed {
+    type Value = Tensor<2>;
     fn sample(&self, n: usize, device: &Device) -> Tensor<2> {
         tensor([n, 2], device, |i| i as f64 * 0.3 - 1.0)
     }
+}
+
+impl Prior for Fixed {
     fn log_prob(&self, z: Tensor<2>) -> Tensor<1> {
         StandardNormal::new(2).log_prob(z)
     }

@@ -6,7 +6,7 @@ use burn::config::Config;
 use burn::module::Module;
 use burn::prelude::*;
 use burn::store::{ModuleSnapshot, SafetensorsStore};
-use burn_generative::loss::{LearnedGaussianNll, Likelihood, NonSaturating};
+use burn_generative::loss::{AnyLikelihood, LearnedGaussianNll, NonSaturating};
 use burn_generative::model::{Balance, ConditionalVae};
 use burn_generative::nn::{
     ConvCriticConfig, ConvDecoder, ConvEncoder, LabeledDecoder, LabeledEncoder, MlpCriticConfig,
@@ -16,7 +16,7 @@ use burn_generative::prelude::*;
 use burn_generative::prior::{GaussianMixture, SwissRollConfig};
 use common::{devices, noise, tensor, values};
 
-type ImageVae = Vae<ConvEncoder<GaussianHead>, ConvDecoder, StandardNormal, Likelihood>;
+type ImageVae = Vae<ConvEncoder<GaussianHead>, ConvDecoder, StandardNormal, AnyLikelihood>;
 
 /// A model with everything that has state: batch normalisation, a warm-up, a learned variance.
 fn model(device: &Device) -> ImageVae {
@@ -28,7 +28,7 @@ fn model(device: &Device) -> ImageVae {
                 .unwrap(),
             ConvDecoderConfig::new(2, [1, 8, 8]).init(device).unwrap(),
             StandardNormal::new(2),
-            Likelihood::LearnedGaussian(LearnedGaussianNll::new(device)),
+            AnyLikelihood::LearnedGaussian(LearnedGaussianNll::new(device)),
         )
         .unwrap()
 }
@@ -85,8 +85,7 @@ fn a_conditional_model() {
         let model = || {
             let encoder = MlpEncoderConfig::new(vec![2, 3, 4], 2).with_hidden(vec![8]);
             let decoder = MlpDecoderConfig::new(5, vec![1, 3, 4]).with_hidden(vec![8]);
-            VaeConfig::new()
-                .init_conditional(
+            ConditionalVae::new(
                     LabeledEncoder::new(
                         encoder.init_gaussian(&device).unwrap(),
                         3,
@@ -97,7 +96,6 @@ fn a_conditional_model() {
                     StandardNormal::new(2),
                     BernoulliNll,
                 )
-                .unwrap()
         };
         let losses = |model: &ConditionalVae<_, _>| {
             let images = tensor::<4>([4, 1, 3, 4], &device, noise(1, 1.0));
@@ -196,7 +194,7 @@ fn an_adversarial_model() {
             }
             model.valid()
         };
-        let of = |model: &VaeGan<_, _, _, _, _>| {
+        let of = |model: &VaeGan<_, _, _, _>| {
             let losses = model.losses_with(images(), latent(), latent());
             losses
                 .iter()

@@ -124,7 +124,7 @@ fn parameters_keep_their_names() -> burn_generative::Result<()> {
         encoder().init_gaussian::<2>(device)?,
         decoder().init_gaussian::<2>(device)?,
         mixture()?,
-        burn_generative::loss::HeteroscedasticGaussianNll,
+        burn_generative::loss::Nll,
     )?;
     list.add(
         "Vae of perceptrons, with a mixture for its prior, a variance for each element, a warm-up",
@@ -141,7 +141,7 @@ fn parameters_keep_their_names() -> burn_generative::Result<()> {
         LearnedGaussianNll::new(device),
     )?;
     list.add("Vae of convolutions, with a learned variance", &vae);
-    let labeled: ConditionalVae<_, _, _, _> = VaeConfig::new().init_conditional(
+    let labeled = ConditionalVae::new(
         LabeledEncoder::new(
             MlpEncoderConfig::new(vec![2, 3, 4], 2).init_gaussian::<4>(device)?,
             5,
@@ -154,7 +154,7 @@ fn parameters_keep_their_names() -> burn_generative::Result<()> {
         ),
         StandardNormal::new(2),
         BernoulliNll,
-    )?;
+    );
     list.add("ConditionalVae", &labeled);
     let aae = AaeConfig::new().init(
         encoder().init_gaussian::<2>(device)?,
@@ -165,14 +165,14 @@ fn parameters_keep_their_names() -> burn_generative::Result<()> {
         NonSaturating,
     )?;
     list.add("Aae", &aae);
-    let aae = AaeConfig::new().init_semi_supervised(
+    let aae = SemiSupervisedAae::new(
         encoder().init::<2>(device)?,
         decoder().init::<2>(device)?,
         critic(2).init_joint::<2>(4, device)?,
         mixture()?,
         SquaredError,
         NonSaturating,
-    )?;
+    );
     list.add("SemiSupervisedAae", &aae);
     let gan = GanConfig::new().with_critic_steps(3).init(
         ConvDecoderConfig::new(2, [3, 12, 10])

@@ -6,9 +6,9 @@
 mod common;
 mod counting;
 
-use burn::optim::{AdamConfig, GradientsParams};
+use burn::optim::AdamConfig;
 use burn::prelude::*;
-use burn_generative::loss::{Losses, NonSaturating, Unregularized};
+use burn_generative::loss::{NonSaturating, Unregularized};
 use burn_generative::model::Balance;
 use burn_generative::nn::MlpCriticConfig;
 use burn_generative::prelude::*;
@@ -17,18 +17,12 @@ use counting::NOW;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Bytes more after 120 steps than after 20.
-fn growth<M: Module>(
-    mut model: M,
-    losses: impl Fn(&M) -> Losses,
-    advance: impl Fn(M) -> M,
-) -> isize {
+fn growth<M: Model>(mut model: M, input: M::Input) -> isize {
     let mut optimizer = AdamConfig::new().init();
     let mut after = [0; 2];
     for (bytes, steps) in after.iter_mut().zip([20, 100]) {
         for _step in 0..steps {
-            let gradients = losses(&model).mean().backward();
-            let gradients = GradientsParams::from_grads(gradients, &model);
-            model = advance(optimizer.step(1e-3, model, gradients));
+            (model, _) = model.learn(&mut optimizer, 1e-3, input.clone());
         }
         *bytes = NOW.load(Relaxed) as isize;
     }
@@ -59,16 +53,14 @@ fn a_step_leaves_nothing_behind() {
             NonSaturating,
         )
         .unwrap();
-    let semi_supervised = AaeConfig::new()
-        .init_semi_supervised(
+    let semi_supervised = SemiSupervisedAae::new(
             encoder().init::<2>(&device).unwrap(),
             decoder(),
             critic(2).init_joint::<2>(4, &device).unwrap(),
             mixture(),
             SquaredError,
             NonSaturating,
-        )
-        .unwrap();
+        );
     let labels = || Tensor::<1, Int>::zeros([64], &device);
     let ali = Ali::new(
         encoder().init_gaussian::<2>(&device).unwrap(),
@@ -104,20 +96,20 @@ fn a_step_leaves_nothing_behind() {
             .unwrap()
     };
     let rows_of = [
-        ("aae", growth(aae, |m| m.losses(rows()), |m| m)),
+        ("aae", growth(aae, rows())),
         (
             "semi-supervised aae",
-            growth(semi_supervised, |m| m.losses(rows(), labels()), |m| m),
+            growth(semi_supervised, (rows(), labels())),
         ),
-        ("ali", growth(ali, |m| m.losses(rows()), |m| m)),
-        ("gan", growth(gan, |m| m.losses(rows()), Gan::advance)),
+        ("ali", growth(ali, rows())),
+        ("gan", growth(gan, rows())),
         (
             "vae-gan, decoder out",
-            growth(vae_gan(0.0), |m| m.losses(rows()), |m| m),
+            growth(vae_gan(0.0), rows()),
         ),
         (
             "vae-gan, critic out",
-            growth(vae_gan(5.0), |m| m.losses(rows()), |m| m),
+            growth(vae_gan(5.0), rows()),
         ),
     ];
     for (name, bytes) in rows_of {

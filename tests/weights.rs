@@ -220,7 +220,7 @@ fn names_are_stable() {
             "encoder.head.log_var.weight",
             "encoder.head.mean.bias",
             "encoder.head.mean.weight",
-            "warmup.taken",
+            "latent_loss.warmup.taken",
         ]
     );
     let conv = names(numbers(&conv(&device)));

@@ -1,102 +1,12 @@
+use crate::traits::Batch;
 use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
 use burn::data::dataset::DatasetError;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::{Rng, seq::SliceRandom};
-use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Items side by side along axis 0: a tensor, or a pair of them (images and labels) of as many items each.
-pub trait Items: Clone + Debug + Send + Sync + Sized + 'static {
-    /// How many there are.
-    fn len(&self) -> usize;
-
-    /// Whether there is none.
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Where they are.
-    fn device(&self) -> Device;
-
-    /// The items at these indices.
-    fn select(&self, indices: Tensor<1, Int>) -> Self;
-
-    /// `length` items from `start` on.
-    fn narrow(&self, start: usize, length: usize) -> Self;
-
-    /// The same on a device; on an autodiff device they are part of it, as layers ask their input whether
-    /// they are trained.
-    fn to_device(&self, device: &Device) -> Self;
-}
-
-impl<const D: usize> Items for Tensor<D> {
-    fn len(&self) -> usize {
-        self.dims()[0]
-    }
-    fn device(&self) -> Device {
-        self.device()
-    }
-    fn select(&self, indices: Tensor<1, Int>) -> Self {
-        self.clone().select(0, indices)
-    }
-    fn narrow(&self, start: usize, length: usize) -> Self {
-        self.clone().narrow(0, start, length)
-    }
-    fn to_device(&self, device: &Device) -> Self {
-        let moved = self.clone().to_device(device);
-        match device.is_autodiff() {
-            true => moved.autodiff(),
-            false => moved.without_autodiff(),
-        }
-    }
-}
-
-impl<const D: usize> Items for Tensor<D, Int> {
-    fn len(&self) -> usize {
-        self.dims()[0]
-    }
-    fn device(&self) -> Device {
-        self.device()
-    }
-    fn select(&self, indices: Tensor<1, Int>) -> Self {
-        self.clone().select(0, indices)
-    }
-    fn narrow(&self, start: usize, length: usize) -> Self {
-        self.clone().narrow(0, start, length)
-    }
-    fn to_device(&self, device: &Device) -> Self {
-        self.clone().to_device(device)
-    }
-}
-
-/// # Panics
-///
-/// `len`, and with it a [`TensorLoader`], if one has more items than the other.
-impl<A: Items, B: Items> Items for (A, B) {
-    fn len(&self) -> usize {
-        let (first, second) = (self.0.len(), self.1.len());
-        assert!(
-            first == second,
-            "Items: a pair of {first} and {second} items; both must be as many"
-        );
-        first
-    }
-    fn device(&self) -> Device {
-        self.0.device()
-    }
-    fn select(&self, indices: Tensor<1, Int>) -> Self {
-        (self.0.select(indices.clone()), self.1.select(indices))
-    }
-    fn narrow(&self, start: usize, length: usize) -> Self {
-        (self.0.narrow(start, length), self.1.narrow(start, length))
-    }
-    fn to_device(&self, device: &Device) -> Self {
-        (self.0.to_device(device), self.1.to_device(device))
-    }
-}
-
-/// A data loader for burn's `Learner` over [`Items`] that stay on the training device: no batch is
+/// A data loader for burn's `Learner` over items that stay on the training device: no batch is
 /// built on the host, and no epoch copies the data.
 ///
 /// Its epochs are reproducible one by one. Epoch `k` depends on the seed and on `k` alone: the loader
@@ -182,7 +92,7 @@ impl Epochs {
     }
 }
 
-impl<T: Items> TensorLoader<T> {
+impl<T: Batch> TensorLoader<T> {
     /// Batches of `data`, `[items, ...]`, in order; the last may be smaller.
     ///
     /// # Panics
@@ -220,7 +130,7 @@ impl<T: Items> TensorLoader<T> {
     }
 }
 
-impl<T: Items> DataLoader<T> for TensorLoader<T> {
+impl<T: Batch> DataLoader<T> for TensorLoader<T> {
     fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<T> + 'a> {
         let device = self.data.device();
         let order = self.epochs.next(self.num_items(), &device).map(|order| {
@@ -261,7 +171,7 @@ struct Batches<'a, T> {
     next: usize,
 }
 
-impl<T: Items> Iterator for Batches<'_, T> {
+impl<T: Batch> Iterator for Batches<'_, T> {
     type Item = Result<T, DatasetError>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -279,7 +189,7 @@ impl<T: Items> Iterator for Batches<'_, T> {
     }
 }
 
-impl<T: Items> DataLoaderIterator<T> for Batches<'_, T> {
+impl<T: Batch> DataLoaderIterator<T> for Batches<'_, T> {
     fn progress(&self) -> Progress {
         let unit = Some("items".to_string());
         Progress::new(self.next, self.loader.num_items(), unit)

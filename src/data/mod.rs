@@ -11,7 +11,8 @@ mod loader;
 
 pub use image_loader::ImageLoader;
 pub use images::LabeledImages;
-pub use loader::{Items, TensorLoader};
+pub use crate::traits::Batch;
+pub use loader::TensorLoader;
 
 use rand::SeedableRng;
 use rand_pcg::Pcg64;

@@ -1,7 +1,7 @@
 use crate::kernel;
 use crate::kernel::reference::LN_2PI;
-use crate::traits::{Code, Coordinates, Posterior};
-use burn::tensor::{Device, Distribution, Tensor};
+use crate::traits::{Code, Family, Posterior};
+use burn::tensor::{Distribution, Tensor};
 
 /// The smallest log-variance a [`DiagonalGaussian`] holds.
 pub const LOG_VAR_MIN: f64 = -30.0;
@@ -31,7 +31,7 @@ pub(crate) fn bound_log_var<const D: usize>(log_var: Tensor<D>) -> Tensor<D> {
 /// let device = Device::default();
 /// let q = DiagonalGaussian::new(Tensor::<2>::zeros([3, 20], &device), Tensor::zeros([3, 20], &device));
 /// assert_eq!(q.rsample().dims(), [3, 20]);
-/// let kl = q.kl_to_standard_normal().unwrap();
+/// let kl = q.kl_to_standard_normal();
 /// kl.into_data().assert_eq(&TensorData::from([0.0f32; 3]), true);
 /// ```
 #[derive(Clone, Debug)]
@@ -68,6 +68,11 @@ impl<const D: usize> DiagonalGaussian<D> {
         kernel::sum_event(log_var).mul_scalar(0.5)
     }
 
+    /// `KL(self || N(0, I))` in closed form, in nats per sample, `[batch]`; at least 0.
+    pub fn kl_to_standard_normal(&self) -> Tensor<1> {
+        kernel::gaussian_kl(self.mean(), self.log_var())
+    }
+
     /// `KL(self || other)` in closed form, in nats per sample, `[batch]`.
     ///
     /// # Panics
@@ -94,56 +99,39 @@ impl<const D: usize> DiagonalGaussian<D> {
 
 impl<const D: usize> Code for DiagonalGaussian<D> {
     type Latent = Tensor<D>;
+    /// Standard normal.
+    type Noise = Tensor<D>;
 
-    fn draw(&self) -> Tensor<D> {
-        self.rsample()
-    }
-    fn draw_with(&self, noise: Tensor<D>) -> Tensor<D> {
-        self.rsample_with(noise)
-    }
-    fn point(&self) -> Tensor<D> {
-        self.mean()
-    }
-    fn detach(latent: Tensor<D>) -> Tensor<D> {
-        <Tensor<D> as Code>::detach(latent)
-    }
-    fn shape(latent: &Tensor<D>) -> Vec<usize> {
-        <Tensor<D> as Code>::shape(latent)
-    }
-    fn device(latent: &Tensor<D>) -> Device {
-        latent.device()
-    }
-}
-
-impl<const D: usize> Posterior for DiagonalGaussian<D> {
-    type Latent = Tensor<D>;
-
-    /// `mean + exp(log_var / 2) * noise`, with standard normal noise.
-    fn rsample(&self) -> Tensor<D> {
-        let noise = self.mean.random_like(Distribution::Normal(0.0, 1.0));
-        self.rsample_with(noise)
+    fn noise(&self) -> Tensor<D> {
+        self.mean.random_like(Distribution::Normal(0.0, 1.0))
     }
 
+    /// `mean + exp(log_var / 2) * noise`.
     fn rsample_with(&self, noise: Tensor<D>) -> Tensor<D> {
         kernel::reparameterize(self.mean(), self.log_var(), noise)
     }
 
-    fn mode(&self) -> Tensor<D> {
+    /// The mean, which is the mode.
+    fn point(&self) -> Tensor<D> {
         self.mean()
     }
+}
 
+impl<const D: usize> Posterior for DiagonalGaussian<D> {
     fn log_prob(&self, z: Tensor<D>) -> Tensor<1> {
         kernel::gaussian_nll(self.mean(), z, self.log_var()).neg()
     }
 
-    fn kl_to_standard_normal(&self) -> Option<Tensor<1>> {
-        Some(kernel::gaussian_kl(self.mean(), self.log_var()))
-    }
-
-    fn coordinates(&self) -> Option<Coordinates> {
+    fn family(&self) -> Option<Family> {
         let [mean, log_var] = [self.mean(), self.log_var()].map(kernel::rows);
-        let excess = log_var.clone().exp() - log_var - 1.0;
-        let kl = (mean.clone().square() + excess).mul_scalar(0.5);
-        Some(Coordinates { mean, kl })
+        Some(Family::Gaussian { mean, log_var })
     }
+}
+
+/// `KL(q(z_i) || N(0, 1))` of each coordinate in nats, `[batch, coordinates]`.
+pub(crate) fn coordinate_kl(mean: Tensor<2>, log_var: Tensor<2>) -> Tensor<2> {
+    let shape = mean.dims();
+    // Each coordinate an event of its own, for the kernel, which loses nothing where both are near 0.
+    let [mean, log_var] = [mean, log_var].map(|rows| rows.reshape([-1, 1]));
+    kernel::gaussian_kl(mean, log_var).reshape(shape)
 }

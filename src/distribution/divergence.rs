@@ -86,7 +86,7 @@ pub mod categorical {
 /// Diagonal Gaussian distributions.
 pub mod gaussian {
     use crate::distribution::DiagonalGaussian;
-    use crate::traits::Posterior;
+    use crate::traits::{Code, Posterior};
     use burn::tensor::{Distribution, Tensor};
 
     /// `H(p) = 1/2 sum(ln(2 pi e) + log_var)`, `[batch]`. It may be negative: it is a density's.

@@ -1,5 +1,4 @@
 use crate::traits::AdversarialLoss;
-use burn::module::Module;
 use burn::tensor::{
     Tensor,
     activation::{log_sigmoid, relu},
@@ -9,7 +8,7 @@ use burn::tensor::{
 /// vanish where the critic is sure.
 ///
 /// [Goodfellow et al. 2014](https://arxiv.org/abs/1406.2661), section 3.
-#[derive(Module, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct NonSaturating;
 
 impl AdversarialLoss for NonSaturating {
@@ -28,7 +27,7 @@ impl AdversarialLoss for NonSaturating {
 /// paper.
 ///
 /// [Goodfellow et al. 2014](https://arxiv.org/abs/1406.2661), equation 1.
-#[derive(Module, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Minimax;
 
 impl AdversarialLoss for Minimax {
@@ -46,7 +45,7 @@ impl AdversarialLoss for Minimax {
 /// Half the squared distance of a score from its label, 1 for real and 0 for fake.
 ///
 /// [Mao et al. 2017](https://arxiv.org/abs/1611.04076), equation 9.
-#[derive(Module, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct LeastSquares;
 
 impl AdversarialLoss for LeastSquares {
@@ -67,7 +66,7 @@ impl AdversarialLoss for LeastSquares {
 /// `max(0, 1 - D(x))` and `max(0, 1 + D(G(z)))`; the generator raises the score.
 ///
 /// [Lim & Ye 2017](https://arxiv.org/abs/1705.02894).
-#[derive(Module, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Hinge;
 
 impl AdversarialLoss for Hinge {
@@ -88,7 +87,7 @@ impl AdversarialLoss for Hinge {
 /// them its scores grow without bound.
 ///
 /// [Arjovsky et al. 2017](https://arxiv.org/abs/1701.07875).
-#[derive(Module, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Wasserstein;
 
 impl AdversarialLoss for Wasserstein {
@@ -100,49 +99,6 @@ impl AdversarialLoss for Wasserstein {
     }
     fn generator(&self, fake: Tensor<1>) -> Tensor<1> {
         fake.neg()
-    }
-}
-
-/// The adversarial losses, for an application that chooses at run time.
-#[derive(Module, Debug)]
-#[non_exhaustive]
-pub enum Adversarial {
-    /// [`NonSaturating`].
-    NonSaturating(NonSaturating),
-    /// [`Minimax`].
-    Minimax(Minimax),
-    /// [`LeastSquares`].
-    LeastSquares(LeastSquares),
-    /// [`Hinge`].
-    Hinge(Hinge),
-    /// [`Wasserstein`].
-    Wasserstein(Wasserstein),
-}
-
-impl Adversarial {
-    fn chosen(&self) -> &dyn AdversarialLoss {
-        match self {
-            Self::NonSaturating(loss) => loss,
-            Self::Minimax(loss) => loss,
-            Self::LeastSquares(loss) => loss,
-            Self::Hinge(loss) => loss,
-            Self::Wasserstein(loss) => loss,
-        }
-    }
-}
-
-impl AdversarialLoss for Adversarial {
-    fn real(&self, score: Tensor<1>) -> Tensor<1> {
-        self.chosen().real(score)
-    }
-    fn fake(&self, score: Tensor<1>) -> Tensor<1> {
-        self.chosen().fake(score)
-    }
-    fn generator(&self, fake: Tensor<1>) -> Tensor<1> {
-        self.chosen().generator(fake)
-    }
-    fn encoder(&self, real: Tensor<1>) -> Tensor<1> {
-        self.chosen().encoder(real)
     }
 }
 

@@ -1,14 +1,14 @@
 //! What a model minimises, one number per sample.
 
 mod adversarial;
+mod latent;
 mod reconstruction;
 mod regularizer;
-mod terms;
 
-pub use adversarial::{Adversarial, Hinge, LeastSquares, Minimax, NonSaturating, Wasserstein};
+pub use crate::losses::Losses;
+pub use adversarial::{Hinge, LeastSquares, Minimax, NonSaturating, Wasserstein};
+pub use latent::Kl;
 pub use reconstruction::{
-    BernoulliNll, ContinuousBernoulliNll, GaussianNll, HeteroscedasticGaussianNll, L1Loss,
-    LearnedGaussianNll, Likelihood, SquaredError,
+    AnyLikelihood, BernoulliNll, ContinuousBernoulliNll, GaussianNll, L1Loss, LaplaceNll, LearnedGaussianNll, Nll, SquaredError,
 };
-pub use regularizer::{GradientPenalty, Regularizer, Unregularized, WeightClipping};
-pub use terms::Losses;
+pub use regularizer::{AnyRegularizer, GradientPenalty, Unregularized, WeightClipping};

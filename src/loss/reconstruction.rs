@@ -1,11 +1,13 @@
 //! Reconstruction losses: negative log-likelihoods, and two distances that are often used in their
 //! place.
 
-use crate::distribution::{DiagonalGaussian, bound_log_var};
+use crate::distribution::bound_log_var;
+use crate::error::{Result, check_positive};
 use crate::kernel::{self, assert_match, rows, sum_event};
-use crate::traits::{Posterior, ReconstructionLoss, Support};
+use crate::traits::{Batch, Likelihood, Posterior, ReconstructionLoss, Support};
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::activation::sigmoid;
+use burn::tensor::{Device, Distribution, Tensor};
 
 /// Bernoulli likelihood on logits, with targets anywhere in `[0, 1]` (grey values too):
 /// `sum(softplus(l) - l x)`.
@@ -30,8 +32,20 @@ impl<const D: usize> ReconstructionLoss<Tensor<D>> for BernoulliNll {
         kernel::bernoulli_nll(logits, target)
     }
 
-    fn support(&self) -> Support {
-        Support::UnitInterval
+    fn point(&self, logits: Tensor<D>) -> Tensor<D> {
+        sigmoid(logits)
+    }
+
+    fn check(&self, target: &Tensor<D>, what: &str) -> Result<()> {
+        Support::UnitInterval.check(target, what)
+    }
+}
+
+/// Draws are 0 or 1, also where the data is grey.
+impl<const D: usize> Likelihood<Tensor<D>> for BernoulliNll {
+    fn sample(&self, logits: Tensor<D>) -> Tensor<D> {
+        let uniform = logits.random_like(Distribution::Default);
+        uniform.lower(sigmoid(logits)).float()
     }
 }
 
@@ -74,8 +88,36 @@ impl<const D: usize> ReconstructionLoss<Tensor<D>> for ContinuousBernoulliNll {
         kernel::bernoulli_nll(logits, target) - log_normalizer
     }
 
-    fn support(&self) -> Support {
-        Support::UnitInterval
+    /// The mean: the derivative of the log-partition function, `1 + 1 / (e^l - 1) - 1 / l`, and `1/2 + l / 12` near 0,
+    /// where that is `inf - inf`.
+    fn point(&self, logits: Tensor<D>) -> Tensor<D> {
+        let near = logits.clone().abs().lower_elem(Self::SERIES);
+        let cube = logits.clone().powi_scalar(3);
+        let series = logits.clone().div_scalar(12.0) - cube.div_scalar(720.0) + 0.5;
+        // With e^-|l| the quotient cannot overflow; the mean of -l is one minus the mean of l.
+        let size = logits.clone().mask_fill(near.clone(), 1.0).abs();
+        let upper = (size.clone().neg().exp().neg() + 1.0).recip() - size.recip();
+        let negative = logits.lower_elem(0.0);
+        let closed = upper.clone().mask_where(negative, upper.neg() + 1.0);
+        closed.mask_where(near, series)
+    }
+
+    fn check(&self, target: &Tensor<D>, what: &str) -> Result<()> {
+        Support::UnitInterval.check(target, what)
+    }
+}
+
+/// Draws by the inverse of the distribution function, `ln(1 + u (e^l - 1)) / l`.
+impl<const D: usize> Likelihood<Tensor<D>> for ContinuousBernoulliNll {
+    fn sample(&self, logits: Tensor<D>) -> Tensor<D> {
+        // Of -|l|, where nothing overflows; a draw of -l is one minus a draw of l.
+        let uniform = logits.random_like(Distribution::Default);
+        let near = logits.clone().abs().lower_elem(1e-3); // the distribution is uniform, nearly
+        let below = logits.clone().abs().neg().mask_fill(near.clone(), -1.0);
+        let draw = (below.clone().exp().sub_scalar(1.0) * uniform.clone()).log1p() / below;
+        let draw = draw.mask_where(near, uniform);
+        let positive = logits.greater_elem(0.0);
+        draw.clone().mask_where(positive, draw.neg() + 1.0)
     }
 }
 
@@ -89,28 +131,45 @@ pub struct GaussianNll {
 impl GaussianNll {
     /// The likelihood with this variance.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// If the variance is not a positive number.
-    pub fn new(variance: f64) -> Self {
-        assert!(
-            variance > 0.0 && variance.is_finite(),
-            "GaussianNll: the variance must be a positive number, not {variance}"
-        );
-        Self { variance }
+    /// [`Error::Config`](crate::Error::Config) if the variance is not a positive number.
+    pub fn new(variance: f64) -> Result<Self> {
+        let variance = check_positive("GaussianNll: the variance", variance)?;
+        Ok(Self { variance })
+    }
+
+    /// The variance.
+    pub fn variance(&self) -> f64 {
+        self.variance
     }
 }
 
 impl Default for GaussianNll {
     /// Unit variance.
     fn default() -> Self {
-        Self::new(1.0)
+        Self { variance: 1.0 }
     }
 }
 
 impl<const D: usize> ReconstructionLoss<Tensor<D>> for GaussianNll {
     fn loss(&self, mean: Tensor<D>, target: Tensor<D>) -> Tensor<1> {
         kernel::gaussian_nll_fixed(mean, target, self.variance)
+    }
+
+    fn point(&self, mean: Tensor<D>) -> Tensor<D> {
+        mean
+    }
+
+    fn check(&self, target: &Tensor<D>, what: &str) -> Result<()> {
+        target.check_finite(what)
+    }
+}
+
+impl<const D: usize> Likelihood<Tensor<D>> for GaussianNll {
+    fn sample(&self, mean: Tensor<D>) -> Tensor<D> {
+        let noise = mean.random_like(Distribution::Normal(0.0, self.variance.sqrt()));
+        mean + noise
     }
 }
 
@@ -142,18 +201,46 @@ impl<const D: usize> ReconstructionLoss<Tensor<D>> for LearnedGaussianNll {
     fn loss(&self, mean: Tensor<D>, target: Tensor<D>) -> Tensor<1> {
         kernel::gaussian_nll(mean, target, self.log_var().reshape([1; D]))
     }
+
+    fn point(&self, mean: Tensor<D>) -> Tensor<D> {
+        mean
+    }
+
+    fn check(&self, target: &Tensor<D>, what: &str) -> Result<()> {
+        target.check_finite(what)
+    }
 }
 
-/// Gaussian likelihood with a variance for every element, from the decoder: its output is a
-/// [`DiagonalGaussian`] over the data.
-#[derive(Module, Debug, Default)]
-pub struct HeteroscedasticGaussianNll;
+impl<const D: usize> Likelihood<Tensor<D>> for LearnedGaussianNll {
+    fn sample(&self, mean: Tensor<D>) -> Tensor<D> {
+        let deviation = self.log_var().mul_scalar(0.5).exp().reshape([1; D]);
+        let noise = mean.random_like(Distribution::Normal(0.0, 1.0));
+        mean + noise * deviation
+    }
+}
 
-impl<const D: usize> ReconstructionLoss<DiagonalGaussian<D>, Tensor<D>>
-    for HeteroscedasticGaussianNll
-{
-    fn loss(&self, output: DiagonalGaussian<D>, target: Tensor<D>) -> Tensor<1> {
+/// The likelihood of a decoder that returns a distribution over the data, a [`Posterior`]: a Gaussian with a variance for
+/// every element, or one that holds a network of its own.
+#[derive(Module, Debug, Default)]
+pub struct Nll;
+
+impl<Q: Posterior> ReconstructionLoss<Q, Q::Latent> for Nll {
+    fn loss(&self, output: Q, target: Q::Latent) -> Tensor<1> {
         output.log_prob(target).neg()
+    }
+
+    fn point(&self, output: Q) -> Q::Latent {
+        output.point()
+    }
+
+    fn check(&self, target: &Q::Latent, what: &str) -> Result<()> {
+        target.check_finite(what)
+    }
+}
+
+impl<Q: Posterior> Likelihood<Q, Q::Latent> for Nll {
+    fn sample(&self, output: Q) -> Q::Latent {
+        output.rsample()
     }
 }
 
@@ -165,6 +252,14 @@ impl<const D: usize> ReconstructionLoss<Tensor<D>> for SquaredError {
     fn loss(&self, output: Tensor<D>, target: Tensor<D>) -> Tensor<1> {
         kernel::squared_error(output, target)
     }
+
+    fn point(&self, mean: Tensor<D>) -> Tensor<D> {
+        mean
+    }
+
+    fn check(&self, target: &Tensor<D>, what: &str) -> Result<()> {
+        target.check_finite(what)
+    }
 }
 
 /// The absolute error `sum(|x - mean|)`: a unit Laplace likelihood up to a constant.
@@ -173,15 +268,79 @@ pub struct L1Loss;
 
 impl<const D: usize> ReconstructionLoss<Tensor<D>> for L1Loss {
     fn loss(&self, output: Tensor<D>, target: Tensor<D>) -> Tensor<1> {
-        assert_match("L1Loss", ("output", &output), ("target", &target));
-        sum_event((rows(target) - rows(output)).abs())
+        absolute_error("L1Loss", output, target)
+    }
+
+    fn point(&self, mean: Tensor<D>) -> Tensor<D> {
+        mean
+    }
+
+    fn check(&self, target: &Tensor<D>, what: &str) -> Result<()> {
+        target.check_finite(what)
     }
 }
 
-/// The reconstruction losses on one tensor, for an application that chooses at run time.
+/// `sum(|target - output|)`, `[batch]`, for the loss of this name.
+fn absolute_error<const D: usize>(name: &str, output: Tensor<D>, target: Tensor<D>) -> Tensor<1> {
+    assert_match(name, ("output", &output), ("target", &target));
+    sum_event((rows(target) - rows(output)).abs())
+}
+
+/// Laplace likelihood around the decoder's medians with one fixed scale: `sum(ln(2 s) + |x - median| / s)`, which is
+/// [`L1Loss`] as a density.
+#[derive(Module, Debug)]
+pub struct LaplaceNll {
+    scale: f64,
+}
+
+impl LaplaceNll {
+    /// The likelihood with this scale, the mean distance from the median.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`](crate::Error::Config) if the scale is not a positive number.
+    pub fn new(scale: f64) -> Result<Self> {
+        let scale = check_positive("LaplaceNll: the scale", scale)?;
+        Ok(Self { scale })
+    }
+}
+
+impl Default for LaplaceNll {
+    /// Unit scale.
+    fn default() -> Self {
+        Self { scale: 1.0 }
+    }
+}
+
+impl<const D: usize> ReconstructionLoss<Tensor<D>> for LaplaceNll {
+    fn loss(&self, median: Tensor<D>, target: Tensor<D>) -> Tensor<1> {
+        let elements: usize = median.dims()[1..].iter().product();
+        let distance = absolute_error("LaplaceNll", median, target);
+        distance.div_scalar(self.scale) + elements as f64 * (2.0 * self.scale).ln()
+    }
+
+    fn point(&self, median: Tensor<D>) -> Tensor<D> {
+        median
+    }
+
+    fn check(&self, target: &Tensor<D>, what: &str) -> Result<()> {
+        target.check_finite(what)
+    }
+}
+
+impl<const D: usize> Likelihood<Tensor<D>> for LaplaceNll {
+    fn sample(&self, median: Tensor<D>) -> Tensor<D> {
+        // The sign and the size of a uniform number in (-1, 1) are independent.
+        let uniform = median.random_like(Distribution::Uniform(-1.0, 1.0));
+        let size = uniform.clone().abs().neg().clamp_min(-0.999_999_9).log1p().neg();
+        median + uniform.sign() * size.mul_scalar(self.scale)
+    }
+}
+
+/// The likelihoods on one tensor, for an application that chooses at run time.
 #[derive(Module, Debug)]
 #[non_exhaustive]
-pub enum Likelihood {
+pub enum AnyLikelihood {
     /// [`BernoulliNll`].
     Bernoulli(BernoulliNll),
     /// [`ContinuousBernoulliNll`].
@@ -190,65 +349,39 @@ pub enum Likelihood {
     Gaussian(GaussianNll),
     /// [`LearnedGaussianNll`].
     LearnedGaussian(LearnedGaussianNll),
-    /// [`SquaredError`].
-    SquaredError(SquaredError),
-    /// [`L1Loss`].
-    L1(L1Loss),
+    /// [`LaplaceNll`].
+    Laplace(LaplaceNll),
 }
 
-impl<const D: usize> ReconstructionLoss<Tensor<D>> for Likelihood {
+/// An expression of whichever likelihood it is.
+macro_rules! each {
+    ($any:expr, $nll:ident => $value:expr) => {
+        match $any {
+            AnyLikelihood::Bernoulli($nll) => $value,
+            AnyLikelihood::ContinuousBernoulli($nll) => $value,
+            AnyLikelihood::Gaussian($nll) => $value,
+            AnyLikelihood::LearnedGaussian($nll) => $value,
+            AnyLikelihood::Laplace($nll) => $value,
+        }
+    };
+}
+
+impl<const D: usize> ReconstructionLoss<Tensor<D>> for AnyLikelihood {
     fn loss(&self, output: Tensor<D>, target: Tensor<D>) -> Tensor<1> {
-        match self {
-            Self::Bernoulli(nll) => nll.loss(output, target),
-            Self::ContinuousBernoulli(nll) => nll.loss(output, target),
-            Self::Gaussian(nll) => nll.loss(output, target),
-            Self::LearnedGaussian(nll) => nll.loss(output, target),
-            Self::SquaredError(loss) => loss.loss(output, target),
-            Self::L1(loss) => loss.loss(output, target),
-        }
+        each!(self, nll => nll.loss(output, target))
     }
 
-    fn support(&self) -> Support {
-        match self {
-            Self::Bernoulli(_) | Self::ContinuousBernoulli(_) => Support::UnitInterval,
-            _ => Support::Real,
-        }
+    fn point(&self, output: Tensor<D>) -> Tensor<D> {
+        each!(self, nll => nll.point(output))
+    }
+
+    fn check(&self, target: &Tensor<D>, what: &str) -> Result<()> {
+        each!(self, nll => nll.check(target, what))
     }
 }
 
-impl Likelihood {
-    /// The image that an output stands for: the likelihood's mean, elementwise.
-    ///
-    /// ```
-    /// use burn::prelude::*;
-    /// use burn_generative::loss::{BernoulliNll, Likelihood};
-    ///
-    /// let logits = Tensor::<2>::zeros([1, 2], &Device::default());
-    /// let image = Likelihood::Bernoulli(BernoulliNll).mean(logits);
-    /// image.into_data().assert_eq(&TensorData::from([[0.5f32, 0.5]]), true);
-    /// ```
-    pub fn mean<const D: usize>(&self, output: Tensor<D>) -> Tensor<D> {
-        match self {
-            Self::Bernoulli(_) => burn::tensor::activation::sigmoid(output),
-            Self::ContinuousBernoulli(_) => continuous_bernoulli_mean(output),
-            _ => output,
-        }
+impl<const D: usize> Likelihood<Tensor<D>> for AnyLikelihood {
+    fn sample(&self, output: Tensor<D>) -> Tensor<D> {
+        each!(self, nll => nll.sample(output))
     }
-}
-
-/// The mean of a continuous Bernoulli: the derivative of its log-partition function,
-/// `1 + 1 / (e^l - 1) - 1 / l`, and `1/2 + l / 12` near 0, where that is `inf - inf`.
-fn continuous_bernoulli_mean<const D: usize>(logits: Tensor<D>) -> Tensor<D> {
-    let near = logits
-        .clone()
-        .abs()
-        .lower_elem(ContinuousBernoulliNll::SERIES);
-    let cube = logits.clone().powi_scalar(3);
-    let series = logits.clone().div_scalar(12.0) - cube.div_scalar(720.0) + 0.5;
-    // With e^-|l| the quotient cannot overflow; the mean of -l is one minus the mean of l.
-    let size = logits.clone().mask_fill(near.clone(), 1.0).abs();
-    let upper = (size.clone().neg().exp().neg() + 1.0).recip() - size.recip();
-    let negative = logits.lower_elem(0.0);
-    let closed = upper.clone().mask_where(negative, upper.neg() + 1.0);
-    closed.mask_where(near, series)
 }

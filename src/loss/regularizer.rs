@@ -1,6 +1,6 @@
 use crate::error::{Result, check_not_negative, check_positive};
 use crate::kernel::sum_event;
-use crate::traits::{CriticRegularizer, InputGradient};
+use crate::traits::{Batch, CriticRegularizer, InputGradient};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{DType, Distribution, Tensor};
 
@@ -8,7 +8,7 @@ use burn::tensor::{DType, Distribution, Tensor};
 #[derive(Module, Debug, Default)]
 pub struct Unregularized;
 
-impl<C, Data> CriticRegularizer<C, Data> for Unregularized {}
+impl<C, Data: Batch> CriticRegularizer<C, Data> for Unregularized {}
 
 /// The gradient penalty of WGAN-GP: `weight (norm of dD/dx at xi - 1)^2` with `xi = e x + (1 - e) G(z)`, one
 /// `e` from `U[0, 1]` for each sample, and the norm over all axes but the batch.
@@ -20,8 +20,7 @@ impl<C, Data> CriticRegularizer<C, Data> for Unregularized {}
 /// [Gulrajani et al. 2017](https://arxiv.org/abs/1704.00028), algorithm 1.
 #[derive(Module, Debug)]
 pub struct GradientPenalty {
-    /// The penalty's weight, lambda in the paper.
-    pub weight: f64,
+    weight: f64,
 }
 
 impl GradientPenalty {
@@ -34,17 +33,22 @@ impl GradientPenalty {
         let weight = check_not_negative("GradientPenalty: weight", weight)?;
         Ok(Self { weight })
     }
+
+    /// The penalty's weight, lambda in the paper.
+    pub fn weight(&self) -> f64 {
+        self.weight
+    }
 }
 
 impl<C, const D: usize> CriticRegularizer<C, Tensor<D>> for GradientPenalty
 where
     C: InputGradient<Input = Tensor<D>>,
 {
-    fn penalty(&self, critic: &C, real: Tensor<D>, fake: Tensor<D>) -> Option<Tensor<1>> {
+    /// One `e` for each sample, `[batch, 1, ..]`.
+    fn noise(&self, real: &Tensor<D>) -> Tensor<D> {
         let mut one_each = [1; D];
         one_each[0] = real.dims()[0];
-        let mix = Tensor::random(one_each, Distribution::Default, &real.device());
-        self.penalty_with(critic, real, fake, mix)
+        Tensor::random(one_each, Distribution::Default, &real.device())
     }
 
     fn penalty_with(
@@ -76,8 +80,7 @@ where
 /// [Arjovsky et al. 2017](https://arxiv.org/abs/1701.07875), algorithm 1.
 #[derive(Module, Debug)]
 pub struct WeightClipping {
-    /// The largest absolute weight, c in the paper.
-    pub bound: f64,
+    bound: f64,
 }
 
 impl WeightClipping {
@@ -90,17 +93,24 @@ impl WeightClipping {
         let bound = check_positive("WeightClipping: bound", bound)?;
         Ok(Self { bound })
     }
+
+    /// The largest absolute weight, c in the paper.
+    pub fn bound(&self) -> f64 {
+        self.bound
+    }
 }
 
-impl<C: Module, Data> CriticRegularizer<C, Data> for WeightClipping {
+impl<C: Module, Data: Batch> CriticRegularizer<C, Data> for WeightClipping {
     fn constrain(&self, critic: C) -> C {
         struct Clip(f64);
         impl ModuleMapper for Clip {
             fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-                param.map(|weights| match weights.is_require_grad() {
-                    true => weights.clamp(-self.0, self.0).detach().require_grad(),
-                    // Running statistics and the like are no weights.
-                    false => weights,
+                param.map(|weights| {
+                    if weights.is_require_grad() {
+                        weights.clamp(-self.0, self.0).detach().require_grad()
+                    } else {
+                        weights // running statistics and the like
+                    }
                 })
             }
         }
@@ -111,7 +121,7 @@ impl<C: Module, Data> CriticRegularizer<C, Data> for WeightClipping {
 /// The regularizers of a critic, for an application that chooses at run time.
 #[derive(Module, Debug)]
 #[non_exhaustive]
-pub enum Regularizer {
+pub enum AnyRegularizer {
     /// [`Unregularized`].
     Unregularized(Unregularized),
     /// [`GradientPenalty`].
@@ -120,25 +130,17 @@ pub enum Regularizer {
     WeightClipping(WeightClipping),
 }
 
-impl Regularizer {
-    fn chosen<C, const D: usize>(&self) -> &dyn CriticRegularizer<C, Tensor<D>>
-    where
-        C: InputGradient<Input = Tensor<D>> + Module,
-    {
-        match self {
-            Self::Unregularized(regularizer) => regularizer,
-            Self::GradientPenalty(regularizer) => regularizer,
-            Self::WeightClipping(regularizer) => regularizer,
-        }
-    }
-}
-
-impl<C, const D: usize> CriticRegularizer<C, Tensor<D>> for Regularizer
+impl<C, const D: usize> CriticRegularizer<C, Tensor<D>> for AnyRegularizer
 where
-    C: InputGradient<Input = Tensor<D>> + Module,
+    C: InputGradient<Input = Tensor<D>>,
 {
-    fn penalty(&self, critic: &C, real: Tensor<D>, fake: Tensor<D>) -> Option<Tensor<1>> {
-        self.chosen().penalty(critic, real, fake)
+    fn noise(&self, real: &Tensor<D>) -> Tensor<D> {
+        match self {
+            Self::GradientPenalty(penalty) => {
+                CriticRegularizer::<C, Tensor<D>>::noise(penalty, real)
+            }
+            _ => real.clone(),
+        }
     }
 
     fn penalty_with(
@@ -148,10 +150,18 @@ where
         fake: Tensor<D>,
         mix: Tensor<D>,
     ) -> Option<Tensor<1>> {
-        self.chosen().penalty_with(critic, real, fake, mix)
+        match self {
+            Self::GradientPenalty(penalty) => penalty.penalty_with(critic, real, fake, mix),
+            _ => None,
+        }
     }
 
     fn constrain(&self, critic: C) -> C {
-        self.chosen().constrain(critic)
+        match self {
+            Self::WeightClipping(clipping) => {
+                CriticRegularizer::<C, Tensor<D>>::constrain(clipping, critic)
+            }
+            _ => critic,
+        }
     }
 }

@@ -1,5 +1,5 @@
 use crate::error::{Error, Result, check_at_least_one};
-use crate::traits::{LatentVariableModel, Posterior};
+use crate::traits::{Evidence, LatentVariableModel};
 use burn::tensor::Tensor;
 use std::iter;
 
@@ -24,8 +24,6 @@ pub struct ImportanceWeighted {
 /// device's generator.
 ///
 /// [Burda et al. 2016](https://arxiv.org/abs/1509.00519), equation 8.
-///
-/// The model's reconstruction loss must be a likelihood: of a plain squared error this is no log-probability.
 ///
 /// # Errors
 ///
@@ -55,11 +53,12 @@ pub fn importance_weighted_bound<M: LatentVariableModel>(
 ) -> Result<ImportanceWeighted> {
     check_draws("importance_weighted_bound", k)?;
     let posterior = model.posterior(input.clone());
-    let first = log_weight(model, &input, &posterior);
+    let log_weight = || model.evidence(input.clone(), &posterior).log_weight;
+    let first = log_weight();
     check_evaluation("importance_weighted_bound", &first)?;
     let mut sum = LogSum::new(first);
     for _ in 1..k {
-        sum.add(log_weight(model, &input, &posterior));
+        sum.add(log_weight());
     }
     let effective_draws = sum.first.clone().square() / sum.second;
     // k times the relative variance of the mean weight.
@@ -69,17 +68,6 @@ pub fn importance_weighted_bound<M: LatentVariableModel>(
         standard_error: standard_error(variance, k),
         effective_draws,
     })
-}
-
-/// `log p(x, z) - log q(z | x)` for a draw of z.
-fn log_weight<M: LatentVariableModel>(
-    model: &M,
-    input: &M::Input,
-    posterior: &M::Posterior,
-) -> Tensor<1> {
-    let z = posterior.rsample();
-    let joint = model.log_likelihood(input.clone(), z.clone()) + model.log_prior(z.clone());
-    joint - posterior.log_prob(z)
 }
 
 /// Sums of `exp(x)` and of `exp(2 x)` over the terms seen so far, relative to the largest of them.
@@ -156,9 +144,10 @@ pub fn elbo<M: LatentVariableModel>(model: &M, input: M::Input, k: usize) -> Res
     check_draws("elbo", k)?;
     let posterior = model.posterior(input.clone());
     let draw = || {
-        let z = posterior.rsample();
-        let log_likelihood = model.log_likelihood(input.clone(), z.clone());
-        [log_likelihood, model.kl(&posterior, z)]
+        let Evidence {
+            log_likelihood, kl, ..
+        } = model.evidence(input.clone(), &posterior);
+        [log_likelihood, kl]
     };
     let first = draw();
     check_evaluation("elbo", &first[0])?;

@@ -1,8 +1,8 @@
 use super::{Estimate, finite};
-use crate::distribution::DiagonalGaussian;
+use crate::distribution::{DiagonalGaussian, coordinate_kl};
 use crate::error::{Error, Result};
 use crate::prior::log_density;
-use crate::traits::{Coordinates, Posterior, Prior};
+use crate::traits::{Code, Family, Posterior, Prior};
 use burn::tensor::Tensor;
 
 /// The variance over the data above which a posterior mean is active:
@@ -40,38 +40,37 @@ pub fn active_units(means: Tensor<2>) -> Result<usize> {
 }
 
 /// What each latent coordinate costs, the mean of its KL to the standard normal in nats, in the order of the
-/// coordinates.
+/// coordinates; of posteriors that are diagonal Gaussians.
 ///
 /// # Errors
 ///
-/// [`Error::Samples`] if there is no sample or a value is no number; [`Error::Device`] if the device cannot be read.
+/// [`Error::Samples`] if the posteriors are not of that family, there is no sample, or a value is no number;
+/// [`Error::Device`] if the device cannot be read.
 ///
 /// ```
 /// use burn::prelude::*;
-/// use burn_generative::distribution::DiagonalGaussian;
 /// use burn_generative::metric::kl_per_coordinate;
 /// use burn_generative::prelude::*;
 ///
 /// let means = Tensor::<2>::from_floats([[2.0, 0.0], [-2.0, 0.0]], &Device::default());
 /// let posterior = DiagonalGaussian::new(means.clone(), means.zeros_like());
-/// let coordinates = posterior.coordinates().expect("it is diagonal");
-/// let costs = kl_per_coordinate(&coordinates)?;
+/// let costs = kl_per_coordinate(&posterior)?;
 /// assert_eq!([costs[0].mean, costs[1].mean], [2.0, 0.0]); // 2^2 / 2, and nothing
 /// # Ok::<(), burn_generative::Error>(())
 /// ```
-pub fn kl_per_coordinate(coordinates: &Coordinates) -> Result<Vec<Estimate>> {
-    let [_, latent] = coordinates.kl.dims();
-    let values = finite("the coordinates' KL", coordinates.kl.clone())?;
+pub fn kl_per_coordinate<Q: Posterior>(posterior: &Q) -> Result<Vec<Estimate>> {
+    let Some(Family::Gaussian { mean, log_var }) = posterior.family() else {
+        return Err(Error::Samples(
+            "kl_per_coordinate: these posteriors are no diagonal Gaussians".to_string(),
+        ));
+    };
+    let [_, latent] = mean.dims();
+    let costs = finite("the coordinates' KL", coordinate_kl(mean, log_var))?;
+    let of_coordinate = |i| costs.iter().skip(i).step_by(latent).copied().collect();
     (0..latent)
         .map(|i| {
-            Estimate::of(
-                &values
-                    .iter()
-                    .skip(i)
-                    .step_by(latent)
-                    .copied()
-                    .collect::<Vec<_>>(),
-            )
+            let of_one: Vec<f64> = of_coordinate(i);
+            Estimate::of(&of_one)
         })
         .collect()
 }
@@ -115,7 +114,7 @@ pub struct LatentInformation {
 /// ```
 pub fn latent_information<P>(posterior: &DiagonalGaussian, prior: &P) -> Result<LatentInformation>
 where
-    P: Prior<Latent = Tensor<2>>,
+    P: Prior<Value = Tensor<2>>,
 {
     let n = posterior.mean().dims()[0];
     if n < 2 {

@@ -1,10 +1,11 @@
-use super::assert_fits;
-use crate::loss::{Losses, NonSaturating};
+use super::{LatentOf, assert_fits};
+use crate::loss::Losses;
 use crate::nn::frozen_copy;
 use crate::prior::StandardNormal;
-use crate::traits::{AdversarialLoss, Critic, Decoder, Encoder, Posterior, Prior};
+use crate::traits::{AdversarialLoss, Batch, Block, Code, Critic, Decoder, Encoder, Model, Sampler};
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
+use std::sync::Arc;
 
 /// Adversarially learned inference: an encoder and a decoder that a critic of pairs cannot tell apart. It
 /// sees data with its code as real, and what is made of noise with that noise as fake.
@@ -17,7 +18,7 @@ use burn::tensor::{Device, Tensor};
 ///
 /// The total is their sum, whose terms touch disjoint parameters. Both labels flip: the decoder minimises
 /// the generator's objective on its pairs, and the encoder the same with the sign of the score turned
-/// ([`AdversarialLoss::encoder`]; `sp(D(x, enc(x)))` with [`NonSaturating`]). With only the first the encoder
+/// ([`AdversarialLoss::encoder`]; `sp(D(x, enc(x)))` with [`NonSaturating`](crate::loss::NonSaturating)). With only the first the encoder
 /// would never learn.
 ///
 /// Rather than a [`VaeGan`](super::VaeGan), where no reconstruction loss is to be chosen; codes then agree with the
@@ -47,8 +48,8 @@ use burn::tensor::{Device, Tensor};
 /// # Ok::<(), burn_generative::Error>(())
 /// ```
 #[derive(Module, Debug)]
-pub struct Ali<E, D, C, P = StandardNormal, A = NonSaturating> {
-    /// Maps data to posteriors.
+pub struct Ali<E, D, C, P = StandardNormal> {
+    /// Maps data to codes: posteriors, or points.
     pub encoder: E,
     /// Maps latents to data.
     pub decoder: D,
@@ -57,126 +58,121 @@ pub struct Ali<E, D, C, P = StandardNormal, A = NonSaturating> {
     /// Where latents come from.
     pub prior: P,
     /// What they play for.
-    pub objective: A,
+    #[module(skip)]
+    pub objective: Arc<dyn AdversarialLoss>,
 }
 
-impl<E, D, C, P, A> Ali<E, D, C, P, A> {
+impl<E, D, C, P> Ali<E, D, C, P>
+where
+    E: Encoder<Code: Code>,
+    D: Decoder<Latent = LatentOf<E>, Output = E::Input>,
+    C: Critic<Input = (E::Input, LatentOf<E>)>,
+    P: Sampler<Value = LatentOf<E>>,
+{
     /// The model of these parts.
-    pub fn new(encoder: E, decoder: D, critic: C, prior: P, objective: A) -> Self {
+    pub fn new(
+        encoder: E,
+        decoder: D,
+        critic: C,
+        prior: P,
+        objective: impl AdversarialLoss + 'static,
+    ) -> Self {
         Self {
             encoder,
             decoder,
             critic,
             prior,
-            objective,
+            objective: Arc::new(objective),
         }
     }
-}
 
-impl<E, D, C, P, A, const N: usize, const K: usize> Ali<E, D, C, P, A>
-where
-    E: Encoder<Input = Tensor<N>, Code: Posterior<Latent = Tensor<K>>>,
-    D: Decoder<Latent = Tensor<K>, Output = Tensor<N>>,
-    C: Critic<Input = (Tensor<N>, Tensor<K>)> + Module,
-    P: Prior<Latent = Tensor<K>> + Module,
-    A: AdversarialLoss,
-{
-    /// The terms `critic`, `encoder` and `decoder`, per sample, and their sum.
-    ///
-    /// # Panics
-    ///
-    /// If the prior's samples have not the shape of the codes.
-    pub fn losses(&self, data: Tensor<N>) -> Losses {
-        // Frozen, not only detached: what nobody ever trains would keep the graphs of all its samples.
-        let latent = frozen_copy(&self.prior).sample(data.dims()[0], &data.device());
-        let code = self.encoder.encode(data.clone()).rsample();
+    /// The deterministic twin of [`losses`](Model::losses): with this noise for the code, as [`Code::noise`] draws it,
+    /// and these latents for the decoder.
+    pub fn losses_with(
+        &self,
+        data: E::Input,
+        noise: <E::Code as Code>::Noise,
+        latent: LatentOf<E>,
+    ) -> Losses {
+        let code = self.encode(data.clone()).rsample_with(noise);
         self.losses_of(data, code, latent)
     }
 
-    /// The deterministic twin of [`losses`](Self::losses): with this noise for the posterior, and these
-    /// latents for the decoder.
-    pub fn losses_with(&self, data: Tensor<N>, noise: Tensor<K>, latent: Tensor<K>) -> Losses {
-        let code = self.encoder.encode(data.clone()).rsample_with(noise);
-        self.losses_of(data, code, latent)
-    }
-
-    fn losses_of(&self, data: Tensor<N>, code: Tensor<K>, latent: Tensor<K>) -> Losses {
-        assert_fits("Ali", &code.dims(), &latent.dims());
+    fn losses_of(&self, data: E::Input, code: LatentOf<E>, latent: LatentOf<E>) -> Losses {
+        assert_fits("Ali", &code, &latent);
         let latent = latent.detach(); // a prior that could learn would play along
-        let made = self.decoder.decode(latent.clone());
+        let fake = self.decode(latent.clone());
         let critic = self.objective.critic(
             self.critic.score((data.clone(), code.clone().detach())),
-            self.critic.score((made.clone().detach(), latent.clone())),
+            self.critic.score((fake.clone().detach(), latent.clone())),
         );
-        let judge = frozen_copy(&self.critic);
-        let encoder = self.objective.encoder(judge.score((data, code)));
-        let decoder = self.objective.generator(judge.score((made, latent)));
+        let frozen_critic = frozen_copy(&self.critic);
+        let encoder = self.objective.encoder(frozen_critic.score((data, code)));
+        let decoder = self.objective.generator(frozen_critic.score((fake, latent)));
         Losses::new(critic.clone() + encoder.clone() + decoder.clone())
             .with_term("critic", critic)
             .with_term("encoder", encoder)
             .with_term("decoder", decoder)
     }
+}
 
-    /// The posterior of each sample.
-    pub fn encode(&self, data: Tensor<N>) -> E::Code {
+impl<E, D, C, P> Ali<E, D, C, P>
+where
+    E: Encoder<Code: Code>,
+    D: Decoder<Latent = LatentOf<E>, Output = E::Input>,
+{
+    /// The code of each sample.
+    pub fn encode(&self, data: E::Input) -> E::Code {
         self.encoder.encode(data)
     }
 
     /// What the decoder makes of each latent.
-    pub fn decode(&self, latent: Tensor<K>) -> Tensor<N> {
+    pub fn decode(&self, latent: LatentOf<E>) -> E::Input {
         self.decoder.decode(latent)
     }
 
-    /// What the decoder makes of the mode of each sample's posterior.
-    pub fn reconstruct(&self, data: Tensor<N>) -> Tensor<N> {
-        self.decode(self.encode(data).mode())
-    }
-
-    /// What the decoder makes of `n` samples of the prior, without gradients and as in evaluation.
-    pub fn sample(&self, n: usize, device: &Device) -> Tensor<N>
-    where
-        D: Module,
-    {
-        super::sample(&self.prior, &self.decoder, n, device)
+    /// What the decoder makes of the [point](Code::point) of each sample's code.
+    pub fn reconstruct(&self, data: E::Input) -> E::Input {
+        self.decode(self.encode(data).point())
     }
 }
 
-#[cfg(feature = "train")]
-mod steps {
-    use super::super::backward;
-    use super::*;
-    use burn::train::{InferenceStep, TrainOutput, TrainStep};
+impl<E, D, C, P> Model for Ali<E, D, C, P>
+where
+    E: Encoder<Code: Code>,
+    D: Decoder<Latent = LatentOf<E>, Output = E::Input>,
+    C: Critic<Input = (E::Input, LatentOf<E>)>,
+    P: Sampler<Value = LatentOf<E>>,
+{
+    type Input = E::Input;
 
-    impl<E, D, C, P, A, const N: usize, const K: usize> TrainStep for Ali<E, D, C, P, A>
-    where
-        Self: Module,
-        E: Encoder<Input = Tensor<N>, Code: Posterior<Latent = Tensor<K>>>,
-        D: Decoder<Latent = Tensor<K>, Output = Tensor<N>>,
-        C: Critic<Input = (Tensor<N>, Tensor<K>)> + Module,
-        P: Prior<Latent = Tensor<K>> + Module,
-        A: AdversarialLoss,
-    {
-        type Input = Tensor<N>;
-        type Output = Losses;
-
-        fn step(&self, input: Tensor<N>) -> TrainOutput<Losses> {
-            backward(self, self.losses(input))
-        }
+    fn terms(&self) -> Vec<&'static str> {
+        vec!["critic", "encoder", "decoder"]
     }
 
-    impl<E, D, C, P, A, const N: usize, const K: usize> InferenceStep for Ali<E, D, C, P, A>
-    where
-        E: Encoder<Input = Tensor<N>, Code: Posterior<Latent = Tensor<K>>>,
-        D: Decoder<Latent = Tensor<K>, Output = Tensor<N>>,
-        C: Critic<Input = (Tensor<N>, Tensor<K>)> + Module,
-        P: Prior<Latent = Tensor<K>> + Module,
-        A: AdversarialLoss,
-    {
-        type Input = Tensor<N>;
-        type Output = Losses;
+    /// # Panics
+    ///
+    /// If the prior's samples have not the shape of the codes.
+    fn losses(&self, data: E::Input) -> Losses {
+        // Frozen, not only detached: what nobody ever trains would keep the graphs of all its samples.
+        let latent = frozen_copy(&self.prior).sample(data.len(), &data.device());
+        let code = self.encode(data.clone()).rsample();
+        self.losses_of(data, code, latent)
+    }
+}
+crate::learner!(Ali<E, D, C, P>);
 
-        fn step(&self, input: Tensor<N>) -> Losses {
-            self.losses(input)
-        }
+/// Samples are what the decoder makes of draws of the prior, without gradients and as in evaluation.
+impl<E, D, C, P> Sampler for Ali<E, D, C, P>
+where
+    E: Encoder<Code: Code>,
+    D: Decoder<Latent = LatentOf<E>, Output = E::Input>,
+    C: Block,
+    P: Sampler<Value = LatentOf<E>>,
+{
+    type Value = E::Input;
+
+    fn sample(&self, n: usize, device: &Device) -> E::Input {
+        super::sample(&self.prior, &self.decoder, n, device)
     }
 }

@@ -1,5 +1,5 @@
 use crate::loss::{Losses, SquaredError};
-use crate::traits::{Decoder, Encoder, ReconstructionLoss, Support};
+use crate::traits::{Decoder, Encoder, Model, ReconstructionLoss};
 use burn::module::Module;
 
 /// An autoencoder: `losses = R(dec(enc(x)), x)`.
@@ -36,7 +36,12 @@ pub struct Autoencoder<E, D, L = SquaredError> {
     pub reconstruction: L,
 }
 
-impl<E, D, L> Autoencoder<E, D, L> {
+impl<E, D, L> Autoencoder<E, D, L>
+where
+    E: Encoder,
+    D: Decoder<Latent = E::Code>,
+    L: ReconstructionLoss<D::Output, E::Input>,
+{
     /// The autoencoder of these parts.
     pub fn new(encoder: E, decoder: D, reconstruction: L) -> Self {
         Self {
@@ -44,20 +49,6 @@ impl<E, D, L> Autoencoder<E, D, L> {
             decoder,
             reconstruction,
         }
-    }
-}
-
-impl<E, D, L> Autoencoder<E, D, L>
-where
-    E: Encoder<Input: Clone>,
-    D: Decoder<Latent = E::Code>,
-    L: ReconstructionLoss<D::Output, E::Input>,
-{
-    /// The term `reconstruction`, per sample, which is also the total.
-    pub fn losses(&self, input: E::Input) -> Losses {
-        let output = self.decode(self.encode(input.clone()));
-        let reconstruction = self.reconstruction.loss(output, input);
-        Losses::new(reconstruction.clone()).with_term("reconstruction", reconstruction)
     }
 
     /// The code of each sample.
@@ -70,49 +61,27 @@ where
         self.decoder.decode(code)
     }
 
-    /// The decoder's output (logits or means) for the code of each sample.
-    pub fn reconstruct(&self, input: E::Input) -> D::Output {
-        self.decode(self.encode(input))
-    }
-
-    /// The values that its reconstruction loss allows in the data.
-    pub fn support(&self) -> Support {
-        self.reconstruction.support()
+    /// What the model makes of each sample: data, from its code.
+    pub fn reconstruct(&self, input: E::Input) -> E::Input {
+        self.reconstruction.point(self.decode(self.encode(input)))
     }
 }
 
-#[cfg(feature = "train")]
-mod steps {
-    use super::super::backward;
-    use super::*;
-    use burn::train::{InferenceStep, TrainOutput, TrainStep};
+impl<E, D, L> Model for Autoencoder<E, D, L>
+where
+    E: Encoder,
+    D: Decoder<Latent = E::Code>,
+    L: ReconstructionLoss<D::Output, E::Input>,
+{
+    type Input = E::Input;
 
-    impl<E, D, L> TrainStep for Autoencoder<E, D, L>
-    where
-        Self: Module,
-        E: Encoder<Input: Clone + Send + 'static>,
-        D: Decoder<Latent = E::Code>,
-        L: ReconstructionLoss<D::Output, E::Input>,
-    {
-        type Input = E::Input;
-        type Output = Losses;
-
-        fn step(&self, input: E::Input) -> TrainOutput<Losses> {
-            backward(self, self.losses(input))
-        }
+    fn terms(&self) -> Vec<&'static str> {
+        vec!["reconstruction"]
     }
 
-    impl<E, D, L> InferenceStep for Autoencoder<E, D, L>
-    where
-        E: Encoder<Input: Clone + Send + 'static>,
-        D: Decoder<Latent = E::Code>,
-        L: ReconstructionLoss<D::Output, E::Input>,
-    {
-        type Input = E::Input;
-        type Output = Losses;
-
-        fn step(&self, input: E::Input) -> Losses {
-            self.losses(input)
-        }
+    fn losses(&self, input: E::Input) -> Losses {
+        let output = self.decode(self.encode(input.clone()));
+        Losses::of("reconstruction", self.reconstruction.loss(output, input))
     }
 }
+crate::learner!(Autoencoder<E, D, L>);

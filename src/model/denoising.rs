@@ -1,6 +1,6 @@
 use crate::loss::{Losses, SquaredError};
 use crate::nn::{GaussianCorruption, is_trained};
-use crate::traits::{Corruption, Decoder, Encoder, ReconstructionLoss, Support};
+use crate::traits::{Corruption, Decoder, Encoder, Model, ReconstructionLoss};
 use burn::module::Module;
 
 /// A denoising autoencoder: `losses = R(dec(enc(corrupt(x))), x)`, whose target is always the clean `x`.
@@ -10,7 +10,7 @@ use burn::module::Module;
 /// | `reconstruction` | trains | trains |
 ///
 /// The corruption is drawn anew at every step. On a device without autodiff (in evaluation) the input is
-/// corrupted too, since removing noise is what the model is for; [`corrupt_at_evaluation`](Self::corrupt_at_evaluation)
+/// corrupted too, since removing noise is what the model is for; [`with_corrupt_at_evaluation`](Self::with_corrupt_at_evaluation)
 /// turns that off. [`reconstruct`](Self::reconstruct) never corrupts: it takes what is noisy already.
 ///
 /// Rather than an [`Autoencoder`](super::Autoencoder), where inputs will be noisy or incomplete, or where codes are wanted
@@ -46,11 +46,16 @@ pub struct DenoisingAutoencoder<E, D, C = GaussianCorruption, L = SquaredError> 
     pub corruption: C,
     /// What a reconstruction of the clean data costs.
     pub reconstruction: L,
-    /// Whether `losses` corrupts on a device without autodiff as well; `true` unless it is set.
-    pub corrupt_at_evaluation: bool,
+    corrupt_at_evaluation: bool,
 }
 
-impl<E, D, C, L> DenoisingAutoencoder<E, D, C, L> {
+impl<E, D, C, L> DenoisingAutoencoder<E, D, C, L>
+where
+    E: Encoder,
+    D: Decoder<Latent = E::Code>,
+    C: Corruption<E::Input>,
+    L: ReconstructionLoss<D::Output, E::Input>,
+{
     /// The denoising autoencoder of these parts.
     pub fn new(encoder: E, decoder: D, corruption: C, reconstruction: L) -> Self {
         Self {
@@ -62,32 +67,13 @@ impl<E, D, C, L> DenoisingAutoencoder<E, D, C, L> {
         }
     }
 
-    /// Sets whether `losses` corrupts in evaluation.
+    /// Sets whether `losses` corrupts on a device without autodiff as well; it does unless this is set.
     pub fn with_corrupt_at_evaluation(mut self, corrupt: bool) -> Self {
         self.corrupt_at_evaluation = corrupt;
         self
     }
-}
 
-impl<E, D, C, L> DenoisingAutoencoder<E, D, C, L>
-where
-    E: Encoder<Input: Clone>,
-    D: Decoder<Latent = E::Code>,
-    C: Corruption<E::Input>,
-    L: ReconstructionLoss<D::Output, E::Input>,
-{
-    /// The term `reconstruction`, per sample, which is also the total; `clean` is corrupted first.
-    pub fn losses(&self, clean: E::Input) -> Losses
-    where
-        Self: Module,
-    {
-        match is_trained(self) || self.corrupt_at_evaluation {
-            true => self.losses_of(self.corrupt(clean.clone()), clean),
-            false => self.losses_of(clean.clone(), clean),
-        }
-    }
-
-    /// The deterministic twin of [`losses`](Self::losses): with this noise, as
+    /// The deterministic twin of [`losses`](Model::losses): with this noise, as
     /// [`Corruption::noise`] draws it.
     pub fn losses_with(&self, clean: E::Input, noise: E::Input) -> Losses {
         let corrupted = self.corruption.corrupt_with(clean.clone(), noise);
@@ -95,8 +81,8 @@ where
     }
 
     fn losses_of(&self, corrupted: E::Input, clean: E::Input) -> Losses {
-        let reconstruction = self.reconstruction.loss(self.reconstruct(corrupted), clean);
-        Losses::new(reconstruction.clone()).with_term("reconstruction", reconstruction)
+        let output = self.decode(self.encode(corrupted));
+        Losses::of("reconstruction", self.reconstruction.loss(output, clean))
     }
 
     /// A batch with fresh noise on it.
@@ -114,52 +100,32 @@ where
         self.decoder.decode(code)
     }
 
-    /// The decoder's output (logits or means) for the code of each noisy sample.
-    pub fn reconstruct(&self, noisy: E::Input) -> D::Output {
-        self.decode(self.encode(noisy))
-    }
-
-    /// The values that its reconstruction loss allows in the data.
-    pub fn support(&self) -> Support {
-        self.reconstruction.support()
+    /// What the model makes of each noisy sample: data, from its code.
+    pub fn reconstruct(&self, noisy: E::Input) -> E::Input {
+        self.reconstruction.point(self.decode(self.encode(noisy)))
     }
 }
 
-#[cfg(feature = "train")]
-mod steps {
-    use super::super::backward;
-    use super::*;
-    use burn::train::{InferenceStep, TrainOutput, TrainStep};
+impl<E, D, C, L> Model for DenoisingAutoencoder<E, D, C, L>
+where
+    E: Encoder,
+    D: Decoder<Latent = E::Code>,
+    C: Corruption<E::Input>,
+    L: ReconstructionLoss<D::Output, E::Input>,
+{
+    type Input = E::Input;
 
-    impl<E, D, C, L> TrainStep for DenoisingAutoencoder<E, D, C, L>
-    where
-        Self: Module,
-        E: Encoder<Input: Clone + Send + 'static>,
-        D: Decoder<Latent = E::Code>,
-        C: Corruption<E::Input>,
-        L: ReconstructionLoss<D::Output, E::Input>,
-    {
-        type Input = E::Input;
-        type Output = Losses;
-
-        fn step(&self, input: E::Input) -> TrainOutput<Losses> {
-            backward(self, self.losses(input))
-        }
+    fn terms(&self) -> Vec<&'static str> {
+        vec!["reconstruction"]
     }
 
-    impl<E, D, C, L> InferenceStep for DenoisingAutoencoder<E, D, C, L>
-    where
-        Self: Module,
-        E: Encoder<Input: Clone + Send + 'static>,
-        D: Decoder<Latent = E::Code>,
-        C: Corruption<E::Input>,
-        L: ReconstructionLoss<D::Output, E::Input>,
-    {
-        type Input = E::Input;
-        type Output = Losses;
-
-        fn step(&self, input: E::Input) -> Losses {
-            self.losses(input)
+    /// The data is corrupted first.
+    fn losses(&self, clean: E::Input) -> Losses {
+        if is_trained(self) || self.corrupt_at_evaluation {
+            self.losses_of(self.corrupt(clean.clone()), clean)
+        } else {
+            self.losses_of(clean.clone(), clean)
         }
     }
 }
+crate::learner!(DenoisingAutoencoder<E, D, C, L>);

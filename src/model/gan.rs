@@ -1,11 +1,14 @@
 use crate::error::{Result, check_at_least_one};
-use crate::loss::{Losses, NonSaturating, Unregularized};
+use crate::loss::{Losses, Unregularized};
 use crate::nn::{frozen_copy, is_trained};
 use crate::prior::StandardNormal;
-use crate::traits::{AdversarialLoss, Critic, CriticRegularizer, Decoder, Prior};
+use crate::traits::{
+    AdversarialLoss, Batch, Block, Critic, CriticRegularizer, Decoder, Model, Sampler,
+};
 use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
+use std::sync::Arc;
 
 /// Configuration of a [`Gan`].
 #[derive(Config, Debug)]
@@ -21,14 +24,20 @@ impl GanConfig {
     /// # Errors
     ///
     /// [`Error::Config`](crate::Error::Config) if `critic_steps` is 0.
-    pub fn init<G, C: Module, P, A, R>(
+    pub fn init<G, C, P, R>(
         &self,
         generator: G,
         critic: C,
         prior: P,
-        objective: A,
+        objective: impl AdversarialLoss + 'static,
         regularizer: R,
-    ) -> Result<Gan<G, C, P, A, R>> {
+    ) -> Result<Gan<G, C, P, R>>
+    where
+        P: Sampler,
+        G: Decoder<Latent = P::Value, Output: Batch>,
+        C: Critic<Input = G::Output>,
+        R: CriticRegularizer<C, G::Output>,
+    {
         check_at_least_one("Gan", "critic_steps", self.critic_steps)?;
         let device = critic.devices().into_iter().next().unwrap_or_default();
         let taken = Tensor::zeros([1], &device);
@@ -36,7 +45,7 @@ impl GanConfig {
             generator,
             critic,
             prior,
-            objective,
+            objective: Arc::new(objective),
             regularizer,
             critic_steps: self.critic_steps,
             taken: Param::from_tensor(taken).set_require_grad(false),
@@ -60,7 +69,7 @@ impl GanConfig {
 ///
 /// | | objective | regularizer | `critic_steps` |
 /// |---|---|---|---|
-/// | [GAN](https://arxiv.org/abs/1406.2661) | [`NonSaturating`], [`Minimax`](crate::loss::Minimax) | [`Unregularized`] | 1 |
+/// | [GAN](https://arxiv.org/abs/1406.2661) | [`NonSaturating`](crate::loss::NonSaturating), [`Minimax`](crate::loss::Minimax) | [`Unregularized`] | 1 |
 /// | [LSGAN](https://arxiv.org/abs/1611.04076) | [`LeastSquares`](crate::loss::LeastSquares) | [`Unregularized`] | 1 |
 /// | [WGAN](https://arxiv.org/abs/1701.07875) | [`Wasserstein`](crate::loss::Wasserstein) | [`WeightClipping`](crate::loss::WeightClipping) 0.01 | 5 |
 /// | [WGAN-GP](https://arxiv.org/abs/1704.00028) | [`Wasserstein`](crate::loss::Wasserstein) | [`GradientPenalty`](crate::loss::GradientPenalty) 10 | 5 |
@@ -69,8 +78,8 @@ impl GanConfig {
 /// noise. (The papers take turns, with fresh noise for each; the last of `critic_steps` is shared here.)
 ///
 /// With `critic_steps > 1` the generator trains at every `critic_steps`-th step only, and has no gradient at
-/// the others, so that an optimizer leaves it alone. burn's `Learner` counts by itself; a loop of your own
-/// calls [`advance`](Self::advance) after each step. The count is part of a record. In evaluation the total
+/// the others, so that an optimizer leaves it alone: [`learn`](Model::learn) and burn's `Learner` count the steps, and
+/// the count is part of a record. In evaluation the total
 /// is always that of all terms.
 ///
 /// Rather than a [`Vae`](super::Vae), where samples are to be sharp and nothing need be encoded or have a likelihood.
@@ -78,7 +87,7 @@ impl GanConfig {
 /// `normalize_code` and [`Squashed`](crate::nn::Squashed).
 ///
 /// ```
-/// use burn::optim::{AdamConfig, GradientsParams};
+/// use burn::optim::AdamConfig;
 /// use burn::prelude::*;
 /// use burn_generative::loss::{GradientPenalty, Wasserstein};
 /// use burn_generative::model::GanConfig;
@@ -96,15 +105,13 @@ impl GanConfig {
 /// let mut optimizer = AdamConfig::new().with_beta_1(0.0).with_beta_2(0.9).init();
 /// let real = Tensor::<2>::ones([16, 2], &device);
 /// for _step in 0..10 {
-///     let gradients = gan.losses(real.clone()).mean().backward();
-///     let gradients = GradientsParams::from_grads(gradients, &gan);
-///     gan = optimizer.step(1e-4, gan, gradients).advance();
+///     (gan, _) = gan.learn(&mut optimizer, 1e-4, real.clone());
 /// }
 /// assert_eq!(gan.sample(8, &device).dims(), [8, 2]);
 /// # Ok::<(), burn_generative::Error>(())
 /// ```
 #[derive(Module, Debug)]
-pub struct Gan<G, C, P = StandardNormal, A = NonSaturating, R = Unregularized> {
+pub struct Gan<G, C, P = StandardNormal, R = Unregularized> {
     /// Makes data from noise.
     pub generator: G,
     /// Tells real from made.
@@ -112,53 +119,34 @@ pub struct Gan<G, C, P = StandardNormal, A = NonSaturating, R = Unregularized> {
     /// Where the noise comes from.
     pub prior: P,
     /// What the two play for.
-    pub objective: A,
+    #[module(skip)]
+    pub objective: Arc<dyn AdversarialLoss>,
     /// What keeps the critic smooth.
     pub regularizer: R,
     critic_steps: usize,
     /// The steps since the generator's last, for a record: a parameter without a gradient, as in `nn::Warmup`.
     taken: Param<Tensor<1>>,
-    /// The same, where it has been read or counted: no step waits for the device.
+    /// Host copy of `taken`, where it has been read or counted: no step waits for the device.
     #[module(skip)]
     known: Option<usize>,
 }
 
-impl<G, C, P, A, R, const D: usize> Gan<G, C, P, A, R>
+impl<G, C, P, R> Gan<G, C, P, R>
 where
-    P: Prior + Module,
-    G: Decoder<Latent = P::Latent, Output = Tensor<D>> + Module,
-    C: Critic<Input = Tensor<D>> + Module,
-    A: AdversarialLoss,
-    R: CriticRegularizer<C, Tensor<D>>,
+    P: Sampler,
+    G: Decoder<Latent = P::Value, Output: Batch>,
+    C: Critic<Input = G::Output>,
+    R: CriticRegularizer<C, G::Output>,
 {
-    /// The terms `critic`, `penalty` and `generator`, per sample, and the total: their sum, without the
-    /// generator's where it is not its turn.
-    ///
-    /// # Panics
-    ///
-    /// If the generator's data has another shape than the real.
-    pub fn losses(&self, real: Tensor<D>) -> Losses {
+    /// The deterministic twin of [`losses`](Model::losses): with these latents, and this noise for the penalty, as
+    /// [`CriticRegularizer::noise`] draws it.
+    pub fn losses_with(&self, real: G::Output, latent: P::Value, noise: G::Output) -> Losses {
         let trains = self.generator_trains();
-        let (n, device) = (real.dims()[0], real.device());
-        let latent = match trains {
-            true => self.prior.sample(n, &device),
-            false => frozen_copy(&self.prior).sample(n, &device),
-        };
         let fake = self.make(latent, &real, trains);
+        let detached = fake.clone().detach();
         let penalty = self
             .regularizer
-            .penalty(&self.critic, real.clone(), fake.clone().detach());
-        self.losses_of(real, fake, penalty, trains)
-    }
-
-    /// The deterministic twin of [`losses`](Self::losses): with these latents, and `mix` for the penalty
-    /// (`[batch, 1, ...]`, in `[0, 1]`).
-    pub fn losses_with(&self, real: Tensor<D>, latent: P::Latent, mix: Tensor<D>) -> Losses {
-        let trains = self.generator_trains();
-        let fake = self.make(latent, &real, trains);
-        let penalty =
-            self.regularizer
-                .penalty_with(&self.critic, real.clone(), fake.clone().detach(), mix);
+            .penalty_with(&self.critic, real.clone(), detached, noise);
         self.losses_of(real, fake, penalty, trains)
     }
 
@@ -167,35 +155,35 @@ where
         self.is_generators_turn() || !is_trained(&self.critic)
     }
 
-    fn make(&self, latent: P::Latent, real: &Tensor<D>, trains: bool) -> Tensor<D> {
+    fn make(&self, latent: P::Value, real: &G::Output, trains: bool) -> G::Output {
         // Out of turn it leaves no graph behind that nobody would go back through.
-        let fake = match trains {
-            true => self.generator.decode(latent),
-            false => frozen_copy(&self.generator).decode(latent),
+        let fake = if trains {
+            self.generator.decode(latent)
+        } else {
+            frozen_copy(&self.generator).decode(latent)
         };
+        let [made, given] = [&fake, real].map(|data| super::in_words(&data.shapes()));
         assert!(
-            fake.dims() == real.dims(),
-            "Gan: the generator makes {:?}, but the real data is {:?}",
-            fake.dims(),
-            real.dims(),
+            made == given,
+            "Gan: the generator makes {made}, but the real data is {given}",
         );
         fake
     }
 
     fn losses_of(
         &self,
-        real: Tensor<D>,
-        fake: Tensor<D>,
+        real: G::Output,
+        fake: G::Output,
         penalty: Option<Tensor<1>>,
         trains: bool,
     ) -> Losses {
         let fake_score = self.critic.score(fake.clone().detach());
-        let generator = match trains {
-            true => self
-                .objective
-                .generator(frozen_copy(&self.critic).score(fake)),
+        let generator = if trains {
+            let frozen_critic = frozen_copy(&self.critic);
+            self.objective.generator(frozen_critic.score(fake))
+        } else {
             // Of no use to an optimizer, but to be watched.
-            false => self.objective.generator(fake_score.clone().detach()),
+            self.objective.generator(fake_score.clone().detach())
         };
         let critic = self.objective.critic(self.critic.score(real), fake_score);
         let penalty = penalty.unwrap_or_else(|| critic.zeros_like());
@@ -208,24 +196,9 @@ where
             .with_term("penalty", penalty)
             .with_term("generator", generator)
     }
-
-    /// What the generator makes of `n` samples of the prior, without gradients and as in evaluation.
-    pub fn sample(&self, n: usize, device: &Device) -> Tensor<D> {
-        super::sample(&self.prior, &self.generator, n, device)
-    }
-
-    /// Counts one training step, and holds the critic to what its regularizer allows. After every step of an
-    /// optimizer: burn's `Learner` does it by itself.
-    pub fn advance(mut self) -> Self {
-        let taken = (self.taken() + 1) % self.critic_steps;
-        self.known = Some(taken);
-        self.taken = self.taken.map(|old| old.full_like(taken as f64));
-        self.critic = self.regularizer.constrain(self.critic);
-        self
-    }
 }
 
-impl<G, C, P, A, R> Gan<G, C, P, A, R> {
+impl<G, C, P, R> Gan<G, C, P, R> {
     /// Whether the step that comes next trains the generator too.
     pub fn is_generators_turn(&self) -> bool {
         self.critic_steps == 1 || self.taken() + 1 == self.critic_steps
@@ -238,44 +211,62 @@ impl<G, C, P, A, R> Gan<G, C, P, A, R> {
     }
 }
 
-#[cfg(feature = "train")]
-mod steps {
-    use super::super::{advance_after_each_step, backward};
-    use super::*;
-    use burn::train::{InferenceStep, TrainOutput, TrainStep};
+impl<G, C, P, R> Model for Gan<G, C, P, R>
+where
+    P: Sampler,
+    G: Decoder<Latent = P::Value, Output: Batch>,
+    C: Critic<Input = G::Output>,
+    R: CriticRegularizer<C, G::Output>,
+{
+    type Input = G::Output;
 
-    impl<G, C, P, A, R, const D: usize> TrainStep for Gan<G, C, P, A, R>
-    where
-        Self: Module,
-        P: Prior + Module,
-        G: Decoder<Latent = P::Latent, Output = Tensor<D>> + Module,
-        C: Critic<Input = Tensor<D>> + Module,
-        A: AdversarialLoss,
-        R: CriticRegularizer<C, Tensor<D>>,
-    {
-        type Input = Tensor<D>;
-        type Output = Losses;
-
-        fn step(&self, input: Tensor<D>) -> TrainOutput<Losses> {
-            backward(self, self.losses(input))
-        }
-
-        advance_after_each_step!();
+    fn terms(&self) -> Vec<&'static str> {
+        vec!["critic", "penalty", "generator"]
     }
 
-    impl<G, C, P, A, R, const D: usize> InferenceStep for Gan<G, C, P, A, R>
-    where
-        P: Prior + Module,
-        G: Decoder<Latent = P::Latent, Output = Tensor<D>> + Module,
-        C: Critic<Input = Tensor<D>> + Module,
-        A: AdversarialLoss,
-        R: CriticRegularizer<C, Tensor<D>>,
-    {
-        type Input = Tensor<D>;
-        type Output = Losses;
+    /// The total is the sum of the terms, without the generator's where it is not its turn.
+    ///
+    /// # Panics
+    ///
+    /// If the generator's data has another shape than the real.
+    fn losses(&self, real: G::Output) -> Losses {
+        let trains = self.generator_trains();
+        let (n, device) = (real.len(), real.device());
+        let latent = if trains {
+            self.prior.sample(n, &device)
+        } else {
+            frozen_copy(&self.prior).sample(n, &device)
+        };
+        let fake = self.make(latent, &real, trains);
+        let detached = fake.clone().detach();
+        let penalty = self
+            .regularizer
+            .penalty(&self.critic, real.clone(), detached);
+        self.losses_of(real, fake, penalty, trains)
+    }
 
-        fn step(&self, input: Tensor<D>) -> Losses {
-            self.losses(input)
-        }
+    /// Counts one training step, and holds the critic to what its regularizer allows.
+    fn advance(mut self) -> Self {
+        let taken = (self.taken() + 1) % self.critic_steps;
+        self.known = Some(taken);
+        self.taken = self.taken.map(|old| old.full_like(taken as f64));
+        self.critic = self.regularizer.constrain(self.critic);
+        self
+    }
+}
+crate::learner!(Gan<G, C, P, R>);
+
+/// Samples are what the generator makes of draws of the prior, without gradients and as in evaluation.
+impl<G, C, P, R> Sampler for Gan<G, C, P, R>
+where
+    P: Sampler,
+    G: Decoder<Latent = P::Value, Output: Batch>,
+    C: Block,
+    R: Block,
+{
+    type Value = G::Output;
+
+    fn sample(&self, n: usize, device: &Device) -> G::Output {
+        super::sample(&self.prior, &self.generator, n, device)
     }
 }

@@ -1,31 +1,25 @@
-use super::kl_weight::{KlWeight, warmup};
-use super::latent_variable_model;
+use super::LatentOf;
 use crate::error::Result;
-use crate::loss::{BernoulliNll, Losses};
-use crate::nn::Warmup;
+use crate::loss::{BernoulliNll, Kl, Losses};
 use crate::prior::StandardNormal;
 use crate::traits::{
-    Decoder, Encoder, LatentVariableModel, Posterior, Prior, ReconstructionLoss, Support,
+    Block, Code, Decoder, Draw, Encoder, Evidence, LatentLoss, LatentVariableModel, Likelihood, Model,
+    Posterior, Prior, ReconstructionLoss, Sampler,
 };
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 
 /// Configuration of a [`Vae`]: what is not a network.
 #[derive(Config, Debug)]
 pub struct VaeConfig {
-    /// The weight of the KL term, in training and in evaluation. 1 is the evidence lower bound; more
-    /// is a beta-VAE ([Higgins et al. 2017](https://openreview.net/forum?id=Sy2fzU9gl)).
+    /// The weight of the KL term, in training and in evaluation: [`Kl::new`].
     #[config(default = 1.0)]
     pub beta: f64,
-    /// Training steps over which the KL weight rises from 0 to `beta`; 0 for none. Evaluation always
-    /// weighs with `beta`. burn's `Learner` counts the steps; **a loop of your own calls
-    /// [`Vae::advance`] after each**, or the weight stays 0.
+    /// Training steps over which the KL weight rises from 0 to `beta`; 0 for none: [`Kl::with_warmup`].
     #[config(default = 0)]
     pub warmup_steps: usize,
-    /// The KL, in nats per sample and on the batch's mean, below which it is not pushed further down;
-    /// 0 for none. The whole latent is one group of
-    /// [Kingma et al. 2016](https://arxiv.org/abs/1606.04934), appendix C.8.
+    /// The KL, in nats per sample, below which it is not pushed further down; 0 for none: [`Kl::with_free_bits`].
     #[config(default = 0.0)]
     pub free_bits: f64,
 }
@@ -36,21 +30,25 @@ impl VaeConfig {
     /// # Errors
     ///
     /// [`Error::Config`](crate::Error::Config) if `beta` or `free_bits` is negative or no number.
-    pub fn init<E: Module, D, P, L>(
+    pub fn init<E, D, P, L>(
         &self,
         encoder: E,
         decoder: D,
         prior: P,
         likelihood: L,
-    ) -> Result<Vae<E, D, P, L>> {
-        Ok(Vae {
-            kl_weight: KlWeight::new("Vae", self)?,
-            warmup: warmup(self, &encoder),
-            encoder,
-            decoder,
-            prior,
-            likelihood,
-        })
+    ) -> Result<Vae<E, D, P, L>>
+    where
+        E: Encoder<Code: Posterior>,
+        D: Decoder<Latent = LatentOf<E>>,
+        P: Prior<Value = LatentOf<E>>,
+        L: ReconstructionLoss<D::Output, E::Input>,
+    {
+        let device = encoder.devices().first().cloned().unwrap_or_default();
+        let kl = Kl::new(self.beta)?.with_warmup(self.warmup_steps, &device);
+        let kl = kl.with_free_bits(self.free_bits)?;
+        Ok(Vae::with_latent_loss(
+            encoder, decoder, prior, likelihood, kl,
+        ))
     }
 }
 
@@ -62,14 +60,15 @@ impl VaeConfig {
 /// | `reconstruction` | trains, through the sample | trains | - |
 /// | `kl` | trains | - | trains, if it has parameters |
 ///
-/// With `beta = 1` the total is the negative evidence lower bound, an upper bound of `-log p(x)` in
+/// The second term is a slot: [`Kl`] makes the model of the paper, and [`Vae::with_latent_loss`] takes any other
+/// [`LatentLoss`]. The encoder's code is a posterior, or for a loss that asks for no more a point. With `beta = 1` the total is the negative evidence lower bound, an upper bound of `-log p(x)` in
 /// nats per sample. [Kingma & Welling 2014](https://arxiv.org/abs/1312.6114).
 ///
 /// Rather than a [`Gan`](super::Gan), where data is to be encoded, compared by a likelihood, or covered in full; rather than an
 /// [`Autoencoder`](super::Autoencoder), where new data is to be drawn.
 ///
 /// ```
-/// use burn::optim::{AdamConfig, GradientsParams};
+/// use burn::optim::AdamConfig;
 /// use burn::prelude::*;
 /// use burn_generative::prelude::*;
 ///
@@ -82,16 +81,16 @@ impl VaeConfig {
 /// )?;
 /// let images = Tensor::<4>::zeros([16, 1, 28, 28], &device);
 /// let mut optimizer = AdamConfig::new().init();
-/// for _ in 0..3 {
-///     let losses = vae.losses(images.clone());
-///     let gradients = GradientsParams::from_grads(losses.mean().backward(), &vae);
-///     vae = optimizer.step(1e-3, vae, gradients);
+/// for _step in 0..3 {
+///     let losses;
+///     (vae, losses) = vae.learn(&mut optimizer, 1e-3, images.clone());
+///     println!("{} nats an image", losses.mean().into_scalar::<f32>());
 /// }
-/// assert_eq!(vae.sample(4, &device).dims(), [4, 1, 28, 28]);
+/// assert_eq!(vae.sample(4, &device).dims(), [4, 1, 28, 28]); // images, not logits
 /// # Ok::<(), burn_generative::Error>(())
 /// ```
 #[derive(Module, Debug)]
-pub struct Vae<E, D, P = StandardNormal, L = BernoulliNll> {
+pub struct Vae<E, D, P = StandardNormal, L = BernoulliNll, R = Kl> {
     /// Maps data to a posterior.
     pub encoder: E,
     /// Maps latents to logits or means.
@@ -100,44 +99,63 @@ pub struct Vae<E, D, P = StandardNormal, L = BernoulliNll> {
     pub prior: P,
     /// What a reconstruction costs.
     pub likelihood: L,
-    warmup: Option<Warmup>,
-    kl_weight: KlWeight,
+    /// What holds the codes to the prior.
+    pub latent_loss: R,
 }
-
-/// The latent of a VAE with the encoder `E`.
-type LatentOf<E> = <<E as Encoder>::Code as Posterior>::Latent;
 
 impl<E, D, P, L> Vae<E, D, P, L>
 where
-    E: Encoder<Input: Clone, Code: Posterior<Latent: Clone>>,
+    E: Encoder<Code: Posterior>,
     D: Decoder<Latent = LatentOf<E>>,
-    P: Prior<Latent = LatentOf<E>>,
+    P: Prior<Value = LatentOf<E>>,
     L: ReconstructionLoss<D::Output, E::Input>,
 {
-    /// The terms `reconstruction` and `kl`, per sample, and the total.
-    ///
-    /// On an autodiff device the KL is weighed as training does (warm-up, free bits), otherwise by
-    /// `beta` alone.
-    pub fn losses(&self, input: E::Input) -> Losses {
-        let posterior = self.encode(input.clone());
-        let z = posterior.rsample();
-        self.losses_at(input, &posterior, z)
+    /// The VAE of these parts, with the KL as it is; [`VaeConfig`] weighs it.
+    pub fn new(encoder: E, decoder: D, prior: P, likelihood: L) -> Self {
+        Self::with_latent_loss(encoder, decoder, prior, likelihood, Kl::default())
+    }
+}
+
+impl<E, D, P, L, R> Vae<E, D, P, L, R>
+where
+    E: Encoder<Code: Code>,
+    D: Decoder<Latent = LatentOf<E>>,
+    P: Sampler<Value = LatentOf<E>>,
+    L: ReconstructionLoss<D::Output, E::Input>,
+    R: LatentLoss<E::Code, P>,
+{
+    /// The autoencoder of these parts whose codes are held to the prior by this loss.
+    pub fn with_latent_loss(
+        encoder: E,
+        decoder: D,
+        prior: P,
+        likelihood: L,
+        latent_loss: R,
+    ) -> Self {
+        Self {
+            encoder,
+            decoder,
+            prior,
+            likelihood,
+            latent_loss,
+        }
     }
 
-    /// [`losses`](Self::losses) with the noise given, in the shape of the latent.
-    pub fn losses_with(&self, input: E::Input, noise: LatentOf<E>) -> Losses {
-        let posterior = self.encode(input.clone());
-        let z = posterior.rsample_with(noise);
-        self.losses_at(input, &posterior, z)
+    /// [`losses`](Model::losses) with the noise given, as [`Code::noise`] draws it.
+    pub fn losses_with(&self, input: E::Input, noise: <E::Code as Code>::Noise) -> Losses {
+        let code = self.encode(input.clone());
+        let draw = code.draw_with(noise);
+        let output = self.decode(draw.z.clone());
+        self.losses_of(&code, &draw, output, input)
     }
+}
 
-    fn losses_at(&self, input: E::Input, posterior: &E::Code, z: LatentOf<E>) -> Losses {
-        let reconstruction = self.likelihood.loss(self.decode(z.clone()), input);
-        let kl = self.prior.kl(posterior, z);
-        self.kl_weight
-            .losses(reconstruction, kl, posterior, self.warmup.as_ref())
-    }
-
+impl<E, D, P, L, R> Vae<E, D, P, L, R>
+where
+    E: Encoder<Code: Code>,
+    D: Decoder<Latent = LatentOf<E>>,
+    L: ReconstructionLoss<D::Output, E::Input>,
+{
     /// The posterior of each sample.
     pub fn encode(&self, input: E::Input) -> E::Code {
         self.encoder.encode(input)
@@ -148,78 +166,129 @@ where
         self.decoder.decode(latent)
     }
 
-    /// The decoder's output (logits or means) for the mode of each sample's posterior.
-    pub fn reconstruct(&self, input: E::Input) -> D::Output {
-        self.decode(self.encode(input).mode())
+    /// What the model makes of each sample: data, from the [point](Code::point) of its posterior.
+    pub fn reconstruct(&self, input: E::Input) -> E::Input {
+        let output = self.decode(self.encode(input).point());
+        self.likelihood.point(output)
     }
+}
 
-    /// The decoder's output (logits or means) for `n` samples of the prior.
-    ///
-    /// Evaluated without gradients and as in evaluation, so that no sample depends on the others,
-    /// also with batch normalisation and while the model is trained. Its deterministic twin is
-    /// [`decode`](Self::decode).
-    pub fn sample(&self, n: usize, device: &Device) -> D::Output
+impl<E, D, P, L, R> Vae<E, D, P, L, R> {
+    /// The losses of a code, the draw that was taken of it, and what the decoder made of that.
+    pub(super) fn losses_of<Q, O, T>(
+        &self,
+        code: &Q,
+        draw: &Draw<Q::Latent>,
+        output: O,
+        target: T,
+    ) -> Losses
     where
-        D: Module,
-        P: Module,
+        Q: Code,
+        L: ReconstructionLoss<O, T>,
+        R: LatentLoss<Q, P>,
     {
-        super::sample(&self.prior, &self.decoder, n, device)
+        let reconstruction = Losses::of("reconstruction", self.likelihood.loss(output, target));
+        reconstruction.plus(self.latent_loss.losses(code, draw, &self.prior))
     }
 
-    /// The values that its likelihood explains.
-    pub fn support(&self) -> Support {
-        self.likelihood.support()
-    }
-
-    /// Counts one training step for the warm-up of the KL weight.
-    ///
-    /// burn's `Learner` does this by itself; a loop of your own calls it after each step.
-    pub fn advance(self) -> Self {
-        Self {
-            warmup: self.warmup.map(Warmup::advance),
-            ..self
+    /// What a draw of a posterior, and what the decoder made of it, say of the data.
+    pub(super) fn evidence_of_draw<Q, O, T>(
+        &self,
+        posterior: &Q,
+        draw: Draw<Q::Latent>,
+        output: O,
+        target: T,
+    ) -> Evidence
+    where
+        Q: Posterior,
+        P: Prior<Value = Q::Latent>,
+        L: Likelihood<O, T>,
+    {
+        let log_likelihood = self.likelihood.loss(output, target).neg();
+        let log_posterior = posterior.log_prob_of(&draw);
+        let log_prior = self.prior.log_prob(draw.z);
+        let kl = self
+            .prior
+            .exact_kl(posterior)
+            .unwrap_or_else(|| log_posterior.clone() - log_prior.clone());
+        Evidence {
+            log_weight: log_likelihood.clone() + log_prior - log_posterior,
+            log_likelihood,
+            kl,
         }
     }
 }
 
-latent_variable_model!(Vae<E, D, P, L>, likelihood);
+impl<E, D, P, L, R> Model for Vae<E, D, P, L, R>
+where
+    E: Encoder<Code: Code>,
+    D: Decoder<Latent = LatentOf<E>>,
+    P: Sampler<Value = LatentOf<E>>,
+    L: ReconstructionLoss<D::Output, E::Input>,
+    R: LatentLoss<E::Code, P>,
+{
+    type Input = E::Input;
 
-#[cfg(feature = "train")]
-mod steps {
-    use super::super::{advance_after_each_step, backward};
-    use super::*;
-    use burn::train::{InferenceStep, TrainOutput, TrainStep};
-
-    impl<E, D, P, L> TrainStep for Vae<E, D, P, L>
-    where
-        Self: Module,
-        E: Encoder<Input: Clone + Send + 'static, Code: Posterior<Latent: Clone>>,
-        D: Decoder<Latent = LatentOf<E>>,
-        P: Prior<Latent = LatentOf<E>>,
-        L: ReconstructionLoss<D::Output, E::Input>,
-    {
-        type Input = E::Input;
-        type Output = Losses;
-
-        fn step(&self, input: E::Input) -> TrainOutput<Losses> {
-            backward(self, self.losses(input))
-        }
-
-        advance_after_each_step!();
+    /// `reconstruction`, and those of the latent loss: `kl`.
+    fn terms(&self) -> Vec<&'static str> {
+        [vec!["reconstruction"], self.latent_loss.terms()].concat()
     }
 
-    impl<E, D, P, L> InferenceStep for Vae<E, D, P, L>
-    where
-        E: Encoder<Input: Clone + Send + 'static, Code: Posterior<Latent: Clone>>,
-        D: Decoder<Latent = LatentOf<E>>,
-        P: Prior<Latent = LatentOf<E>>,
-        L: ReconstructionLoss<D::Output, E::Input>,
-    {
-        type Input = E::Input;
-        type Output = Losses;
+    fn losses(&self, input: E::Input) -> Losses {
+        let code = self.encode(input.clone());
+        let draw = code.draw();
+        let output = self.decode(draw.z.clone());
+        self.losses_of(&code, &draw, output, input)
+    }
 
-        fn step(&self, input: E::Input) -> Losses {
-            self.losses(input)
+    fn advance(self) -> Self {
+        Self {
+            latent_loss: self.latent_loss.advance(),
+            ..self
         }
+    }
+}
+crate::learner!(Vae<E, D, P, L, R>);
+
+/// Samples are data, the [point](ReconstructionLoss::point) of what the decoder makes of draws of the prior; without
+/// gradients and as in evaluation, so that none depends on the others.
+impl<E, D, P, L, R> Sampler for Vae<E, D, P, L, R>
+where
+    E: Encoder<Code: Code>,
+    D: Decoder<Latent = LatentOf<E>>,
+    P: Sampler<Value = LatentOf<E>>,
+    L: ReconstructionLoss<D::Output, E::Input>,
+    R: Block,
+{
+    type Value = E::Input;
+
+    fn sample(&self, n: usize, device: &Device) -> E::Input {
+        let output = super::sample(&self.prior, &self.decoder, n, device);
+        self.likelihood.valid().point(output)
+    }
+}
+
+impl<E, D, P, L, R> LatentVariableModel for Vae<E, D, P, L, R>
+where
+    E: Encoder<Code: Posterior>,
+    D: Decoder<Latent = LatentOf<E>>,
+    P: Prior<Value = LatentOf<E>>,
+    L: Likelihood<D::Output, E::Input>,
+{
+    type Input = E::Input;
+    type Posterior = E::Code;
+
+    fn posterior(&self, input: E::Input) -> E::Code {
+        self.encode(input)
+    }
+
+    fn evidence_of(
+        &self,
+        input: E::Input,
+        posterior: &E::Code,
+        draw: Draw<LatentOf<E>>,
+    ) -> Evidence {
+        let output = self.decode(draw.z.clone());
+        self.evidence_of_draw(posterior, draw, output, input)
     }
 }

@@ -1,13 +1,17 @@
 use super::assert_fits;
 use crate::error::{Result, check_not_negative, check_positive};
 use crate::kernel;
-use crate::loss::{Losses, NonSaturating};
+use crate::loss::Losses;
 use crate::nn::{frozen_copy, is_trained, scale_gradient};
 use crate::prior::StandardNormal;
-use crate::traits::{AdversarialLoss, Decoder, Encoder, FeatureCritic, Posterior, Prior};
+use crate::traits::{
+    AdversarialLoss, Batch, Block, Code, Decoder, Draw, Encoder, FeatureCritic, Model,
+    Posterior, Prior, Sampler,
+};
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
+use std::sync::Arc;
 
 /// Configuration of a [`VaeGan`].
 #[derive(Config, Debug)]
@@ -33,7 +37,7 @@ pub struct VaeGanConfig {
 ///
 /// As in that code, each of the two kinds of fakes then weighs a half, for the critic and for the decoder, so
 /// that a critic that is right to be undecided pays ln 2 for data and for fakes. (In the paper, where each
-/// weighs 1, it would pay ln 3 and ln 1.5.) It is made for [`NonSaturating`] and
+/// weighs 1, it would pay ln 3 and ln 1.5.) It is made for [`NonSaturating`](crate::loss::NonSaturating) and
 /// [`Minimax`](crate::loss::Minimax).
 ///
 /// Every training step then makes the fakes once more to look at them, and reads three numbers back from the
@@ -55,9 +59,10 @@ impl Balance {
         let [low, high] = [-self.margin, self.margin].map(|side| self.equilibrium + side);
         let decoder = costs.iter().all(|&cost| cost <= high);
         let critic = costs.iter().all(|&cost| cost >= low);
-        match decoder || critic {
-            true => [decoder, critic],
-            false => [true, true],
+        if decoder || critic {
+            [decoder, critic]
+        } else {
+            [true, true]
         }
     }
 }
@@ -69,14 +74,20 @@ impl VaeGanConfig {
     ///
     /// [`Error::Config`](crate::Error::Config) if gamma is not a positive number, or a number of the balance is negative or not
     /// finite.
-    pub fn init<E, D, C, P, A>(
+    pub fn init<E, D, C, P, const K: usize, const F: usize>(
         &self,
         encoder: E,
         decoder: D,
         critic: C,
         prior: P,
-        objective: A,
-    ) -> Result<VaeGan<E, D, C, P, A>> {
+        objective: impl AdversarialLoss + 'static,
+    ) -> Result<VaeGan<E, D, C, P>>
+    where
+        E: Encoder<Code: Posterior<Latent = Tensor<K>>>,
+        D: Decoder<Latent = Tensor<K>, Output = E::Input>,
+        C: FeatureCritic<Input = E::Input, Features = Tensor<F>>,
+        P: Prior<Value = Tensor<K>>,
+    {
         let gamma = check_positive("VaeGan: gamma", self.gamma)?;
         if let Some(balance) = &self.balance {
             check_not_negative("VaeGan: balance.equilibrium", balance.equilibrium)?;
@@ -87,7 +98,7 @@ impl VaeGanConfig {
             decoder,
             critic,
             prior,
-            objective,
+            objective: Arc::new(objective),
             gamma,
             balance: self.balance.clone(),
         })
@@ -145,7 +156,7 @@ impl VaeGanConfig {
 /// # Ok::<(), burn_generative::Error>(())
 /// ```
 #[derive(Module, Debug)]
-pub struct VaeGan<E, D, C, P = StandardNormal, A = NonSaturating> {
+pub struct VaeGan<E, D, C, P = StandardNormal> {
     /// Maps data to posteriors.
     pub encoder: E,
     /// Maps latents to data.
@@ -155,81 +166,69 @@ pub struct VaeGan<E, D, C, P = StandardNormal, A = NonSaturating> {
     /// Where latents come from.
     pub prior: P,
     /// What decoder and critic play for.
-    pub objective: A,
+    #[module(skip)]
+    pub objective: Arc<dyn AdversarialLoss>,
     gamma: f64,
     #[module(skip)]
     balance: Option<Balance>,
 }
 
-impl<E, D, C, P, A, const N: usize, const K: usize, const F: usize> VaeGan<E, D, C, P, A>
+impl<E, D, C, P, const K: usize, const F: usize> VaeGan<E, D, C, P>
 where
-    E: Encoder<Input = Tensor<N>, Code: Posterior<Latent = Tensor<K>>>,
-    D: Decoder<Latent = Tensor<K>, Output = Tensor<N>> + Module,
-    C: FeatureCritic<Input = Tensor<N>, Features = Tensor<F>> + Module,
-    P: Prior<Latent = Tensor<K>> + Module,
-    A: AdversarialLoss,
+    E: Encoder<Code: Posterior<Latent = Tensor<K>>>,
+    D: Decoder<Latent = Tensor<K>, Output = E::Input>,
+    C: FeatureCritic<Input = E::Input, Features = Tensor<F>>,
+    P: Prior<Value = Tensor<K>>,
 {
-    /// The terms `kl`, `features`, `decoder` and `critic`, per sample, and the total.
-    ///
-    /// # Panics
-    ///
-    /// If the prior's samples have not the shape of the codes.
-    pub fn losses(&self, data: Tensor<N>) -> Losses {
-        let posterior = self.encoder.encode(data.clone());
-        let code = posterior.rsample();
-        let latent = frozen_copy(&self.prior).sample(data.dims()[0], &data.device());
-        self.losses_of(data, posterior, code, latent)
-    }
-
-    /// The deterministic twin of [`losses`](Self::losses): with this noise for the posterior, and these
-    /// samples of the prior.
-    pub fn losses_with(&self, data: Tensor<N>, noise: Tensor<K>, latent: Tensor<K>) -> Losses {
-        let posterior = self.encoder.encode(data.clone());
-        let code = posterior.rsample_with(noise);
-        self.losses_of(data, posterior, code, latent)
+    /// The deterministic twin of [`losses`](Model::losses): with this noise for the posterior, as [`Code::noise`] draws
+    /// it, and these samples of the prior.
+    pub fn losses_with(
+        &self,
+        data: E::Input,
+        noise: <E::Code as Code>::Noise,
+        latent: Tensor<K>,
+    ) -> Losses {
+        let posterior = self.encode(data.clone());
+        let draw = posterior.draw_with(noise);
+        self.losses_of(data, posterior, draw, latent)
     }
 
     fn losses_of(
         &self,
-        data: Tensor<N>,
+        data: E::Input,
         posterior: E::Code,
-        code: Tensor<K>,
+        draw: Draw<Tensor<K>>,
         latent: Tensor<K>,
     ) -> Losses {
-        assert_fits("VaeGan", &code.dims(), &latent.dims());
-        let judge = frozen_copy(&self.critic);
-        let latents = [code.clone(), latent].map(Tensor::detach);
-        let [decoder_trains, critic_trains] = match &self.balance {
-            Some(balance) if is_trained(&self.critic) => {
-                let painter = frozen_copy(&self.decoder);
-                let real = self.objective.real(judge.score(data.clone()));
-                let fakes = latents.clone().map(|z| judge.score(painter.decode(z)));
-                let fakes = fakes.map(|score| mean_of(self.objective.fake(score)));
-                balance.admits([mean_of(real), (fakes[0] + fakes[1]) / 2.0])
-            }
-            _ => [true, true],
-        };
+        assert_fits("VaeGan", &draw.z, &latent);
+        let frozen_critic = frozen_copy(&self.critic);
+        let latents = [draw.z.clone(), latent].map(Tensor::detach);
+        let [decoder_trains, critic_trains] = self.who_trains(&data, &latents, &frozen_critic);
         // Who sits out is frozen, and leaves no graph behind that nobody would go back through.
-        let still = (!decoder_trains).then(|| frozen_copy(&self.decoder));
-        let decoder = still.as_ref().unwrap_or(&self.decoder);
-        let critic = if critic_trains { &self.critic } else { &judge };
+        let frozen_decoder = (!decoder_trains).then(|| frozen_copy(&self.decoder));
+        let decoder = frozen_decoder.as_ref().unwrap_or(&self.decoder);
+        let critic = if critic_trains {
+            &self.critic
+        } else {
+            &frozen_critic
+        };
 
-        let kl = self.prior.kl(&posterior, code.clone());
-        let reconstruction = decoder.decode(scale_gradient(code, 1.0 / self.gamma));
+        let kl = self.prior.kl(&posterior, &draw);
+        let reconstruction = decoder.decode(scale_gradient(draw.z, 1.0 / self.gamma));
         let features = kernel::gaussian_nll_fixed(
-            judge.features(reconstruction),
-            judge.features(data.clone()),
+            frozen_critic.features(reconstruction),
+            frozen_critic.features(data.clone()),
             1.0,
         );
         // With a balance the fakes weigh as much as the data does, together.
         let weight = if self.balance.is_some() { 0.5 } else { 1.0 };
-        let both = |[a, b]: [Tensor<1>; 2]| (a + b).mul_scalar(weight);
+        let weighed = |[a, b]: [Tensor<1>; 2]| (a + b).mul_scalar(weight);
         let fakes = latents.map(|z| decoder.decode(z));
-        let seen = fakes.clone().map(|fake| critic.score(fake.detach()));
-        let fooled = fakes.map(|fake| self.objective.generator(judge.score(fake)));
+        let critic_scores = fakes.clone().map(|fake| critic.score(fake.detach()));
+        let decoder_losses = fakes.map(|fake| self.objective.generator(frozen_critic.score(fake)));
         let real = self.objective.real(critic.score(data));
-        let critic = real + both(seen.map(|score| self.objective.fake(score)));
-        let decoder = both(fooled);
+        let critic = real + weighed(critic_scores.map(|score| self.objective.fake(score)));
+        let decoder = weighed(decoder_losses);
         let total =
             kl.clone() + features.clone().mul_scalar(self.gamma) + decoder.clone() + critic.clone();
         Losses::new(total)
@@ -239,71 +238,91 @@ where
             .with_term("critic", critic)
     }
 
+    /// Whether decoder and critic train on this batch: both, but for a balance that finds one of them ahead.
+    fn who_trains(
+        &self,
+        data: &E::Input,
+        latents: &[Tensor<K>; 2],
+        frozen_critic: &C,
+    ) -> [bool; 2] {
+        match &self.balance {
+            Some(balance) if is_trained(&self.critic) => {
+                let frozen_decoder = frozen_copy(&self.decoder);
+                let real = self.objective.real(frozen_critic.score(data.clone()));
+                let fakes = latents.clone().map(|z| {
+                    let score = frozen_critic.score(frozen_decoder.decode(z));
+                    mean_of(self.objective.fake(score))
+                });
+                balance.admits([mean_of(real), (fakes[0] + fakes[1]) / 2.0])
+            }
+            _ => [true, true],
+        }
+    }
+}
+
+impl<E, D, C, P> VaeGan<E, D, C, P>
+where
+    E: Encoder<Code: Posterior>,
+    D: Decoder<Latent = super::LatentOf<E>, Output = E::Input>,
+{
     /// The posterior of each sample.
-    pub fn encode(&self, data: Tensor<N>) -> E::Code {
+    pub fn encode(&self, data: E::Input) -> E::Code {
         self.encoder.encode(data)
     }
 
     /// What the decoder makes of each latent.
-    pub fn decode(&self, latent: Tensor<K>) -> Tensor<N> {
+    pub fn decode(&self, latent: D::Latent) -> E::Input {
         self.decoder.decode(latent)
     }
 
-    /// What the decoder makes of the mode of each sample's posterior.
-    pub fn reconstruct(&self, data: Tensor<N>) -> Tensor<N> {
-        self.decode(self.encode(data).mode())
+    /// What the decoder makes of the [point](Code::point) of each sample's posterior.
+    pub fn reconstruct(&self, data: E::Input) -> E::Input {
+        self.decode(self.encode(data).point())
+    }
+}
+
+impl<E, D, C, P, const K: usize, const F: usize> Model for VaeGan<E, D, C, P>
+where
+    E: Encoder<Code: Posterior<Latent = Tensor<K>>>,
+    D: Decoder<Latent = Tensor<K>, Output = E::Input>,
+    C: FeatureCritic<Input = E::Input, Features = Tensor<F>>,
+    P: Prior<Value = Tensor<K>>,
+{
+    type Input = E::Input;
+
+    fn terms(&self) -> Vec<&'static str> {
+        vec!["kl", "features", "decoder", "critic"]
     }
 
-    /// What the decoder makes of `n` samples of the prior, without gradients and as in evaluation.
-    pub fn sample(&self, n: usize, device: &Device) -> Tensor<N> {
+    /// # Panics
+    ///
+    /// If the prior's samples have not the shape of the codes.
+    fn losses(&self, data: E::Input) -> Losses {
+        let posterior = self.encode(data.clone());
+        let draw = posterior.draw();
+        let latent = frozen_copy(&self.prior).sample(data.len(), &data.device());
+        self.losses_of(data, posterior, draw, latent)
+    }
+}
+crate::learner!(VaeGan<E, D, C, P>);
+
+/// Samples are what the decoder makes of draws of the prior, without gradients and as in evaluation.
+impl<E, D, C, P> Sampler for VaeGan<E, D, C, P>
+where
+    E: Encoder<Code: Posterior>,
+    D: Decoder<Latent = super::LatentOf<E>, Output = E::Input>,
+    C: Block,
+    P: Sampler<Value = super::LatentOf<E>>,
+{
+    type Value = E::Input;
+
+    fn sample(&self, n: usize, device: &Device) -> E::Input {
         super::sample(&self.prior, &self.decoder, n, device)
     }
 }
 
 fn mean_of(costs: Tensor<1>) -> f64 {
     costs.mean().into_scalar()
-}
-
-#[cfg(feature = "train")]
-mod steps {
-    use super::super::backward;
-    use super::*;
-    use burn::train::{InferenceStep, TrainOutput, TrainStep};
-
-    impl<E, D, C, P, A, const N: usize, const K: usize, const F: usize> TrainStep
-        for VaeGan<E, D, C, P, A>
-    where
-        Self: Module,
-        E: Encoder<Input = Tensor<N>, Code: Posterior<Latent = Tensor<K>>>,
-        D: Decoder<Latent = Tensor<K>, Output = Tensor<N>> + Module,
-        C: FeatureCritic<Input = Tensor<N>, Features = Tensor<F>> + Module,
-        P: Prior<Latent = Tensor<K>> + Module,
-        A: AdversarialLoss,
-    {
-        type Input = Tensor<N>;
-        type Output = Losses;
-
-        fn step(&self, input: Tensor<N>) -> TrainOutput<Losses> {
-            backward(self, self.losses(input))
-        }
-    }
-
-    impl<E, D, C, P, A, const N: usize, const K: usize, const F: usize> InferenceStep
-        for VaeGan<E, D, C, P, A>
-    where
-        E: Encoder<Input = Tensor<N>, Code: Posterior<Latent = Tensor<K>>>,
-        D: Decoder<Latent = Tensor<K>, Output = Tensor<N>> + Module,
-        C: FeatureCritic<Input = Tensor<N>, Features = Tensor<F>> + Module,
-        P: Prior<Latent = Tensor<K>> + Module,
-        A: AdversarialLoss,
-    {
-        type Input = Tensor<N>;
-        type Output = Losses;
-
-        fn step(&self, input: Tensor<N>) -> Losses {
-            self.losses(input)
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 use super::bias;
 use super::conv::{Plan, halving};
 use super::critic::{
-    JointCritic, MlpCriticConfig, check_feature_layer, leaky_relu, refuse_feature_layer, score_of,
+    MlpJointCritic, MlpCriticConfig, check_feature_layer, leaky_relu, refuse_feature_layer, score_of,
 };
 use super::maps::{KERNEL, double, halve};
 use super::spectral::SpectralNorm;
@@ -228,7 +228,7 @@ impl InputGradient for ConvCritic {
     }
 }
 
-/// A critic of pairs of images and latents: strided convolutions of the image, and a [`JointCritic`] of what
+/// A critic of pairs of images and latents: strided convolutions of the image, and a [`MlpJointCritic`] of what
 /// they see and the latent.
 ///
 /// Shapes: `([batch, channels, height, width], [batch, latent])` to `[batch]`. Built by
@@ -236,7 +236,7 @@ impl InputGradient for ConvCritic {
 #[derive(Module, Debug)]
 pub struct ConvJointCritic {
     body: ConvBody,
-    head: JointCritic<4>,
+    head: MlpJointCritic<4>,
 }
 
 impl Critic for ConvJointCritic {

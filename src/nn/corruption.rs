@@ -8,8 +8,7 @@ use burn::tensor::{Distribution, Tensor};
 /// [Vincent et al. 2010](https://www.jmlr.org/papers/v11/vincent10a.html), section 4.3.
 #[derive(Module, Debug)]
 pub struct GaussianCorruption {
-    /// The noise's standard deviation.
-    pub std: f64,
+    std: f64,
 }
 
 impl GaussianCorruption {
@@ -21,6 +20,11 @@ impl GaussianCorruption {
     pub fn new(std: f64) -> Result<Self> {
         let std = check_not_negative("GaussianCorruption: std", std)?;
         Ok(Self { std })
+    }
+
+    /// The noise's standard deviation.
+    pub fn std(&self) -> f64 {
+        self.std
     }
 }
 
@@ -40,8 +44,7 @@ impl<const D: usize> Corruption<Tensor<D>> for GaussianCorruption {
 /// [Vincent et al. 2008](https://doi.org/10.1145/1390156.1390294), section 2.3.
 #[derive(Module, Debug)]
 pub struct MaskingCorruption {
-    /// The probability that an element is lost.
-    pub probability: f64,
+    probability: f64,
 }
 
 impl MaskingCorruption {
@@ -53,6 +56,11 @@ impl MaskingCorruption {
     pub fn new(probability: f64) -> Result<Self> {
         check_probability("MaskingCorruption", probability)?;
         Ok(Self { probability })
+    }
+
+    /// The probability that an element is lost.
+    pub fn probability(&self) -> f64 {
+        self.probability
     }
 }
 
@@ -72,8 +80,7 @@ impl<const D: usize> Corruption<Tensor<D>> for MaskingCorruption {
 /// [Vincent et al. 2010](https://www.jmlr.org/papers/v11/vincent10a.html), section 4.3.
 #[derive(Module, Debug)]
 pub struct SaltAndPepperCorruption {
-    /// The probability that an element is lost to one or the other.
-    pub probability: f64,
+    probability: f64,
 }
 
 impl SaltAndPepperCorruption {
@@ -85,6 +92,11 @@ impl SaltAndPepperCorruption {
     pub fn new(probability: f64) -> Result<Self> {
         check_probability("SaltAndPepperCorruption", probability)?;
         Ok(Self { probability })
+    }
+
+    /// The probability that an element is lost to one or the other.
+    pub fn probability(&self) -> f64 {
+        self.probability
     }
 }
 
@@ -103,7 +115,7 @@ impl<const D: usize> Corruption<Tensor<D>> for SaltAndPepperCorruption {
 /// The corruptions, for an application that chooses at run time.
 #[derive(Module, Debug)]
 #[non_exhaustive]
-pub enum CorruptionKind {
+pub enum AnyCorruption {
     /// [`GaussianCorruption`].
     Gaussian(GaussianCorruption),
     /// [`MaskingCorruption`].
@@ -112,7 +124,7 @@ pub enum CorruptionKind {
     SaltAndPepper(SaltAndPepperCorruption),
 }
 
-impl<const D: usize> Corruption<Tensor<D>> for CorruptionKind {
+impl<const D: usize> Corruption<Tensor<D>> for AnyCorruption {
     fn noise(&self, clean: &Tensor<D>) -> Tensor<D> {
         match self {
             Self::Gaussian(corruption) => corruption.noise(clean),

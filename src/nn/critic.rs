@@ -200,7 +200,7 @@ impl<const D: usize> InputGradient for MlpCritic<D> {
 /// Shapes: `([batch, ...shape], [batch, latent])` to `[batch]`. Built by
 /// [`MlpCriticConfig::init_joint`].
 #[derive(Module, Debug)]
-pub struct JointCritic<const D: usize> {
+pub struct MlpJointCritic<const D: usize> {
     body: MlpCritic<2>,
 }
 
@@ -226,8 +226,8 @@ impl MlpCriticConfig {
         &self,
         latent_dim: usize,
         device: &Device,
-    ) -> Result<JointCritic<D>> {
-        const PART: &str = "JointCritic";
+    ) -> Result<MlpJointCritic<D>> {
+        const PART: &str = "MlpJointCritic";
         super::mlp::check_rank::<D>(PART, &self.shape)?;
         check_at_least_one(PART, "latent_dim", latent_dim)?;
         refuse_feature_layer(PART, self.feature_layer)?;
@@ -236,13 +236,13 @@ impl MlpCriticConfig {
             shape: vec![features],
             ..self.clone()
         };
-        Ok(JointCritic {
+        Ok(MlpJointCritic {
             body: rows.init(device)?,
         })
     }
 }
 
-impl<const D: usize> Critic for JointCritic<D> {
+impl<const D: usize> Critic for MlpJointCritic<D> {
     type Input = (Tensor<D>, Tensor<2>);
 
     fn score(&self, (data, latent): Self::Input) -> Tensor<1> {

@@ -1,5 +1,6 @@
 use super::linear::linear;
 use crate::distribution::DiagonalGaussian;
+use crate::traits::Block;
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
@@ -35,7 +36,7 @@ use burn::tensor::{Device, Tensor};
 /// assert_eq!(posterior.mean().dims(), [2, 8]);
 /// # Ok::<(), burn_generative::Error>(())
 /// ```
-pub trait Head {
+pub trait Head: Block {
     /// What the network returns.
     type Code;
 

@@ -145,7 +145,7 @@ impl MlpDecoderConfig {
 
     /// A decoder to a [`DiagonalGaussian`] over `[batch, ...shape]`, with a variance of its own for
     /// every element; its loss is
-    /// [`HeteroscedasticGaussianNll`](crate::loss::HeteroscedasticGaussianNll).
+    /// [`Nll`](crate::loss::Nll).
     ///
     /// # Errors
     ///

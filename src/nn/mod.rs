@@ -9,7 +9,7 @@
 //! | [`ConvDecoder`] | images, any channels and size | logits or means |
 //! | [`MlpCritic`] | any shape | a logit |
 //! | [`ConvCritic`] | images, any channels and size | a logit |
-//! | [`JointCritic`] | any shape, and a latent | a logit |
+//! | [`MlpJointCritic`] | any shape, and a latent | a logit |
 //! | [`ConvJointCritic`] | images, and a latent | a logit |
 //!
 //! [`LabeledEncoder`] and [`LabeledDecoder`] tell a network that knows no labels the label of each sample.
@@ -38,9 +38,9 @@ mod warmup;
 pub use conv::{ConvDecoder, ConvDecoderConfig, ConvEncoder, ConvEncoderConfig};
 pub use conv_critic::{ConvCritic, ConvCriticConfig, ConvJointCritic};
 pub use corruption::{
-    CorruptionKind, GaussianCorruption, MaskingCorruption, SaltAndPepperCorruption,
+    AnyCorruption, GaussianCorruption, MaskingCorruption, SaltAndPepperCorruption,
 };
-pub use critic::{JointCritic, MlpCritic, MlpCriticConfig};
+pub use critic::{MlpJointCritic, MlpCritic, MlpCriticConfig};
 pub use frozen::frozen_copy;
 pub use gradient::scale_gradient;
 pub use head::{GaussianHead, Head};

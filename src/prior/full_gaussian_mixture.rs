@@ -3,7 +3,7 @@ use super::gaussian_mixture::{draw, known_or_drawn};
 use crate::error::{Error, Result};
 use crate::kernel::points::{is_finite, read};
 use crate::kernel::reference::LN_2PI;
-use crate::traits::{LabeledPrior, Prior};
+use crate::traits::{LabeledSampler, Prior, Sampler};
 use burn::module::{Module, Param};
 use burn::tensor::activation::{log_softmax, softmax};
 use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
@@ -195,20 +195,22 @@ fn factors(covariance: DMatrix<f64>) -> Option<(DMatrix<f64>, DMatrix<f64>)> {
     Some((factor, inverse))
 }
 
-impl Prior for FullGaussianMixture {
-    type Latent = Tensor<2>;
+impl Sampler for FullGaussianMixture {
+    type Value = Tensor<2>;
 
     fn sample(&self, n: usize, device: &Device) -> Tensor<2> {
         self.sample_of(draw(self.logits.val(), n, device))
     }
+}
 
+impl Prior for FullGaussianMixture {
     fn log_prob(&self, z: Tensor<2>) -> Tensor<1> {
         let latent = self.means.dims()[1];
         by_blocks(z, latent, |block| log_sum_exp(self.log_joint(block)))
     }
 }
 
-impl LabeledPrior for FullGaussianMixture {
+impl LabeledSampler for FullGaussianMixture {
     fn num_classes(&self) -> usize {
         self.logits.dims()[0]
     }

@@ -1,7 +1,7 @@
 use super::density::{log_density, log_joint};
 use crate::distribution::bound_log_var;
 use crate::error::{Error, Result};
-use crate::traits::{LabeledPrior, Prior};
+use crate::traits::{LabeledSampler, Prior, Sampler};
 use burn::module::{Module, Param};
 use burn::tensor::activation::{log_softmax, softmax};
 use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
@@ -10,7 +10,7 @@ use std::f64::consts::TAU;
 /// A mixture of Gaussians with diagonal covariances, `sum of w_k N(mean_k, exp(log_var_k))`.
 ///
 /// Its parameters are learned where a loss reaches them (a VAE's KL does); `no_grad` fixes them. Its components are
-/// the classes of a [`LabeledPrior`]. [`MixtureFit`](super::MixtureFit) fits one to codes.
+/// the classes of a [`LabeledSampler`]. [`MixtureFit`](super::MixtureFit) fits one to codes.
 ///
 /// ```
 /// use burn::prelude::*;
@@ -120,14 +120,16 @@ impl GaussianMixture {
     }
 }
 
-impl Prior for GaussianMixture {
-    type Latent = Tensor<2>;
+impl Sampler for GaussianMixture {
+    type Value = Tensor<2>;
 
     /// Differentiable in means and variances, not in the weights.
     fn sample(&self, n: usize, device: &Device) -> Tensor<2> {
         self.sample_of(draw(self.logits.val(), n, device))
     }
+}
 
+impl Prior for GaussianMixture {
     /// # Panics
     ///
     /// If `z` has another number of coordinates.
@@ -155,7 +157,7 @@ pub(super) fn known_or_drawn(labels: Tensor<1, Int>, logits: Tensor<1>) -> Tenso
     labels.mask_where(unknown, drawn)
 }
 
-impl LabeledPrior for GaussianMixture {
+impl LabeledSampler for GaussianMixture {
     fn num_classes(&self) -> usize {
         self.logits.dims()[0]
     }

@@ -2,7 +2,7 @@ use super::density::{assert_fits, by_blocks, log_sum_exp};
 use crate::error::{Error, Result, check_positive};
 use crate::kernel::points::{read, squared_distances};
 use crate::kernel::reference::LN_2PI;
-use crate::traits::Prior;
+use crate::traits::{Prior, Sampler};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Distribution, Tensor};
 
@@ -83,8 +83,8 @@ impl KernelDensity {
     }
 }
 
-impl Prior for KernelDensity {
-    type Latent = Tensor<2>;
+impl Sampler for KernelDensity {
+    type Value = Tensor<2>;
 
     fn sample(&self, n: usize, device: &Device) -> Tensor<2> {
         let [codes, latent] = self.points.dims();
@@ -93,7 +93,9 @@ impl Prior for KernelDensity {
         let noise = Tensor::<2>::random([n, latent], Distribution::Normal(0.0, 1.0), device);
         (self.points.val().select(0, chosen) + noise) * self.widths.val() + self.mean.val()
     }
+}
 
+impl Prior for KernelDensity {
     /// # Panics
     ///
     /// If `z` has another number of coordinates.

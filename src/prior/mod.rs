@@ -15,24 +15,24 @@
 //! | [`FullGaussianMixture`], [`GaussianMixture`] | [`MixtureFit`]: expectation-maximisation |
 //! | [`KernelDensity`] | nothing: it keeps the codes |
 //!
-//! [`PriorKind`] is one of them, chosen at run time.
+//! [`AnyPrior`] is one of them, chosen at run time.
 
+mod any;
 mod density;
 mod fit;
 mod full_gaussian_mixture;
 mod gaussian_mixture;
 mod kernel_density;
-mod kind;
 mod standard_normal;
 mod swiss_roll;
 mod uniform;
 
+pub use any::AnyPrior;
 pub(crate) use density::log_density;
 pub use fit::MixtureFit;
 pub use full_gaussian_mixture::FullGaussianMixture;
 pub use gaussian_mixture::GaussianMixture;
 pub use kernel_density::KernelDensity;
-pub use kind::PriorKind;
 pub use standard_normal::StandardNormal;
 pub use swiss_roll::{SwissRoll, SwissRollConfig};
 pub use uniform::Uniform;

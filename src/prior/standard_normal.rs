@@ -1,5 +1,5 @@
 use crate::kernel;
-use crate::traits::{Posterior, Prior};
+use crate::traits::{Family, Posterior, Prior, Sampler};
 use burn::module::Module;
 use burn::tensor::{Device, Distribution, Tensor};
 
@@ -50,7 +50,7 @@ impl<const D: usize> StandardNormal<D> {
 }
 
 impl<const D: usize> StandardNormal<D> {
-    /// Refuses latents of another shape: a closed-form KL would not notice.
+    /// Refuses latents of another shape.
     fn check(&self, z: &Tensor<D>) {
         let dims = z.dims();
         assert!(
@@ -62,30 +62,40 @@ impl<const D: usize> StandardNormal<D> {
     }
 }
 
-/// # Panics
-///
-/// `log_prob` and `kl`, if the latents have another shape than the prior's events.
-impl<const D: usize> Prior for StandardNormal<D> {
-    type Latent = Tensor<D>;
+impl<const D: usize> Sampler for StandardNormal<D> {
+    type Value = Tensor<D>;
 
     fn sample(&self, n: usize, device: &Device) -> Tensor<D> {
         let shape: Vec<usize> = [n].iter().chain(&self.event).copied().collect();
         Tensor::random(shape, Distribution::Normal(0.0, 1.0), device)
     }
+}
 
+/// # Panics
+///
+/// If the latents have another shape than the prior's events.
+impl<const D: usize> Prior for StandardNormal<D> {
     fn log_prob(&self, z: Tensor<D>) -> Tensor<1> {
         self.check(&z);
         let zeros = z.zeros_like();
         kernel::gaussian_nll_fixed(z, zeros, 1.0).neg()
     }
 
-    fn kl<Q>(&self, posterior: &Q, z: Tensor<D>) -> Tensor<1>
+    fn exact_kl<Q>(&self, posterior: &Q) -> Option<Tensor<1>>
     where
         Q: Posterior<Latent = Tensor<D>>,
     {
-        self.check(&z);
-        posterior
-            .kl_to_standard_normal()
-            .unwrap_or_else(|| posterior.log_prob(z.clone()) - self.log_prob(z))
+        let Family::Gaussian { mean, log_var } = posterior.family()? else {
+            return None;
+        };
+        // As the kernel would not notice.
+        let coordinates = self.event.iter().product::<usize>();
+        assert!(
+            mean.dims()[1] == coordinates,
+            "StandardNormal: it is over events of shape {:?}, but the posteriors have {} coordinates",
+            self.event,
+            mean.dims()[1],
+        );
+        Some(kernel::gaussian_kl(mean, log_var))
     }
 }

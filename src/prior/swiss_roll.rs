@@ -1,6 +1,6 @@
 use super::density::log_density;
 use crate::error::{Error, Result};
-use crate::traits::{LabeledPrior, Prior};
+use crate::traits::{LabeledSampler, Prior, Sampler};
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
@@ -18,7 +18,7 @@ pub struct SwissRollConfig {
     /// The standard deviation of the noise around it.
     #[config(default = "0.1")]
     pub sigma: f64,
-    /// How many classes it is cut into, from the origin outwards, for a [`LabeledPrior`].
+    /// How many classes it is cut into, from the origin outwards, for a [`LabeledSampler`].
     #[config(default = "10")]
     pub classes: usize,
 }
@@ -102,13 +102,15 @@ impl SwissRoll {
     }
 }
 
-impl Prior for SwissRoll {
-    type Latent = Tensor<2>;
+impl Sampler for SwissRoll {
+    type Value = Tensor<2>;
 
     fn sample(&self, n: usize, device: &Device) -> Tensor<2> {
         self.at(Tensor::random([n], Distribution::Default, device))
     }
+}
 
+impl Prior for SwissRoll {
     fn log_prob(&self, z: Tensor<2>) -> Tensor<1> {
         // Even in sqrt(u), along which the spiral goes at no more than its speed at the end; u itself then has
         // the density 2 sqrt(u).
@@ -131,7 +133,7 @@ impl Prior for SwissRoll {
     }
 }
 
-impl LabeledPrior for SwissRoll {
+impl LabeledSampler for SwissRoll {
     fn num_classes(&self) -> usize {
         self.classes
     }

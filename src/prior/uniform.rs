@@ -1,5 +1,5 @@
 use crate::error::{Error, Result};
-use crate::traits::Prior;
+use crate::traits::{Prior, Sampler};
 use burn::module::Module;
 use burn::tensor::{Device, Distribution, Tensor};
 
@@ -45,14 +45,16 @@ impl Uniform {
     }
 }
 
-impl Prior for Uniform {
-    type Latent = Tensor<2>;
+impl Sampler for Uniform {
+    type Value = Tensor<2>;
 
     fn sample(&self, n: usize, device: &Device) -> Tensor<2> {
         let interval = Distribution::Uniform(self.low, self.high);
         Tensor::random([n, self.latent_dim], interval, device)
     }
+}
 
+impl Prior for Uniform {
     /// # Panics
     ///
     /// If `z` has another number of coordinates.

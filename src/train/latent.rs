@@ -10,8 +10,8 @@ use std::sync::Arc;
 /// How many latent coordinates carry information: those whose posterior mean varies over the data, with a variance
 /// above [`ACTIVE_VARIANCE`]. [Burda et al. 2016](https://arxiv.org/abs/1509.00519).
 ///
-/// A metric of evaluation (`metric_valid_numeric`), for models whose posterior knows its
-/// [`Coordinates`](crate::traits::Coordinates). Its sums stay on the device until the epoch ends.
+/// A metric of evaluation (`metric_valid_numeric`), for models that let the means of their posterior be
+/// [watched](Losses::POSTERIOR_MEAN). Its sums stay on the device until the epoch ends.
 #[derive(Clone, Default)]
 pub struct ActiveUnits {
     sums: Option<Sums>,
@@ -72,8 +72,8 @@ impl Metric for ActiveUnits {
         losses: &Losses,
         _metadata: &MetricMetadata,
     ) -> Result<SerializedEntry, TensorReadError> {
-        if let Some(coordinates) = losses.coordinates() {
-            self.add(coordinates.mean.clone());
+        if let Some(mean) = losses.watched(Losses::POSTERIOR_MEAN) {
+            self.add(mean);
         }
         Ok(SerializedEntry::not_available(None))
     }
@@ -151,9 +151,9 @@ impl Metric for KlPerCoordinate {
         losses: &Losses,
         _metadata: &MetricMetadata,
     ) -> Result<SerializedEntry, TensorReadError> {
-        if let Some(coordinates) = losses.coordinates() {
-            self.samples += coordinates.kl.dims()[0];
-            let sum = coordinates.kl.clone().sum_dim(0);
+        if let Some(kl) = losses.watched(Losses::COORDINATE_KL) {
+            self.samples += kl.dims()[0];
+            let sum = kl.sum_dim(0);
             self.sum = Some(match self.sum.take() {
                 Some(before) => before + sum,
                 None => sum,

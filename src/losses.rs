@@ -1,4 +1,3 @@
-use crate::traits::Coordinates;
 use crate::unoptimized;
 use burn::tensor::Tensor;
 
@@ -21,20 +20,39 @@ pub struct Losses {
     /// What is minimised, `[batch]`.
     pub total: Tensor<1>,
     terms: Vec<(&'static str, Tensor<1>)>,
-    coordinates: Option<Coordinates>,
+    watched: Vec<(&'static str, Tensor<2>)>,
 }
 
 impl Losses {
     /// The name of the total among a model's metrics.
     pub const TOTAL: &'static str = "loss";
 
+    /// The name under which a model lets the means of its posterior be watched, `[batch, latent]`.
+    pub const POSTERIOR_MEAN: &'static str = "posterior mean";
+
+    /// The name under which a model lets the KL of each latent coordinate be watched, in nats, `[batch, latent]`.
+    pub const COORDINATE_KL: &'static str = "kl of each coordinate";
+
     /// Losses with this total, `[batch]`, and no terms yet.
     pub fn new(total: Tensor<1>) -> Self {
         Self {
             total,
             terms: Vec::new(),
-            coordinates: None,
+            watched: Vec::new(),
         }
+    }
+
+    /// Losses with this one term, `[batch]`, which is also the total.
+    pub fn of(name: &'static str, value: Tensor<1>) -> Self {
+        Self::new(value.clone()).with_term(name, value)
+    }
+
+    /// Adds another part of the model's losses: its total to the total, and its terms behind the terms.
+    pub fn plus(mut self, other: Self) -> Self {
+        self.total = self.total + other.total;
+        self.terms.extend(other.terms);
+        self.watched.extend(other.watched);
+        self
     }
 
     /// Adds a named term, `[batch]`.
@@ -43,16 +61,17 @@ impl Losses {
         self
     }
 
-    /// Adds what the metrics of the latent watch.
-    pub fn with_coordinates(mut self, coordinates: Option<Coordinates>) -> Self {
-        self.coordinates = coordinates;
+    /// Adds something that is no loss and that a metric watches, `[batch, columns]`: see
+    /// [`POSTERIOR_MEAN`](Self::POSTERIOR_MEAN). A model adds it in evaluation, not in training.
+    pub fn with_watched(mut self, name: &'static str, value: Tensor<2>) -> Self {
+        self.watched.push((name, value));
         self
     }
 
-    /// The latent coordinates of the batch, where the model has a posterior that knows them. A model adds them in
-    /// evaluation, not in training.
-    pub fn coordinates(&self) -> Option<&Coordinates> {
-        self.coordinates.as_ref()
+    /// What is watched under this name, `[batch, columns]`.
+    pub fn watched(&self, name: &str) -> Option<Tensor<2>> {
+        let watched = self.watched.iter().find(|(watched, _)| *watched == name);
+        watched.map(|(_, value)| value.clone())
     }
 
     /// The term of this name, `[batch]`; [`Losses::TOTAL`] names the total.
@@ -88,10 +107,11 @@ impl Losses {
                 .into_iter()
                 .map(|(name, value)| (name, value.without_autodiff()))
                 .collect(),
-            coordinates: self.coordinates.map(|coordinates| Coordinates {
-                mean: coordinates.mean.without_autodiff(),
-                kl: coordinates.kl.without_autodiff(),
-            }),
+            watched: self
+                .watched
+                .into_iter()
+                .map(|(name, value)| (name, value.without_autodiff()))
+                .collect(),
         }
     }
 }

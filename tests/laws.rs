@@ -1,0 +1,352 @@
+//! The laws that every model keeps: a row of the table for each. (Which part each of its terms reaches is a row of
+//! tests/gradient_routing.rs.)
+//!
+//! 1. Its losses are finite and `[batch]`, and it names their terms.
+//! 2. Two epochs of burn's `Learner` equal as many `learn`s.
+//! 3. Spread over two devices, all of its parts learn.
+//! 4. Saved and loaded, it is the same to the bit, in files of this crate and of burn.
+//! 5. Stopped and resumed, it ends where it would have, to the bit.
+//! 6. What it samples is finite.
+#![cfg(all(feature = "data", feature = "train"))]
+
+mod common;
+
+use burn::data::dataloader::DataLoader;
+use burn::nn::Linear;
+use burn::optim::AdamConfig;
+use burn::prelude::*;
+use burn::train::{
+    ExecutionStrategy, InferenceStep, Learner, LearnerModel, MultiDeviceOptim, SupervisedTraining,
+    TrainStep, TrainingStrategy,
+};
+use burn_generative::data::TensorLoader;
+use burn_generative::loss::{
+    BernoulliNll, GradientPenalty, LearnedGaussianNll, Unregularized, Wasserstein, WeightClipping,
+};
+use burn_generative::model::Balance;
+use burn_generative::nn::{
+    GaussianCorruption, LabeledDecoder, LabeledEncoder, MlpCritic, MlpDecoder, MlpEncoder,
+    initialize,
+};
+use burn_generative::prelude::*;
+use burn_generative::prior::GaussianMixture;
+use burn_generative::train::{Checkpoints, Guard, History, ProgressLines, TermMetric};
+use burn_generative::weights;
+use common::{cpu, noise, tensor, values};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// The generator of a CPU device is global, so only one of these tests runs at a time.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+const SEED: u64 = 7;
+const RATE: f64 = 1e-3;
+
+/// Eighty rows of two.
+fn rows() -> Tensor<2> {
+    tensor([80, 2], &cpu(), noise(1, 1.0))
+}
+
+/// As many labels, of `classes` classes.
+fn labels(classes: i32) -> Tensor<1, Int> {
+    let labels = (0..80).map(|i| i % classes).collect::<Vec<i32>>();
+    Tensor::from_data(TensorData::new(labels, [80]), &cpu())
+}
+
+/// Ten batches of eight.
+fn loader<B: Batch>(items: &B, first_epoch: usize) -> TensorLoader<B> {
+    let loader = TensorLoader::new(items.clone(), 8).seed(SEED).shuffle();
+    loader.first_epoch(first_epoch)
+}
+
+/// Trains by burn's `Learner` up to an epoch, after the one whose checkpoint is in a folder, if one is asked for.
+fn learner_until<M>(
+    model: M,
+    items: &<M as Model>::Input,
+    epochs: usize,
+    folder: &std::path::Path,
+    after: Option<usize>,
+    strategy: Option<TrainingStrategy<M>>,
+) -> M
+where
+    M: Model + LearnerModel,
+    M: TrainStep<Input = <M as Model>::Input, Output = Losses>,
+    M: InferenceStep<Input = <M as Model>::Input, Output = Losses>,
+{
+    let terms = [vec![Losses::TOTAL], model.terms()].concat();
+    let (guard, history) = (Guard::new(), History::new(Vec::new()));
+    let first = after.map_or(1, |epoch| epoch + 1);
+    let mut training = SupervisedTraining::new(
+        folder,
+        Arc::new(loader(items, first)),
+        Arc::new(loader(items, first)),
+    )
+    .with_metric_logger(history.clone())
+    .with_interrupter(guard.interrupter())
+    .with_application_logger(None)
+    .renderer(Box::new(ProgressLines::new(Duration::from_secs(60))))
+    .num_epochs(epochs);
+    for term in &terms {
+        training = training
+            .metric_train_numeric(TermMetric::new(term, &guard))
+            .metric_valid_numeric(TermMetric::new(term, &guard));
+    }
+    if let Some(strategy) = strategy {
+        training = training.with_training_strategy(strategy);
+    }
+    training = Checkpoints::new(folder.join("checkpoint")).register(training, &guard);
+    if let Some(epoch) = after {
+        training = training.checkpoint(epoch);
+    }
+    let result = training.launch(Learner::new(model, AdamConfig::new().init(), RATE));
+    assert!(
+        result.error.is_none() && guard.reason().is_none(),
+        "{:?}",
+        guard.reason()
+    );
+    for term in &terms {
+        assert!(history.epochs()[0].train[*term].is_finite(), "{term}");
+        assert!(history.epochs()[0].test[*term].is_finite(), "{term}");
+    }
+    result.model
+}
+
+/// All laws but the last, for the model that `init` makes on a device, on these items.
+fn keeps_the_laws<M>(items: &<M as Model>::Input, init: impl Fn(&Device) -> M)
+where
+    M: Model + LearnerModel,
+    M: TrainStep<Input = <M as Model>::Input, Output = Losses>,
+    M: InferenceStep<Input = <M as Model>::Input, Output = Losses>,
+{
+    let _alone = alone();
+    let fresh = || {
+        let device = cpu().autodiff();
+        device.seed(SEED);
+        let model = init(&device);
+        initialize(&model);
+        model
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+
+    // 1
+    let model = fresh();
+    let batch = items.narrow(0, 5).to_device(&cpu().autodiff());
+    let losses = model.losses(batch);
+    let names: Vec<&str> = losses.iter().map(|(name, _)| name).collect();
+    assert_eq!(names, [vec![Losses::TOTAL], model.terms()].concat());
+    for (name, term) in losses.iter() {
+        assert_eq!(term.dims(), [5], "{name}");
+        assert!(values(term.clone()).iter().all(|x| x.is_finite()), "{name}");
+    }
+
+    // 2
+    let before = common::weights(&fresh());
+    let learned = learner_until(fresh(), items, 2, &path("whole"), None, None);
+    let (mut by_hand, mut optimizer) = (fresh(), AdamConfig::new().init());
+    let epochs = loader(items, 1);
+    for _epoch in 0..2 {
+        for batch in epochs.iter() {
+            let batch = batch.unwrap().to_device(&cpu().autodiff());
+            (by_hand, _) = by_hand.learn(&mut optimizer, RATE, batch);
+        }
+    }
+    let want = common::weights(&learned);
+    assert_ne!(before, want);
+    // Not to the bit: where a weight is used several times, its gradients may be added up in another order.
+    let by_hand = common::weights(&by_hand.valid());
+    common::assert_all_close(&by_hand, &want, 1e-6, "Learner and learn");
+
+    // 3
+    let device = || cpu().autodiff();
+    let devices =
+        ExecutionStrategy::MultiDevice(vec![device(), device()], MultiDeviceOptim::OptimMainDevice);
+    let strategy = TrainingStrategy::Default(devices);
+    let spread = learner_until(fresh(), items, 1, &path("spread"), None, Some(strategy));
+    let spread = common::weights(&spread);
+    // All players learn: hardly a weight stays where it was.
+    let unchanged = before.iter().zip(&spread).filter(|(a, b)| a == b).count();
+    assert!(
+        unchanged * 2 < before.len(),
+        "{unchanged} of {} stand still",
+        before.len()
+    );
+    assert!(spread.iter().all(|weight| weight.is_finite()));
+
+    // 4
+    weights::save(&learned, path("model.safetensors")).unwrap();
+    let loaded = weights::load(fresh().valid(), path("model.safetensors")).unwrap();
+    assert_eq!(common::weights(&loaded), want, "SafeTensors");
+    learned.clone().save_file(path("model.bpk")).unwrap();
+    let loaded = fresh().valid().try_load_file(path("model.bpk")).unwrap();
+    assert_eq!(common::weights(&loaded), want, "burn's own format");
+
+    // 5
+    learner_until(fresh(), items, 1, &path("stopped"), None, None);
+    let resumed = learner_until(fresh(), items, 2, &path("stopped"), Some(1), None);
+    assert_eq!(common::weights(&resumed), want, "stopped and resumed");
+}
+
+/// The last law: samples are finite, one a row, and on the device that was asked for.
+fn samples_are_finite<S: Sampler<Value = Tensor<2>>>(init: impl Fn(&Device) -> S) {
+    let _alone = alone();
+    let samples = init(&cpu().autodiff()).sample(3, &cpu().autodiff());
+    assert_eq!(samples.dims(), [3, 2]);
+    assert!(!samples.device().is_autodiff());
+    assert!(values(samples).iter().all(|x| x.is_finite()));
+}
+
+fn encoder_config(latent: usize) -> MlpEncoderConfig {
+    MlpEncoderConfig::new(vec![2], latent).with_hidden(vec![9])
+}
+
+fn encoder(device: &Device) -> MlpEncoder<Linear, 2> {
+    encoder_config(3).init(device).unwrap()
+}
+
+fn gaussian_encoder(device: &Device) -> MlpEncoder<GaussianHead, 2> {
+    encoder_config(3).init_gaussian(device).unwrap()
+}
+
+fn decoder(device: &Device) -> MlpDecoder<Linear, 2> {
+    let config = MlpDecoderConfig::new(3, vec![2]).with_hidden(vec![9]);
+    config.init(device).unwrap()
+}
+
+fn critic_config(width: usize) -> MlpCriticConfig {
+    MlpCriticConfig::new(vec![width]).with_hidden(vec![9])
+}
+
+fn critic(device: &Device) -> MlpCritic<2> {
+    critic_config(2).init(device).unwrap()
+}
+
+/// The table: a model of these parts on a device, and what it learns from, with the last law where it can be sampled alone.
+macro_rules! laws {
+    ($($name:ident $(, $law:ident)?: |$device:ident| $model:expr, $items:expr;)*) => {$(
+        #[test]
+        fn $name() {
+            let init = |$device: &Device| $model;
+            keeps_the_laws(&$items, init);
+            $($law(init);)?
+        }
+    )*};
+}
+
+laws! {
+    autoencoder: |device| Autoencoder::new(encoder(device), decoder(device), SquaredError), rows();
+    denoising_autoencoder: |device| {
+        let corruption = GaussianCorruption::new(0.3).unwrap();
+        DenoisingAutoencoder::new(encoder(device), decoder(device), corruption, SquaredError)
+    }, rows();
+    vae, samples_are_finite: |device| {
+        VaeConfig::new().with_warmup_steps(7).with_free_bits(0.1).init(
+            gaussian_encoder(device),
+            decoder(device),
+            StandardNormal::new(3),
+            LearnedGaussianNll::new(device),
+        ).unwrap()
+    }, rows();
+    conditional_vae: |device| {
+        // Rows as images of one line, for a label is a plane of an image.
+        let encoder = MlpEncoderConfig::new(vec![2, 1, 2], 3).with_hidden(vec![9]);
+        let decoder = MlpDecoderConfig::new(3 + 4, vec![1, 1, 2]).with_hidden(vec![9]);
+        ConditionalVae::new(
+            LabeledEncoder::new(encoder.init_gaussian(device).unwrap(), 4, [1, 2], device),
+            LabeledDecoder::new(decoder.init(device).unwrap(), 4),
+            StandardNormal::new(3),
+            BernoulliNll,
+        )
+    }, (rows().reshape([80, 1, 1, 2]), labels(4));
+    aae, samples_are_finite: |device| {
+        AaeConfig::new().init(
+            gaussian_encoder(device),
+            decoder(device),
+            critic_config(3).init::<2>(device).unwrap(),
+            StandardNormal::new(3),
+            SquaredError,
+            NonSaturating,
+        ).unwrap()
+    }, rows();
+    semi_supervised_aae: |device| {
+        let decoder = MlpDecoderConfig::new(2, vec![2]).with_hidden(vec![9]);
+        SemiSupervisedAae::new(
+            encoder_config(2).init::<2>(device).unwrap(),
+            decoder.init::<2>(device).unwrap(),
+            critic_config(2).init_joint::<2>(4, device).unwrap(),
+            GaussianMixture::ring(3, 4.0, 0.5, device).unwrap(),
+            SquaredError,
+            NonSaturating,
+        )
+    }, (rows(), labels(4));
+    vae_gan, samples_are_finite: |device| {
+        VaeGanConfig::new().init(
+            gaussian_encoder(device),
+            Squashed::tanh(decoder(device)),
+            critic(device),
+            StandardNormal::new(3),
+            NonSaturating,
+        ).unwrap()
+    }, rows();
+    vae_gan_in_balance, samples_are_finite: |device| {
+        VaeGanConfig::new().with_balance(Some(Balance::new())).init(
+            gaussian_encoder(device),
+            Squashed::tanh(decoder(device)),
+            critic(device),
+            StandardNormal::new(3),
+            NonSaturating,
+        ).unwrap()
+    }, rows();
+    gan, samples_are_finite: |device| {
+        GanConfig::new().init(
+            decoder(device),
+            critic(device),
+            StandardNormal::new(3),
+            NonSaturating,
+            Unregularized,
+        ).unwrap()
+    }, rows();
+    wgan_with_clipped_weights, samples_are_finite: |device| {
+        GanConfig::new().with_critic_steps(3).init(
+            decoder(device),
+            critic(device),
+            StandardNormal::new(3),
+            Wasserstein,
+            WeightClipping::new(0.05).unwrap(),
+        ).unwrap()
+    }, rows();
+    wgan_with_the_gradient_penalty, samples_are_finite: |device| {
+        GanConfig::new().with_critic_steps(3).init(
+            decoder(device),
+            critic(device),
+            StandardNormal::new(3),
+            Wasserstein,
+            GradientPenalty::new(10.0).unwrap(),
+        ).unwrap()
+    }, rows();
+    // The state of the power iteration is the same by both ways.
+    gan_with_spectral_normalisation, samples_are_finite: |device| {
+        GanConfig::new().init(
+            decoder(device),
+            critic_config(2).with_spectral_norm(true).init::<2>(device).unwrap(),
+            StandardNormal::new(3),
+            NonSaturating,
+            Unregularized,
+        ).unwrap()
+    }, rows();
+    ali, samples_are_finite: |device| {
+        Ali::new(
+            gaussian_encoder(device),
+            decoder(device),
+            critic_config(2).init_joint::<2>(3, device).unwrap(),
+            StandardNormal::new(3),
+            NonSaturating,
+        )
+    }, rows();
+    maximum_likelihood, samples_are_finite: |device| {
+        MaximumLikelihood::new(GaussianMixture::ring(3, 1.0, 0.5, device).unwrap())
+    }, rows();
+}
