@@ -1,5 +1,29 @@
+use super::{ActiveUnits, Epoch};
 use crate::traits::AdversarialLoss;
 use burn::tensor::{Device, Tensor};
+use std::fmt::Debug;
+
+/// Looks at every epoch of a training, and says what is going wrong: [`Fit::watch`](super::Fit::watch) takes any number of
+/// them.
+///
+/// ```
+/// use burn_generative::train::{Epoch, Watch};
+///
+/// /// Notices that the test loss is far above that of training.
+/// #[derive(Debug)]
+/// struct Overfitting;
+///
+/// impl Watch for Overfitting {
+///     fn look(&self, epoch: &Epoch, _steps: usize) -> Option<String> {
+///         let [train, test] = [epoch.train.get("loss")?, epoch.test.get("loss")?];
+///         (*test > 1.5 * train).then(|| format!("the test loss {test:.1} is far above {train:.1}"))
+///     }
+/// }
+/// ```
+pub trait Watch: Debug + Send + Sync {
+    /// What to tell the user of an epoch, after so many training steps since the beginning; `None` if all is well.
+    fn look(&self, epoch: &Epoch, steps: usize) -> Option<String>;
+}
 
 /// Notices that a critic wins outright: its loss falls to next to nothing, and what it tells its opponent with
 /// it. The losses of such a run look calm, and nothing is learned any more.
@@ -60,7 +84,11 @@ impl CriticWatch {
 #[derive(Clone, Copy, Debug)]
 pub struct PosteriorWatch {
     latent_dim: usize,
+    patience: usize,
 }
+
+/// Steps that a posterior takes to leave where it was drawn.
+const BEGINNING: usize = 100;
 
 /// Below this share of active units, a posterior has collapsed.
 const COLLAPSED: f64 = 0.1;
@@ -68,7 +96,16 @@ const COLLAPSED: f64 = 0.1;
 impl PosteriorWatch {
     /// A watch on a posterior of so many coordinates.
     pub fn new(latent_dim: usize) -> Self {
-        Self { latent_dim }
+        Self {
+            latent_dim,
+            patience: BEGINNING,
+        }
+    }
+
+    /// The same for a model whose KL warms up over so many steps, before which nothing is said.
+    pub fn after_warmup(mut self, steps: usize) -> Self {
+        self.patience = BEGINNING + steps;
+        self
     }
 
     /// What to tell the user if less than 10% of the coordinates are [active](crate::train::ActiveUnits); `None` if
@@ -81,5 +118,24 @@ impl PosteriorWatch {
                 self.latent_dim
             )
         })
+    }
+}
+
+impl Watch for CriticWatch {
+    /// Looks at the training loss `critic`.
+    fn look(&self, epoch: &Epoch, _steps: usize) -> Option<String> {
+        self.warning(*epoch.train.get("critic")?)
+    }
+}
+
+impl Watch for PosteriorWatch {
+    /// Looks at the [`ActiveUnits`] of the test data.
+    fn look(&self, epoch: &Epoch, steps: usize) -> Option<String> {
+        let active = *epoch.test.get(ActiveUnits::NAME)?;
+        if steps > self.patience {
+            self.warning(active)
+        } else {
+            None
+        }
     }
 }
