@@ -1242,3 +1242,58 @@ fn arrays_of_an_archive_are_read_by_name() {
         &["no/such.npz", "cannot be opened"],
     );
 }
+
+// What other programs wrote; tests/golden/own_data.py.
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden/own_data")
+        .join(name)
+}
+
+#[test]
+fn numpy_s_own_files_are_read() {
+    let archive = golden("arrays.npz");
+    let read = |name: &str| Array::open_npz(&archive, name).unwrap();
+    let ramp: Vec<f64> = (0..24).map(f64::from).collect();
+    let bytes = read("bytes");
+    assert_eq!(
+        (bytes.shape(), bytes.values()),
+        (&[2, 3, 4][..], &Values::Bytes((0..24).collect()))
+    );
+    let eighths: Vec<f64> = ramp.iter().map(|number| number / 8.0).collect();
+    assert_eq!(values(read("big").tensor::<2>(&cpu()).unwrap()), eighths);
+    assert_eq!(values(read("fortran").tensor::<3>(&cpu()).unwrap()), ramp);
+    let single = Array::open(golden("fortran.npy")).unwrap();
+    assert_eq!(values(single.tensor::<2>(&cpu()).unwrap()), ramp);
+    let truth = read("truth");
+    assert_eq!(truth.values(), &Values::Bytes([1, 0].repeat(12)));
+    let refused = |name: &str| message(Array::open_npz(&archive, name));
+    assert_says(&refused("objects"), &["arrays.npz", "Python objects"]);
+    assert_says(&refused("records"), &["arrays.npz", "records"]);
+}
+
+#[test]
+fn pictures_are_what_pillow_makes_of_them() {
+    let text = fs::read_to_string(golden("expected.json")).unwrap();
+    let expected: serde_json::Value = serde_json::from_str(&text).unwrap();
+    // JPEG decoders round differently; a PNG has one meaning.
+    for (file, size, name, tolerance) in [
+        ("palette.png", [31, 53], "palette.png", 0),
+        ("progressive.jpg", [31, 53], "progressive.jpg", 3),
+        ("picture.png", [10, 12], "smaller", 1),
+        ("picture.png", [41, 37], "larger", 1),
+    ] {
+        let folder = folder();
+        write(&folder, file, fs::read(golden(file)).unwrap());
+        let got = bytes(&ImageFolderConfig::new(size).open(folder.path()).unwrap());
+        let want: Vec<u8> = serde_json::from_value(expected[name].clone()).unwrap();
+        assert_eq!(got.len(), want.len(), "{name}");
+        let furthest = got
+            .iter()
+            .zip(&want)
+            .map(|(got, want)| got.abs_diff(*want))
+            .max();
+        assert!(furthest <= Some(tolerance), "{name}: off by {furthest:?}");
+    }
+}
