@@ -111,8 +111,10 @@ impl ImageFolderConfig {
         let folder = folder.as_ref();
         let mut pictures = ImageFolder::find(self.clone(), folder)?;
         let mut refused = pictures.check();
+        if refused.is_empty() {
+            return Ok(pictures);
+        }
         match self.unreadable {
-            _ if refused.is_empty() => {}
             Unreadable::Refuse => {
                 let (picture, reason) = refused.swap_remove(0);
                 let others = match refused.len() {
@@ -120,25 +122,22 @@ impl ImageFolderConfig {
                     others => format!(" ({others} other pictures cannot be read either)"),
                 };
                 let remedy = "repair or remove it, or leave such out with Unreadable::Skip";
-                return Err(Error::data(picture, format!("{reason}; {remedy}{others}")));
+                Err(Error::data(picture, format!("{reason}; {remedy}{others}")))
             }
             Unreadable::Skip => {
-                let (first, reason) = &refused[0];
                 let (count, all) = (refused.len(), pictures.len());
-                let first = first.display();
+                let (first, reason) = &refused[0];
+                let first = format!("the first, {}, {reason}", first.display());
                 if count == all {
-                    let reason =
-                        format!("holds no picture that can be read, of {all}; {first} {reason}");
+                    let reason = format!("holds no picture that can be read, of {all}; {first}");
                     return Err(Error::data(folder, reason));
                 }
                 let folder = folder.display();
-                log::warn!(
-                    "{folder}: {count} of {all} pictures are left out; the first, {first}, {reason}"
-                );
+                log::warn!("{folder}: {count} of {all} pictures are left out; {first}");
                 pictures.leave_out(refused);
+                Ok(pictures)
             }
         }
-        Ok(pictures)
     }
 
     /// A folder to train on and another to test on. Both must have the same classes, or a label would mean one thing
