@@ -89,7 +89,7 @@
 )]
 #![cfg_attr(
     feature = "data",
-    doc = "| [`data`] | IDX files, MNIST, generated digits, a loader that stays on the device |"
+    doc = "| [`data`] | MNIST, generated digits, folders of pictures, tables, NumPy's arrays, and loaders of them |"
 )]
 //! | [`weights`] | SafeTensors, a folder with the configuration beside them, state dicts of PyTorch |
 //! | [`error`] | one error type, which names the thing and the way out |

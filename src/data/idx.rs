@@ -10,10 +10,9 @@
 //!
 //! A file may be gzip-compressed; that is told by its content, not by its name.
 
+use super::reading::{self, read_exact, read_values};
 use crate::error::{Error, Result};
-use flate2::bufread::MultiGzDecoder;
-use std::fs::File;
-use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::io::Read;
 use std::path::Path;
 
 /// An IDX file in memory.
@@ -25,11 +24,11 @@ pub struct Idx {
     pub values: Values,
 }
 
-/// The values of an IDX file.
+/// The values of an IDX file, or of a [NumPy array](super::npy::Array).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Values {
-    /// Unsigned bytes: grey pixels, labels.
+    /// Unsigned bytes: grey pixels, labels; NumPy's truth values, as 0 and 1.
     Bytes(Vec<u8>),
     /// Any other type of the format, as `f32`.
     Floats(Vec<f32>),
@@ -49,18 +48,7 @@ impl Idx {
     /// IDX file.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let refuse = |reason: String| Error::data(path, reason);
-        let file =
-            File::open(path).map_err(|error| refuse(format!("cannot be opened: {error}")))?;
-        let mut reader = BufReader::new(file);
-        let start = reader
-            .fill_buf()
-            .map_err(|error| refuse(format!("cannot be read: {error}")))?;
-        match start {
-            [] => Err(refuse("is empty".to_string())),
-            [0x1f, 0x8b, ..] => Self::read(MultiGzDecoder::new(reader)).map_err(refuse),
-            _ => Self::read(reader).map_err(refuse),
-        }
+        Self::read(reading::open(path)?).map_err(|reason| Error::data(path, reason))
     }
 
     /// Reads an uncompressed stream to its end; the error says what is wrong with it.
@@ -86,32 +74,11 @@ impl Idx {
             read_exact(&mut reader, &mut size)?;
             shape.push(u32::from_be_bytes(size) as usize);
         }
-        let claimed = shape
-            .iter()
-            .try_fold(width as u64, |bytes, &size| bytes.checked_mul(size as u64))
-            .ok_or_else(|| format!("claims a shape of {shape:?}, more than any file can hold"))?;
-
-        // One byte more than claimed is asked for, so that a longer file is noticed.
-        let mut bytes = Vec::new();
-        reader
-            .take(claimed.saturating_add(1))
-            .read_to_end(&mut bytes)
-            .map_err(describe)?;
-        match (bytes.len() as u64).cmp(&claimed) {
-            std::cmp::Ordering::Less => Err(format!(
-                "is truncated: its header claims {shape:?}, {claimed} bytes of values, but it holds \
-                 {}",
-                bytes.len()
-            )),
-            std::cmp::Ordering::Greater => Err(format!(
-                "is longer than its header claims ({shape:?}, {claimed} bytes of values): it is \
-                 corrupt, or another file"
-            )),
-            std::cmp::Ordering::Equal => Ok(Self {
-                shape,
-                values: values(kind, bytes),
-            }),
-        }
+        let bytes = read_values(reader, &shape, width)?;
+        Ok(Self {
+            shape,
+            values: values(kind, bytes),
+        })
     }
 }
 
@@ -137,21 +104,5 @@ fn values(kind: u8, bytes: Vec<u8>) -> Values {
         0x0d => convert(&bytes, f32::from_be_bytes),
         0x0e => convert(&bytes, |b| f64::from_be_bytes(b) as f32),
         _ => Values::Bytes(bytes),
-    }
-}
-
-fn read_exact(reader: &mut impl Read, buffer: &mut [u8]) -> Result<(), String> {
-    reader.read_exact(buffer).map_err(describe)
-}
-
-fn describe(error: std::io::Error) -> String {
-    match error.kind() {
-        ErrorKind::UnexpectedEof => "is truncated: it ends within its header, or its gzip stream \
-                                     breaks off"
-            .to_string(),
-        ErrorKind::InvalidInput | ErrorKind::InvalidData => {
-            format!("is a corrupt gzip file: {error}")
-        }
-        _ => format!("cannot be read: {error}"),
     }
 }

@@ -47,11 +47,16 @@ impl LabeledImages {
                 labels.len(),
             )));
         }
-        Ok(Self {
-            shape: [1, height, width],
+        Ok(Self::of_shape([1, height, width], pixels, labels))
+    }
+
+    /// Images from bytes that are as many as their labels and this shape ask for.
+    pub(super) fn of_shape(shape: [usize; 3], pixels: Vec<u8>, labels: Vec<u8>) -> Self {
+        Self {
+            shape,
             pixels: Pixels::Bytes(pixels),
             labels,
-        })
+        }
     }
 
     /// Grey images and their labels from two IDX files, raw or gzip-compressed.
@@ -148,10 +153,7 @@ impl LabeledImages {
         let size = self.shape.iter().product::<usize>();
         let places = images.start * size..images.end * size;
         match &self.pixels {
-            Pixels::Bytes(bytes) => {
-                let scaled = bytes[places].iter().map(|&byte| f32::from(byte) / 255.0);
-                numbers.extend(scaled);
-            }
+            Pixels::Bytes(bytes) => numbers.extend(scaled(&bytes[places])),
             Pixels::Floats(floats) => numbers.extend_from_slice(&floats[places]),
         }
     }
@@ -178,6 +180,11 @@ impl LabeledImages {
         self.labels.truncate(n);
         self
     }
+}
+
+/// Bytes scaled to `[0, 1]`.
+pub(super) fn scaled(bytes: &[u8]) -> impl Iterator<Item = f32> {
+    bytes.iter().map(|&byte| f32::from(byte) / 255.0)
 }
 
 /// The pixels of the images whose label is wanted.

@@ -1,14 +1,58 @@
-//! Data: IDX files, MNIST, generated digits, and loaders: one keeps a data set on its device, one
-//! assembles batches of images ahead, on a thread.
+//! Data: MNIST, generated digits, and one's own; and loaders, which make batches of them.
+//!
+//! | I have | to take | then |
+//! |---|---|---|
+//! | nothing yet | [`digits`], [`mnist`] | `TensorLoader` |
+//! | a tensor, or a pair of tensors | | [`TensorLoader`]: it stays on the device |
+//! | images in the format of MNIST (Fashion-MNIST, EMNIST) | [`Mnist::open`](mnist::Mnist::open), [`LabeledImages::open`], [`idx`] | `TensorLoader`, or [`ImageLoader`] if the device has no room |
+//! | a folder of PNG and JPEG pictures | [`ImageFolderConfig`] | [`ImageFolder::decode`], and one of the above; [`ImageFolder::loader`] if the memory has no room |
+//! | a CSV file | [`table::Table`] | `TensorLoader` of [`Table::tensor`](table::Table::tensor); [`Schema::rows`](table::Schema::rows) makes rows of samples |
+//! | NumPy's `.npy` or `.npz` | [`npy::Array`] | `TensorLoader` of [`Array::tensor`](npy::Array::tensor) |
+//! | a data set of burn (`burn::data::dataset`), or anything else | a batcher | burn's `DataLoaderBuilder` |
+//!
+//! A model asks for no type of this module: it is trained by any `DataLoader<B>` of burn whose batch `B` is the model's
+//! input, `Tensor<4>` for one of images, `Tensor<2>` for one of rows, a pair with `Tensor<1, Int>` for a conditional
+//! one. So a `Dataset` of burn needs a `Batcher` that makes that tensor:
+//!
+//! ```
+//! use burn::data::dataloader::{DataLoader, DataLoaderBuilder, batcher::Batcher};
+//! use burn::data::dataset::InMemDataset;
+//! use burn::prelude::*;
+//! use std::sync::Arc;
+//!
+//! struct Rows;
+//! impl Batcher<[f32; 3], Tensor<2>> for Rows {
+//!     fn batch(&self, items: Vec<[f32; 3]>, device: &Device) -> Tensor<2> {
+//!         let count = items.len();
+//!         Tensor::from_data(TensorData::new(items.concat(), [count, 3]), device)
+//!     }
+//! }
+//!
+//! let dataset = InMemDataset::new(vec![[1.0, 2.0, 3.0]; 10]);
+//! let loader: Arc<dyn DataLoader<Tensor<2>>> = DataLoaderBuilder::new(Rows)
+//!     .batch_size(4)
+//!     .shuffle(42)
+//!     .set_device(Device::default())
+//!     .build(dataset);
+//! assert_eq!(loader.iter().next().unwrap().unwrap().dims(), [4, 3]);
+//! ```
+//!
+//! The loaders of this module do two things that burn's does not: an epoch's order and noise follow from the seed and its
+//! number alone, so that a resumed training equals one that never stopped, and nothing is copied that need not be.
 
 pub mod digits;
 pub mod idx;
 pub mod mnist;
+pub mod npy;
+pub mod table;
 
+mod image_folder;
 mod image_loader;
 mod images;
 mod loader;
+mod reading;
 
+pub use image_folder::{Channels, ImageFolder, ImageFolderConfig, Unreadable};
 pub use image_loader::ImageLoader;
 pub use images::LabeledImages;
 pub use crate::traits::Batch;

@@ -1,0 +1,75 @@
+//! What the readers of files share.
+
+use crate::error::{Error, Result};
+use flate2::bufread::MultiGzDecoder;
+use std::cmp::Ordering;
+use std::fs::File;
+use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::path::Path;
+
+/// Opens a file that holds something, unpacked if it is gzip-compressed; that is told by its content, not by its
+/// name.
+pub(super) fn open(path: &Path) -> Result<Box<dyn Read>> {
+    let file = File::open(path)
+        .map_err(|error| Error::data(path, format!("cannot be opened: {error}")))?;
+    let mut reader = BufReader::new(file);
+    let start = reader
+        .fill_buf()
+        .map_err(|error| Error::data(path, format!("cannot be read: {error}")))?;
+    match start {
+        [] => Err(Error::data(path, "is empty")),
+        [0x1f, 0x8b, ..] => Ok(Box::new(MultiGzDecoder::new(reader))),
+        _ => Ok(Box::new(reader)),
+    }
+}
+
+/// Fills a part of a header.
+pub(super) fn read_exact(reader: &mut impl Read, buffer: &mut [u8]) -> Result<(), String> {
+    reader.read_exact(buffer).map_err(describe)
+}
+
+/// The bytes of values of this shape, `width` bytes each, which end the stream. Memory grows with what the stream
+/// holds, never with the shape.
+pub(super) fn read_values(
+    reader: impl Read,
+    shape: &[usize],
+    width: usize,
+) -> Result<Vec<u8>, String> {
+    let claimed = shape
+        .iter()
+        .try_fold(width as u64, |bytes, &size| bytes.checked_mul(size as u64))
+        .ok_or_else(|| format!("claims a shape of {shape:?}, more than any file can hold"))?;
+
+    // One byte more than claimed is asked for, so that a longer file is noticed.
+    let mut bytes = Vec::new();
+    reader
+        .take(claimed.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(describe)?;
+    match (bytes.len() as u64).cmp(&claimed) {
+        Ordering::Less => Err(format!(
+            "is truncated: its header claims {shape:?}, {claimed} bytes of values, but it holds {}",
+            bytes.len()
+        )),
+        Ordering::Greater => Err(format!(
+            "is longer than its header claims ({shape:?}, {claimed} bytes of values): it is corrupt, or \
+             another file"
+        )),
+        Ordering::Equal => Ok(bytes),
+    }
+}
+
+/// What a failure to read says of a file.
+pub(super) fn describe(error: std::io::Error) -> String {
+    match error.kind() {
+        ErrorKind::UnexpectedEof => {
+            "is truncated: it ends within its header, or its compressed stream \
+                                     breaks off"
+                .to_string()
+        }
+        ErrorKind::InvalidInput | ErrorKind::InvalidData => {
+            format!("is a corrupt gzip or zip file: {error}")
+        }
+        _ => format!("cannot be read: {error}"),
+    }
+}

@@ -1,0 +1,300 @@
+use super::{TableConfig, number};
+use crate::error::{Error, Result};
+use crate::file;
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// What the columns of a table are: how its rows become numbers, and numbers become rows.
+///
+/// It is serialised beside a model, which means nothing without it:
+/// [`save_dir`](crate::weights::save_dir) takes it alone or as a part of a configuration.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Unchecked")]
+pub struct Schema {
+    /// How the file was read, as those of the same columns will be.
+    config: TableConfig,
+    columns: Vec<Column>,
+}
+
+/// A column of a table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Column {
+    /// Its name in the header, or its number, counted from 1, in a file without one.
+    pub name: String,
+    /// What its values are.
+    pub kind: Kind,
+    /// What stands for a missing value in it (the first such, if there are several); none if no value is missing.
+    pub missing: Option<String>,
+}
+
+/// What the values of a column are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Kind {
+    /// Numbers.
+    Number {
+        /// Their mean.
+        mean: f64,
+        /// Their standard deviation, over all n; of numbers that are all the same, their size, or 1 if they are 0.
+        std: f64,
+    },
+    /// Words of a list.
+    Category {
+        /// Those that occur, sorted as text.
+        values: Vec<String>,
+    },
+}
+
+/// A value of a table.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Cell {
+    Missing,
+    Number(f64),
+    /// The place among the column's categories.
+    Category(usize),
+}
+
+impl Kind {
+    /// That of a column of these numbers.
+    pub(super) fn of_numbers(numbers: &[f64]) -> Self {
+        let first = numbers[0];
+        if numbers.iter().all(|&number| number == first) {
+            let std = if first == 0.0 { 1.0 } else { first.abs() };
+            return Kind::Number { mean: first, std };
+        }
+        let count = numbers.len() as f64;
+        let mean = numbers.iter().map(|number| number / count).sum::<f64>();
+        let squares = numbers.iter().map(|number| (number - mean).powi(2) / count);
+        Kind::Number {
+            mean: rounded(mean),
+            std: rounded(squares.sum::<f64>().sqrt()),
+        }
+    }
+
+    /// That of a column of these words.
+    pub(super) fn of_categories<'a>(words: impl Iterator<Item = &'a str>) -> Self {
+        let values: BTreeSet<&str> = words.collect();
+        Kind::Category {
+            values: values.into_iter().map(String::from).collect(),
+        }
+    }
+
+    /// How many numbers a value becomes.
+    pub(super) fn width(&self) -> usize {
+        match self {
+            Kind::Number { .. } => 1,
+            Kind::Category { values } => values.len(),
+        }
+    }
+}
+
+/// The number to 15 digits, which JSON gives back as they were.
+fn rounded(number: f64) -> f64 {
+    format!("{number:.14e}").parse().unwrap_or(number)
+}
+
+impl Column {
+    fn width(&self) -> usize {
+        self.kind.width() + usize::from(self.missing.is_some())
+    }
+}
+
+impl Schema {
+    /// That of these columns, if they can be one.
+    pub(super) fn new(config: TableConfig, columns: Vec<Column>) -> Result<Self> {
+        let refuse = |reason: String| Err(Error::Config(format!("Schema: {reason}")));
+        if columns.is_empty() {
+            return refuse("there is no column, or none is left".to_string());
+        }
+        for (index, Column { name, kind, .. }) in columns.iter().enumerate() {
+            if columns[..index].iter().any(|other| other.name == *name) {
+                return refuse(format!("two columns `{name}`"));
+            }
+            match kind {
+                Kind::Number { mean, std }
+                    if !(mean.is_finite() && std.is_normal() && *std > 0.0) =>
+                {
+                    return refuse(format!(
+                        "column `{name}` has a mean of {mean} and a deviation of {std}: its numbers are too large or \
+                         too small to compute with"
+                    ));
+                }
+                Kind::Category { values }
+                    if values.is_empty() || !values.is_sorted_by(|a, b| a < b) =>
+                {
+                    return refuse(format!(
+                        "column `{name}` needs categories, sorted and different"
+                    ));
+                }
+                Kind::Number { .. } | Kind::Category { .. } => {}
+            }
+        }
+        Ok(Self { config, columns })
+    }
+
+    /// How the file was read.
+    pub(super) fn config(&self) -> &TableConfig {
+        &self.config
+    }
+
+    /// The columns, in the order of the file.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// How many numbers a row becomes.
+    pub fn width(&self) -> usize {
+        self.columns.iter().map(Column::width).sum()
+    }
+
+    /// A value of a column; the error says why it is none.
+    pub(super) fn cell(&self, column: &Column, value: &str) -> Result<Cell, String> {
+        if self.config.is_missing(value) {
+            return if column.missing.is_some() {
+                Ok(Cell::Missing)
+            } else {
+                Err(format!(
+                    "its value is missing ({value:?}), and no value was where the schema comes from"
+                ))
+            };
+        }
+        match &column.kind {
+            Kind::Number { .. } => number(value)
+                .map(Cell::Number)
+                .ok_or_else(|| format!("{value:?} is no number")),
+            Kind::Category { values } => values
+                .binary_search_by(|known| known.as_str().cmp(value))
+                .map(Cell::Category)
+                .map_err(|_| {
+                    let first = values[..values.len().min(8)].join(", ");
+                    let others = if values.len() > 8 { ", ..." } else { "" };
+                    format!("{value:?} is no category of the schema ({first}{others})")
+                }),
+        }
+    }
+
+    /// Appends the numbers of a row.
+    pub(super) fn encode(&self, row: &[Cell], numbers: &mut Vec<f32>) {
+        for (column, cell) in self.columns.iter().zip(row) {
+            let begin = numbers.len();
+            numbers.resize(begin + column.width(), 0.0);
+            match (cell, &column.kind) {
+                (Cell::Missing, kind) => numbers[begin + kind.width()] = 1.0,
+                (Cell::Number(number), Kind::Number { mean, std }) => {
+                    numbers[begin] = ((number - mean) / std) as f32;
+                }
+                (Cell::Category(place), _) => numbers[begin + place] = 1.0,
+                (Cell::Number(_), Kind::Category { .. }) => {} // no such cell is made
+            }
+        }
+    }
+
+    /// Numbers, `[rows, width]`, as rows of the table: what [`Table::tensor`](super::Table::tensor) made of them, or a
+    /// model drew. A value is missing where its indicator is above 0.5; a category is the one with the largest number; a
+    /// number has the digits that are known, six or seven of its distance from the mean.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] if the rows have another width, [`Error::Samples`] naming row and column where a number is NaN or
+    /// infinite, [`Error::Device`] if the device cannot be read.
+    pub fn rows(&self, rows: Tensor<2>) -> Result<Vec<Vec<String>>> {
+        let [_, width] = rows.dims();
+        if width != self.width() {
+            return Err(Error::Config(format!(
+                "Schema: rows of {width} numbers, where its columns make {}",
+                self.width()
+            )));
+        }
+        let data = rows.try_into_data_as::<f32>()?;
+        let numbers: Vec<f32> = data.iter::<f32>().collect();
+        let rows = numbers.chunks_exact(width).enumerate();
+        rows.map(|(row, numbers)| self.decode(row, numbers))
+            .collect()
+    }
+
+    fn decode(&self, row: usize, mut numbers: &[f32]) -> Result<Vec<String>> {
+        let mut values = Vec::with_capacity(self.columns.len());
+        for column in &self.columns {
+            let (own, rest) = numbers.split_at(column.width());
+            numbers = rest;
+            if let Some(number) = own.iter().find(|number| !number.is_finite()) {
+                let (row, name) = (row + 1, &column.name);
+                let reason = format!("row {row}, column `{name}`: {number} is no value of a table");
+                return Err(Error::Samples(reason));
+            }
+            let (own, indicator) = own.split_at(column.kind.width());
+            values.push(match (&column.missing, &column.kind) {
+                (Some(missing), _) if indicator[0] > 0.5 => missing.clone(),
+                (_, Kind::Number { mean, std }) => written(own[0], *mean, *std),
+                (_, Kind::Category { values }) => {
+                    let likelier = |best: usize, place: usize| {
+                        if own[place] > own[best] { place } else { best }
+                    };
+                    values[(1..own.len()).fold(0, likelier)].clone()
+                }
+            });
+        }
+        Ok(values)
+    }
+
+    /// Writes [`rows`](Self::rows) into a CSV file as that which the schema comes from, with its separator and, if it had
+    /// one, a header. The file is whole or not there.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`rows`](Self::rows), and [`Error::Record`] or [`Error::Io`] naming the file if it cannot be written.
+    pub fn write(&self, path: impl AsRef<Path>, rows: Tensor<2>) -> Result<()> {
+        let path = path.as_ref();
+        let refuse = |error: csv::Error| Error::record(path, error.to_string());
+        let mut writer = csv::WriterBuilder::new()
+            .delimiter(self.config.separator_byte()?)
+            .from_writer(Vec::new());
+        if self.config.header {
+            let names = self.columns.iter().map(|column| &column.name);
+            writer.write_record(names).map_err(refuse)?;
+        }
+        for row in self.rows(rows)? {
+            writer.write_record(row).map_err(refuse)?;
+        }
+        let bytes = writer
+            .into_inner()
+            .map_err(|error| Error::record(path, error.to_string()))?;
+        file::write(path, &[&bytes])
+    }
+}
+
+/// The number that lies so many standard deviations from the mean, to the digits that are known: an `f32` has the
+/// distance to one part in 2^24, and digits below that would be noise.
+fn written(deviations: f32, mean: f64, std: f64) -> String {
+    let distance = std * f64::from(deviations);
+    let step = 2.0 * f64::from(f32::EPSILON) * distance.abs().max(std);
+    let number = mean + distance;
+    let decimals = -step.log10().ceil();
+    if decimals > 17.0 {
+        return format!("{number:e}");
+    }
+    let text = format!("{number:.*}", decimals.max(0.0) as usize);
+    let text = if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        &text
+    };
+    if text == "-0" { "0" } else { text }.to_string()
+}
+
+/// A schema as it lies in a file.
+#[derive(Deserialize)]
+struct Unchecked {
+    config: TableConfig,
+    columns: Vec<Column>,
+}
+
+impl TryFrom<Unchecked> for Schema {
+    type Error = Error;
+
+    fn try_from(schema: Unchecked) -> Result<Self> {
+        Schema::new(schema.config, schema.columns)
+    }
+}
