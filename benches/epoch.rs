@@ -8,7 +8,6 @@
 use burn::data::dataloader::DataLoader;
 use burn::nn::BatchNormConfig;
 use burn::nn::norm::NormalizationConfig;
-use burn::optim::GradientsParams;
 use burn::prelude::*;
 use burn_generative::data::{TensorLoader, digits};
 use burn_generative::prelude::*;
@@ -98,9 +97,8 @@ where
 
 fn run<E, D>(args: &Args, mut vae: Vae<E, D>)
 where
-    Vae<E, D>: Module,
-    E: Encoder<Input = Tensor<4>, Code = DiagonalGaussian> + Module + 'static,
-    D: Decoder<Latent = Tensor<2>, Output = Tensor<4>> + Module + 'static,
+    E: Encoder<Input = Tensor<4>, Code = DiagonalGaussian>,
+    D: Decoder<Latent = Tensor<2>, Output = Tensor<4>>,
 {
     let device = Device::default();
     device.seed(1);
@@ -113,10 +111,10 @@ where
         let start = Instant::now();
         let mut total = Tensor::<1>::zeros([1], &device);
         for batch in loader.iter() {
-            let losses = vae.losses(batch.expect("it is in memory"));
-            let gradients = GradientsParams::from_grads(losses.mean().backward(), &vae);
-            vae = optimizer.step(1e-3, vae, gradients);
-            total = total + losses.without_graph().total.sum();
+            let losses;
+            let batch = batch.expect("it is in memory");
+            (vae, losses) = vae.learn(&mut optimizer, 1e-3, batch);
+            total = total + losses.total.sum();
         }
         // Waits for the device.
         loss = f64::from(total.into_scalar::<f32>()) / args.images as f64;

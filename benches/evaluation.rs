@@ -7,6 +7,7 @@
 
 use burn::prelude::*;
 use burn::tensor::Distribution;
+use burn_generative::Error;
 use burn_generative::data::digits;
 use burn_generative::metric::{
     FeatureStatistics, MmdKernel, Pca, importance_weighted_bound, latent_information, mmd_test,

@@ -8,17 +8,15 @@
 mod common;
 
 use burn::prelude::*;
-use burn::tensor::activation::sigmoid;
-use burn_generative::loss::{NonSaturating, SquaredError};
 use burn_generative::metric::{Estimate, MmdKernel, mmd_test};
-use burn_generative::model;
-use burn_generative::nn::{MlpCriticConfig, initialize};
+use burn_generative::nn::initialize;
+use burn_generative::plot::Measured;
 use burn_generative::prelude::*;
-use burn_generative::prior::{GaussianMixture, AnyPrior, SwissRollConfig, Uniform};
-use burn_generative::train::{Epoch, FusedAdamConfig};
+use burn_generative::prior::{AnyPrior, GaussianMixture, SwissRollConfig, Uniform};
+use burn_generative::train::{CriticWatch, FusedAdamConfig};
 use burn_generative::{Error, Result};
 use clap::{Parser, ValueEnum};
-use common::training::{Measured, RunArgs, Session, TrainingArgs, critics, named};
+use common::session::{RunArgs, Session, TrainingArgs, critics, named, plain, unit_interval};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -108,7 +106,8 @@ fn main() -> ExitCode {
 fn run(args: Args) -> Result<()> {
     let config = args.config;
     let summary = |terms: &BTreeMap<String, f64>| named(terms, TERMS);
-    let mut session = Session::open("aae_mnist", &args.run, &config.training, &config, summary)?;
+    let session = Session::open("aae_mnist", args.run, &config.training, &config, summary)?;
+    let session = session.without_unit();
     let latent_dim = config.latent_dim()?;
     if config.labels.is_some() && config.prior != Kind::Mixture {
         return Err(Error::Config(
@@ -116,7 +115,7 @@ fn run(args: Args) -> Result<()> {
         ));
     }
     let shape = session.data.train.shape().to_vec();
-    let device = session.device.clone().autodiff();
+    let device = session.devices.training();
     let hidden = vec![config.hidden; 2];
     let encoder = MlpEncoderConfig::new(shape.clone(), latent_dim)
         .with_hidden(hidden.clone())
@@ -132,78 +131,86 @@ fn run(args: Args) -> Result<()> {
         Kind::SwissRoll => AnyPrior::SwissRoll(SwissRollConfig::new().init()?),
         Kind::Uniform => AnyPrior::Uniform(Uniform::new(latent_dim, -2.0, 2.0)?),
     };
-    let recipe = AaeConfig::new().with_adversarial_weight(config.adversarial_weight);
-    session.watch_critic(&NonSaturating);
+    let weight = config.adversarial_weight;
+    let watch = CriticWatch::new(&NonSaturating, &session.device());
+    let fit = session.fit().watch(watch);
 
     // The critic has no momentum: what it was asked yesterday is no longer asked.
     let adam = |beta_1| FusedAdamConfig::new().with_beta_1(beta_1);
     let optimizer = adam(0.9)
         .init()?
         .with_group(critics(), adam(0.0).build()?, None);
-    let [train, test] = session.images(Support::UnitInterval)?;
+    let [train, test] = session.images(unit_interval)?;
     let rate = config.training.lr;
     match config.labels {
         None => {
             let critic = critic.init::<2>(&device)?;
-            let aae = recipe.init(encoder, decoder, critic, prior, BernoulliNll, NonSaturating)?;
+            let aae = Aae::new(encoder, decoder, critic, prior, BernoulliNll, NonSaturating)
+                .with_adversarial_weight(weight)?;
             initialize(&aae);
-            let (aae, epochs) = session.train(aae, optimizer, rate, &TERMS, [&train, &test])?;
+            let (aae, epochs) = session.train(&fit, aae, optimizer, rate, [&train, &test])?;
             let outcome = Outcome {
                 session: &session,
                 encode: &|images| aae.encode(images),
-                decode: &|codes| sigmoid(aae.decode(codes)),
+                reconstruct: &|images| aae.reconstruct(images),
                 prior: &aae.prior,
             };
-            outcome.draw(test, &epochs)?;
-            session.save_samples(&aae, |aae, n| sigmoid(aae.sample(n, &session.device)))?;
+            outcome.draw(test)?;
+            session.save_samples(&aae)?;
             session.finish(&epochs)
         }
         Some(known) => {
             let critic = critic.init_joint::<2>(CLASSES + 1, &device)?;
-            let aae = recipe.init_semi_supervised(
+            let aae = SemiSupervisedAae::new(
                 encoder,
                 decoder,
                 critic,
                 ring()?,
                 BernoulliNll,
                 NonSaturating,
-            )?;
+            )
+            .with_adversarial_weight(weight)?;
             initialize(&aae);
             let labels = |labels: &[u8], known: usize| {
                 // One more than the last class stands for "unknown".
-                let label = |(i, &digit): (usize, &u8)| match i < known {
-                    true => i64::from(digit),
-                    false => CLASSES as i64,
+                let label = |(i, &digit): (usize, &u8)| {
+                    if i < known {
+                        i64::from(digit)
+                    } else {
+                        CLASSES as i64
+                    }
                 };
                 let labels: Vec<i64> = labels.iter().enumerate().map(label).collect();
                 let length = labels.len();
-                Tensor::<1, Int>::from_data(TensorData::new(labels, [length]), &session.device)
+                Tensor::<1, Int>::from_data(TensorData::new(labels, [length]), &session.device())
             };
             let of_train = labels(session.data.train.labels(), known);
             let of_test = labels(session.data.test.labels(), usize::MAX);
             aae.check_labels(&of_train)?;
             aae.check_labels(&of_test)?;
             let data = [&(train, of_train), &(test.clone(), of_test)];
-            let (aae, epochs) = session.train(aae, optimizer, rate, &TERMS, data)?;
+            let (aae, epochs) = session.train(&fit, aae, optimizer, rate, data)?;
             let outcome = Outcome {
                 session: &session,
                 encode: &|images| aae.encode(images),
-                decode: &|codes| sigmoid(aae.decode(codes)),
-                prior: &aae.prior,
+                reconstruct: &|images| aae.reconstruct(images),
+                prior: &aae.aae.prior,
             };
-            outcome.draw(test, &epochs)?;
-            session.save_samples(&aae, |aae, n| {
-                sigmoid(model::sample(&aae.prior, &aae.decoder, n, &session.device))
+            outcome.draw(test)?;
+            session.save_samples_by(&aae, |aae, n| {
+                let anything = vec![CLASSES as i64; n];
+                let anything = TensorData::new(anything, [n]);
+                aae.sample_labeled(Tensor::from_data(anything, &session.device()))
             })?;
             // A row a class.
             let classes = (0..CLASSES as i64).flat_map(|class| [class; 12]).collect();
             let classes = TensorData::new::<i64, _>(classes, [12 * CLASSES]);
-            let samples = aae.sample_labeled(Tensor::from_data(classes, &session.device));
+            let samples = aae.sample_labeled(Tensor::from_data(classes, &session.device()));
             let words = [
                 "Classes",
                 "Samples of each class of the prior, a row a class.",
             ];
-            session.save_grid("classes.png", words, sigmoid(samples))?;
+            session.save_grid("classes.png", words, samples)?;
             session.finish(&epochs)
         }
     }
@@ -213,46 +220,40 @@ fn run(args: Args) -> Result<()> {
 struct Outcome<'a, P> {
     session: &'a Session<Config>,
     encode: &'a dyn Fn(Tensor<4>) -> Tensor<2>,
-    decode: &'a dyn Fn(Tensor<2>) -> Tensor<4>,
+    reconstruct: &'a dyn Fn(Tensor<4>) -> Tensor<4>,
     prior: &'a P,
 }
 
-impl<P: Prior<Latent = Tensor<2>>> Outcome<'_, P> {
+impl<P: Sampler<Value = Tensor<2>>> Outcome<'_, P> {
     /// Draws the pictures, and prints how good codes and reconstructions are.
-    fn draw(&self, test: Tensor<4>, epochs: &[Epoch]) -> Result<()> {
+    fn draw(&self, test: Tensor<4>) -> Result<()> {
         let session = self.session;
-        let reconstruct = |images| (self.decode)((self.encode)(images));
-        session.save_reconstructions(&test, reconstruct)?;
+        session.save_reconstructions(&test, self.reconstruct)?;
         session.save_latent_map(test.clone(), self.encode)?;
-        session.device.seed(session.seed());
-        let draw = |n| self.prior.sample(n, &session.device);
-        session.save_curves(&TERMS, epochs)?;
+        session.device().seed(session.seed());
+        let draw = |n| self.prior.sample(n, &session.device());
 
         // A thousand from all over the test set: its first half is not like its second.
         let total = test.dims()[0];
         let shown = total.min(1000);
         let chosen: Vec<i64> = (0..shown).map(|i| (i * total / shown) as i64).collect();
-        let chosen = Tensor::from_data(TensorData::new(chosen, [shown]), &session.device);
+        let chosen = Tensor::from_data(TensorData::new(chosen, [shown]), &session.device());
         let images = test.select(0, chosen);
         let codes = (self.encode)(images.clone());
         let kernel = MmdKernel::InverseMultiquadric {
             scale: 2.0 * codes.dims()[1] as f64,
         };
         let test = mmd_test(codes, draw(shown), kernel, 200, session.seed())?;
-        let error = SquaredError.loss(reconstruct(images.clone()), images);
+        let error = SquaredError.loss((self.reconstruct)(images.clone()), images);
         let error = Estimate::of_batch(error)?;
         session.measured(Measured {
             standard_error: Some(error.standard_error),
-            ..Measured::plain("squared error of test reconstructions", error.mean)
-        });
-        session.measured(Measured::plain(
+            ..plain("squared error of test reconstructions", error.mean)
+        })?;
+        session.measured(plain(
             "1000 x squared MMD of codes and prior",
             1000.0 * test.squared_mmd,
-        ));
-        session.measured(Measured::plain(
-            "p-value of codes being the prior's",
-            test.p_value,
-        ));
-        Ok(())
+        ))?;
+        session.measured(plain("p-value of codes being the prior's", test.p_value))
     }
 }

@@ -8,13 +8,12 @@
 mod common;
 
 use burn_generative::Result;
-use burn_generative::loss::NonSaturating;
-use burn_generative::nn::{ConvCriticConfig, Squashed, initialize};
+use burn_generative::nn::initialize;
 use burn_generative::prelude::*;
-use burn_generative::train::FusedAdamConfig;
+use burn_generative::train::{CriticWatch, FusedAdamConfig};
 use clap::Parser;
+use common::session::{RunArgs, Session, TrainingArgs, named, print_sharpness, unit_interval};
 use common::squared_error;
-use common::training::{RunArgs, Session, TrainingArgs, named, print_sharpness};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -63,10 +62,11 @@ fn main() -> ExitCode {
 fn run(args: Args) -> Result<()> {
     let config = args.config;
     let summary = |terms: &BTreeMap<String, f64>| named(terms, TERMS);
-    let mut session = Session::open("ali_mnist", &args.run, &config.training, &config, summary)?;
+    let session = Session::open("ali_mnist", args.run, &config.training, &config, summary)?;
+    let session = session.without_unit();
     let rates = session.rates(config.critic_lr)?;
     let shape = session.data.train.shape();
-    let device = session.device.clone().autodiff();
+    let device = session.devices.training();
     let channels = vec![config.filters.div_ceil(2), config.filters];
     let encoder = ConvEncoderConfig::new(shape, config.latent_dim)
         .with_channels(channels.clone())
@@ -86,15 +86,15 @@ fn run(args: Args) -> Result<()> {
         NonSaturating,
     );
     initialize(&ali);
-    session.watch_critic(&ali.objective);
-    let [train, test] = session.images(Support::UnitInterval)?;
+    let [train, test] = session.images(unit_interval)?;
+    let watch = CriticWatch::new(&ali.objective, &session.device());
+    let fit = session.fit().watch(watch);
     let adam = FusedAdamConfig::new().with_beta_1(0.5);
-    let (ali, epochs) = session.train(ali, adam.init()?, rates, &TERMS, [&train, &test])?;
+    let (ali, epochs) = session.train(&fit, ali, adam.init()?, rates, [&train, &test])?;
 
     session.save_reconstructions(&test, |images| ali.reconstruct(images))?;
-    session.save_samples(&ali, |ali, n| ali.sample(n, &session.device))?;
-    let samples = ali.sample(1000, &session.device);
-    session.save_curves(&TERMS, &epochs)?;
+    session.save_samples(&ali)?;
+    let samples = ali.sample(1000, &session.device());
     let error = squared_error(&test, |images| ali.reconstruct(images))?;
     session.finish(&epochs)?;
     println!("squared error of test reconstructions: {error:.2} an image");

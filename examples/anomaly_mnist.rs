@@ -12,10 +12,9 @@ use burn_generative::metric::{Estimate, auroc, elbo, importance_weighted_bound, 
 use burn_generative::plot::{self, Report, RgbImage};
 use burn_generative::prelude::*;
 use burn_generative::prior::MixtureFit;
-use burn_generative::traits::LatentVariableModel;
 use burn_generative::{Error, Result};
 use clap::Parser;
-use common::fit::{FitArgs, PlaceArgs};
+use common::session::{FitArgs, PlaceArgs};
 use common::{in_batches, positive};
 use serde::Serialize;
 use std::process::ExitCode;
@@ -95,9 +94,10 @@ fn run(args: Args) -> Result<()> {
     positive("--draws", config.draws)?;
     positive("--components", config.components)?;
     let data = args.place.data.load(config.fit.training.limit)?;
-    let mut digits: Vec<u8> = match config.all {
-        true => data.train.labels().to_vec(),
-        false => vec![config.digit],
+    let mut digits: Vec<u8> = if config.all {
+        data.train.labels().to_vec()
+    } else {
+        vec![config.digit]
     };
     digits.sort_unstable();
     digits.dedup();
@@ -116,12 +116,12 @@ fn run(args: Args) -> Result<()> {
             )));
         }
     }
-    let (device, device_name, out) = args.place.open("anomaly_mnist", &config)?;
+    let (device, run) = args.place.open("anomaly_mnist", &config)?;
     println!("AUROC of    {}", SCORES.join(", "));
     let (mut outcomes, mut pictures, mut rows) = (Vec::new(), Vec::new(), Vec::new());
     for digit in digits {
         let (outcome, picture) = hold_out(digit, &config, &data, &device)?;
-        plot::save(&picture, out.path(&format!("scores-{digit}.png")))?;
+        plot::save(&picture, run.path(&format!("scores-{digit}.png")))?;
         pictures.push(picture);
         let scores = outcome.auroc.iter().zip(&outcome.standard_error);
         let scores = scores.map(|(auroc, error)| format!("{auroc:.3} ± {error:.3}"));
@@ -129,7 +129,7 @@ fn run(args: Args) -> Result<()> {
         println!("digit {digit}:    {}", scores.join(", "));
         rows.push([vec![digit.to_string()], scores].concat());
         outcomes.push(outcome);
-        out.result(&outcomes)?;
+        run.write("metrics.json", &outcomes)?;
     }
     let mean = |of: &dyn Fn(&Outcome) -> f64| {
         let values: Vec<f64> = outcomes.iter().map(of).collect();
@@ -157,10 +157,12 @@ fn run(args: Args) -> Result<()> {
         let text = "The best score of test images; beyond the threshold lies one in twenty training images.";
         report.chart(&title, text, picture)?;
     }
-    out.save_report(report, &config, &device_name)?;
+    report.section("Configuration");
+    report.configuration(&config)?;
+    report.save(run.path("report.html"))?;
     println!(
         "wrote report.html, histograms and metrics to {}",
-        out.folder().display()
+        run.folder().display()
     );
     Ok(())
 }
@@ -188,8 +190,8 @@ fn hold_out(
         BernoulliNll,
     )?;
     let normal = normal.images(device);
-    vae.support().check(&normal, "training images")?;
-    let vae = config.fit.train(vae, &normal)?;
+    vae.likelihood.check(&normal, "training images")?;
+    let vae = config.fit.train(vae, &normal, device)?;
 
     // Where normal codes lie, from as many of them as tell.
     let encode = |images: Tensor<4>| vae.encode(images).mean();
@@ -208,7 +210,9 @@ fn hold_out(
         for images in images.split(500, 0) {
             let code = encode(images.clone());
             let log_densities = [
-                vae.log_likelihood(images.clone(), code.clone()),
+                vae.likelihood
+                    .loss(vae.decode(code.clone()), images.clone())
+                    .neg(),
                 codes_of_normal.log_prob(code),
                 elbo(&vae, images.clone(), 5)?.total(),
                 importance_weighted_bound(&vae, images, config.draws)?.log_prob,

@@ -8,12 +8,13 @@ mod common;
 
 use burn::data::dataloader::DataLoader;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::optim::{AdamConfig, GradientsParams};
+use burn::optim::AdamConfig;
 use burn::prelude::*;
 use burn::tensor::activation::relu;
-use burn_generative::Result;
 use burn_generative::data::{TensorLoader, digits};
+use burn_generative::device::Devices;
 use burn_generative::prelude::*;
+use burn_generative::{Error, Result};
 use std::process::ExitCode;
 
 /// Two strided convolutions and a Gaussian head: images to posteriors.
@@ -49,27 +50,28 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    let (device, name) = common::device(None)?;
-    println!("device: {name}");
+    let devices = Devices::named(None)?;
+    println!("device: {}", devices.name());
+    let device = devices.device();
     device.seed(1);
     let images = digits::generate(6_000, 1).images(&device);
     let loader = TensorLoader::new(images, 64).seed(1).shuffle();
 
     let training = device.autodiff();
-    let mut vae = VaeConfig::new().init(
+    let mut vae = Vae::new(
         MyEncoder::new(8, &training),
         MlpDecoderConfig::new(8, vec![1, 28, 28]).init(&training)?,
         StandardNormal::new(8),
         BernoulliNll,
-    )?;
+    );
     let mut optimizer = AdamConfig::new().init();
     for epoch in 1..=3 {
         let mut losses = Vec::new();
         for batch in loader.iter() {
-            let loss = vae.losses(batch.map_err(|error| Error::Training(error.to_string()))?);
-            let gradients = GradientsParams::from_grads(loss.mean().backward(), &vae);
-            vae = optimizer.step(1e-3, vae, gradients);
-            losses.push(loss.without_graph().total);
+            let batch = batch.map_err(|error| Error::Training(error.to_string()))?;
+            let loss;
+            (vae, loss) = vae.learn(&mut optimizer, 1e-3, batch);
+            losses.push(loss.total);
         }
         // One read-back an epoch.
         let mean: f32 = Tensor::cat(losses, 0).mean().try_into_scalar()?;

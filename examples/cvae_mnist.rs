@@ -6,14 +6,13 @@
 mod common;
 
 use burn::prelude::*;
-use burn::tensor::activation::sigmoid;
 use burn_generative::Result;
 use burn_generative::nn::{LabeledDecoder, LabeledEncoder, initialize};
 use burn_generative::plot;
 use burn_generative::prelude::*;
-use burn_generative::train::FusedAdamConfig;
+use burn_generative::train::{FusedAdamConfig, PosteriorWatch};
 use clap::Parser;
-use common::training::{RunArgs, Session, TrainingArgs, named};
+use common::session::{RunArgs, Session, TrainingArgs, named};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -57,8 +56,7 @@ fn main() -> ExitCode {
 fn run(args: Args) -> Result<()> {
     let config = args.config;
     let summary = |terms: &BTreeMap<String, f64>| named(terms, ["loss", TERMS[0], TERMS[1]]);
-    let mut session = Session::open("cvae_mnist", &args.run, &config.training, &config, summary)?;
-    session.watch_posterior(config.latent_dim, 0);
+    let session = Session::open("cvae_mnist", args.run, &config.training, &config, summary)?;
     let [channels, height, width] = session.data.train.shape();
     let most = session
         .data
@@ -68,7 +66,7 @@ fn run(args: Args) -> Result<()> {
         .chain(session.data.test.labels())
         .max();
     let classes = most.map_or(1, |&label| usize::from(label) + 1);
-    let device = session.device.clone().autodiff();
+    let device = session.devices.training();
     let hidden = vec![config.hidden];
     let encoder = MlpEncoderConfig::new(vec![channels + 1, height, width], config.latent_dim);
     let decoder = MlpDecoderConfig::new(config.latent_dim + classes, vec![channels, height, width]);
@@ -85,8 +83,9 @@ fn run(args: Args) -> Result<()> {
     );
     initialize(&vae);
 
-    let [train, test] = session.images(vae.support())?;
-    let device = session.device.clone();
+    let likelihood = |images: &Tensor<4>, what: &str| vae.vae.likelihood.check(images, what);
+    let [train, test] = session.images(likelihood)?;
+    let device = session.device();
     let labels = |labels: Vec<i64>| {
         let count = labels.len();
         Tensor::<1, Int>::from_data(TensorData::new(labels, [count]), &device)
@@ -98,25 +97,28 @@ fn run(args: Args) -> Result<()> {
         &(test.clone(), of_test.clone()),
     ];
     let optimizer = FusedAdamConfig::new().init()?;
-    let (vae, epochs) = session.train(vae, optimizer, config.training.lr, &TERMS, data)?;
+    let fit = session.fit().watch(PosteriorWatch::new(config.latent_dim));
+    let (vae, epochs) = session.train(&fit, vae, optimizer, config.training.lr, data)?;
 
-    let vae = vae.valid();
     session.save_reconstructions(&test, |images| {
         let own = of_test.clone().narrow(0, 0, images.dims()[0]);
-        sigmoid(vae.reconstruct(images, own))
+        vae.reconstruct(images, own)
     })?;
     // A row a class, a column a latent: what the label says, and what it leaves to the latent.
-    session.device.seed(session.seed());
+    session.device().seed(session.seed());
     let columns = 12;
-    let z = vae.prior.sample(columns, &device).repeat_dim(0, classes);
+    let z = vae
+        .vae
+        .prior
+        .sample(columns, &device)
+        .repeat_dim(0, classes);
     let rows = (0..classes as i64).flat_map(|class| [class; 12]).collect();
-    let picture = plot::grid(sigmoid(vae.decode(z, labels(rows))), columns, 2)?;
+    let images = vae.vae.likelihood.point(vae.decode(z, labels(rows)));
+    let picture = plot::grid(images, columns, 2)?;
     let text = "A row a label, a column a draw of the prior: the same hand writes each digit.";
     session.save_pixels("classes.png", ["Digits to order", text], picture, 2)?;
-    session.save_samples(&vae, |vae, n| {
-        let every = labels((0..n).map(|i| (i % classes) as i64).collect());
-        sigmoid(vae.sample(every, n, &device))
+    session.save_samples_by(&vae, |vae, n| {
+        vae.sample(labels((0..n).map(|i| (i % classes) as i64).collect()))
     })?;
-    session.save_curves(&TERMS, &epochs)?;
     session.finish(&epochs)
 }

@@ -7,7 +7,6 @@
 mod common;
 
 use burn::prelude::*;
-use burn::tensor::activation::sigmoid;
 use burn_generative::loss::{Losses, SquaredError};
 use burn_generative::nn::{
     AnyCorruption, GaussianCorruption, MaskingCorruption, SaltAndPepperCorruption, initialize,
@@ -16,7 +15,7 @@ use burn_generative::prelude::*;
 use burn_generative::train::FusedAdamConfig;
 use burn_generative::{Error, Result};
 use clap::{Parser, ValueEnum};
-use common::training::{RunArgs, Session, TrainingArgs};
+use common::session::{RunArgs, Session, TrainingArgs};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -95,9 +94,9 @@ fn run(args: Args) -> Result<()> {
         let loss = terms.get(Losses::TOTAL).copied().unwrap_or(f64::NAN);
         format!("Bernoulli loss {loss:.2}")
     };
-    let session = Session::open("dae_mnist", &args.run, &config.training, &config, summary)?;
+    let session = Session::open("dae_mnist", args.run, &config.training, &config, summary)?;
     let shape = session.data.train.shape().to_vec();
-    let device = session.device.clone().autodiff();
+    let device = session.devices.training();
     let encoder = MlpEncoderConfig::new(shape.clone(), config.latent_dim);
     let decoder = MlpDecoderConfig::new(config.latent_dim, shape);
     let model = DenoisingAutoencoder::new(
@@ -107,12 +106,12 @@ fn run(args: Args) -> Result<()> {
         BernoulliNll,
     );
     initialize(&model);
-    let [train, test] = session.images(model.support())?;
-    let optimizer = FusedAdamConfig::new().init()?;
-    let (model, epochs) =
-        session.train(model, optimizer, config.training.lr, &[], [&train, &test])?;
+    let [train, test] = session.images(|images, what| model.reconstruction.check(images, what))?;
+    let (optimizer, rate) = (FusedAdamConfig::new().init()?, config.training.lr);
+    let data = [&train, &test];
+    let (model, epochs) = session.train(&session.fit(), model, optimizer, rate, data)?;
 
-    session.device.seed(config.training.seed);
+    session.device().seed(config.training.seed);
     let (mut noise, mut left) = (0.0, 0.0);
     let total = |a: &Tensor<4>, b: Tensor<4>| -> Result<f64> {
         Ok(SquaredError.loss(b, a.clone()).sum().try_into_scalar()?)
@@ -120,7 +119,7 @@ fn run(args: Args) -> Result<()> {
     let mut shown = None;
     for clean in test.split(1000, 0) {
         let noisy = model.corrupt(clean.clone());
-        let repaired = sigmoid(model.reconstruct(noisy.clone()));
+        let repaired = model.reconstruct(noisy.clone());
         noise += total(&clean, noisy.clone())?;
         left += total(&clean, repaired.clone())?;
         shown.get_or_insert([clean, noisy.clamp(0.0, 1.0), repaired]);
@@ -129,7 +128,6 @@ fn run(args: Args) -> Result<()> {
         let text = "Test images: clean, noisy, repaired.";
         session.save_pairs("denoised.png", ["Denoising", text], images)?;
     }
-    session.save_curves(&[], &epochs)?;
     session.finish(&epochs)?;
     println!(
         "noise removed: {:.1}% of the squared error of the noisy images",

@@ -6,16 +6,14 @@
 
 mod common;
 
-use burn::prelude::*;
-use burn::tensor::activation::sigmoid;
 use burn_generative::Result;
 use burn_generative::latent;
 use burn_generative::nn::initialize;
 use burn_generative::plot;
 use burn_generative::prelude::*;
-use burn_generative::train::FusedAdamConfig;
+use burn_generative::train::{FusedAdamConfig, PosteriorWatch};
 use clap::Parser;
-use common::training::{RunArgs, Session, TrainingArgs, named};
+use common::session::{RunArgs, Session, TrainingArgs, named};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -65,7 +63,7 @@ fn main() -> ExitCode {
 fn run(args: Args) -> Result<()> {
     let config = args.config;
     let summary = |terms: &BTreeMap<String, f64>| named(terms, ["loss", TERMS[0], TERMS[1]]);
-    let mut session = Session::open("fashion_vae", &args.run, &config.training, &config, summary)?;
+    let session = Session::open("fashion_vae", args.run, &config.training, &config, summary)?;
     let count = session.data.test.len();
     if config.around >= count {
         return Err(burn_generative::Error::Config(format!(
@@ -73,34 +71,33 @@ fn run(args: Args) -> Result<()> {
             config.around
         )));
     }
-    session.watch_posterior(config.latent_dim, 0);
     let shape = session.data.train.shape().to_vec();
-    let device = session.device.clone().autodiff();
+    let device = session.devices.training();
     let hidden = vec![config.hidden];
     let encoder = MlpEncoderConfig::new(shape.clone(), config.latent_dim);
     let decoder = MlpDecoderConfig::new(config.latent_dim, shape);
-    let vae = VaeConfig::new().init(
+    let vae = Vae::new(
         encoder.with_hidden(hidden.clone()).init_gaussian(&device)?,
         decoder.with_hidden(hidden).init(&device)?,
         StandardNormal::new(config.latent_dim),
         BernoulliNll,
-    )?;
+    );
     initialize(&vae);
-    let [train, test] = session.images(vae.support())?;
+    let [train, test] = session.images(|images, what| vae.likelihood.check(images, what))?;
+    let fit = session.fit().watch(PosteriorWatch::new(config.latent_dim));
     let optimizer = FusedAdamConfig::new().init()?;
     let rate = config.training.lr;
-    let (vae, epochs) = session.train(vae, optimizer, rate, &TERMS, [&train, &test])?;
+    let (vae, epochs) = session.train(&fit, vae, optimizer, rate, [&train, &test])?;
 
-    let vae = vae.valid();
-    let decode = |latent| sigmoid(vae.decode(latent));
-    session.save_reconstructions(&test, |images| sigmoid(vae.reconstruct(images)))?;
-    session.save_samples(&vae, |vae, n| sigmoid(vae.sample(n, &session.device)))?;
+    let decode = |latent| vae.likelihood.point(vae.decode(latent));
+    session.save_reconstructions(&test, |images| vae.reconstruct(images))?;
+    session.save_samples(&vae)?;
 
     // A row a radius, the first of them the code itself.
     let radii = [0.0, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0];
     let columns = 12;
     let original = test.clone().narrow(0, config.around, 1);
-    session.device.seed(session.seed());
+    session.device().seed(session.seed());
     let around = latent::around(vae.encode(original).mean(), &radii, columns);
     let picture = plot::grid(decode(around), columns, 2)?;
     let text = format!(
@@ -110,11 +107,10 @@ fn run(args: Args) -> Result<()> {
     session.save_pixels("around.png", ["Around one code", &text], picture, 2)?;
     if config.latent_dim == 2 {
         let side = 15;
-        let picture = plot::grid(decode(latent::plane(3.0, side, &session.device)), side, 1)?;
+        let picture = plot::grid(decode(latent::plane(3.0, side, &session.device())), side, 1)?;
         let text = "The latent plane from -3 to 3: the first coordinate runs to the right, the second upwards.";
         session.save_pixels("manifold.png", ["Latent plane", text], picture, 1)?;
     }
     session.save_latent_map(test, |images| vae.encode(images).mean())?;
-    session.save_curves(&TERMS, &epochs)?;
     session.finish(&epochs)
 }

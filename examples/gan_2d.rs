@@ -9,19 +9,19 @@
 
 mod common;
 
-use burn::optim::{GradientsParams, ModuleOptimizer, RmsPropConfig};
+use burn::optim::{ModuleOptimizer, RmsPropConfig};
 use burn::prelude::*;
 use burn::tensor::Distribution;
 use burn_generative::loss::{
-    GradientPenalty, Losses, NonSaturating, Unregularized, Wasserstein, WeightClipping,
+    GradientPenalty, NonSaturating, Unregularized, Wasserstein, WeightClipping,
 };
-use burn_generative::nn::{MlpCriticConfig, initialize};
+use burn_generative::nn::initialize;
 use burn_generative::plot::{self, Report};
 use burn_generative::prelude::*;
 use burn_generative::train::{CriticWatch, FusedAdamConfig};
 use burn_generative::{Error, Result};
 use clap::{Parser, ValueEnum};
-use common::{Out, positive, rate};
+use common::{positive, rate, session};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -100,18 +100,14 @@ fn run(args: Args) -> Result<()> {
     positive("--batch-size", config.batch_size)?;
     positive("--hidden", config.hidden)?;
     config.lr.map(|lr| rate("--lr", lr)).transpose()?;
-    let (device, name) = common::device(args.device.as_deref())?;
-    println!("device: {name}");
-    let out = Out::check(args.out.as_deref(), "gan_2d", config, None)?;
-
     // Before the training: a folder that cannot be written is known at once.
-    out.begin(config)?;
+    let (device, run) = session::open("gan_2d", args.device.as_deref(), args.out.as_ref(), config)?;
 
     device.seed(config.seed);
     let samples = train(config, &device)?;
     let samples = points(samples)?;
     let result = count(&samples);
-    out.result(&result)?;
+    run.write("metrics.json", &result)?;
     let data = points(data(SHOWN, &device))?;
     let groups = [
         ("data".to_string(), data),
@@ -123,7 +119,7 @@ fn run(args: Args) -> Result<()> {
         100.0 * result.high_quality
     );
     let picture = plot::scatter_groups(&title, ["x", "y"], &groups)?;
-    plot::save(&picture, out.path("samples.png"))?;
+    plot::save(&picture, run.path("samples.png"))?;
     let mut report = Report::new(
         "gan_2d",
         "A generative adversarial network on 25 Gaussians.",
@@ -133,10 +129,12 @@ fn run(args: Args) -> Result<()> {
     report.number("samples", &share, "within 3 sigma of a mode");
     report.section("Pictures");
     report.chart("Samples", "Samples on top of the data.", &picture)?;
-    out.save_report(report, config, &name)?;
+    report.section("Configuration");
+    report.configuration(config)?;
+    report.save(run.path("report.html"))?;
     println!(
         "wrote report.html, a picture and metrics to {}",
-        out.folder().display()
+        run.folder().display()
     );
     println!(
         "{} of 25 modes; {:.1}% of samples within 3 sigma of one",
@@ -167,8 +165,7 @@ fn train(config: &Config, device: &Device) -> Result<Tensor<2>> {
             let gan =
                 GanConfig::new().init(generator, critic, prior, NonSaturating, Unregularized)?;
             let game = Game::new(config, device, 1e-3, adam(0.5, 0.999)?, &NonSaturating);
-            game.play(gan, Gan::losses, Gan::advance)?
-                .sample(SHOWN, device)
+            game.play(gan)?.sample(SHOWN, device)
         }
         Kind::Wgan => {
             let clipping = WeightClipping::new(0.1)?; // 0.01 in the paper, for deeper networks
@@ -180,15 +177,13 @@ fn train(config: &Config, device: &Device) -> Result<Tensor<2>> {
                 RmsPropConfig::new().with_momentum(0.0).init(),
                 &Wasserstein,
             );
-            game.play(gan, Gan::losses, Gan::advance)?
-                .sample(SHOWN, device)
+            game.play(gan)?.sample(SHOWN, device)
         }
         Kind::WganGp => {
             let penalty = GradientPenalty::new(0.1)?;
             let gan = every_fifth.init(generator, critic, prior, Wasserstein, penalty)?;
             let game = Game::new(config, device, 1e-3, adam(0.5, 0.9)?, &Wasserstein);
-            game.play(gan, Gan::losses, Gan::advance)?
-                .sample(SHOWN, device)
+            game.play(gan)?.sample(SHOWN, device)
         }
         Kind::Ali => {
             let encoder = MlpEncoderConfig::new(vec![2], LATENT).with_hidden(hidden);
@@ -196,8 +191,7 @@ fn train(config: &Config, device: &Device) -> Result<Tensor<2>> {
             let critic = critic_config.init_joint::<2>(LATENT, &training)?;
             let ali = Ali::new(encoder, generator, critic, prior, NonSaturating);
             let game = Game::new(config, device, 1e-3, adam(0.5, 0.999)?, &NonSaturating);
-            game.play(ali, Ali::losses, |ali| ali)?
-                .sample(SHOWN, device)
+            game.play(ali)?.sample(SHOWN, device)
         }
     };
     Ok(samples)
@@ -229,24 +223,18 @@ impl<'a> Game<'a> {
         }
     }
 
-    fn play<M: Module>(
-        mut self,
-        mut model: M,
-        losses: impl Fn(&M, Tensor<2>) -> Losses,
-        advance: impl Fn(M) -> M,
-    ) -> Result<M> {
+    fn play<M: Model<Input = Tensor<2>>>(mut self, mut model: M) -> Result<M> {
         initialize(&model);
         let device = self.device.clone().autodiff();
         let (steps, started) = (self.config.steps, Instant::now());
         let (mut shown, mut since) = (started, Vec::new());
         for step in 1..=steps {
             let real = data(self.config.batch_size, &device);
-            let losses = losses(&model, real);
-            let gradients = GradientsParams::from_grads(losses.mean().backward(), &model);
             // The rate falls in a straight line over the second half.
             let rate = self.rate * (2.0 * (1.0 - (step - 1) as f64 / steps as f64)).min(1.0);
-            model = advance(self.optimizer.step(rate, model, gradients));
-            since.push(losses.without_graph());
+            let losses;
+            (model, losses) = model.learn(&mut self.optimizer, rate, real);
+            since.push(losses);
             if shown.elapsed() > Duration::from_secs(5) || step == steps {
                 shown = Instant::now();
                 let terms = self.means(step, std::mem::take(&mut since))?;

@@ -8,17 +8,18 @@ mod common;
 
 use burn_generative::Result;
 use burn_generative::loss::{
-    Adversarial, GradientPenalty, Hinge, LeastSquares, Minimax, NonSaturating, Regularizer,
-    Unregularized, Wasserstein, WeightClipping,
+    AnyRegularizer, GradientPenalty, Hinge, LeastSquares, Minimax, Unregularized, Wasserstein,
+    WeightClipping,
 };
-use burn_generative::nn::{ConvCriticConfig, Squashed, initialize};
+use burn_generative::nn::initialize;
 use burn_generative::prelude::*;
-use burn_generative::train::FusedAdamConfig;
+use burn_generative::train::{CriticWatch, FusedAdamConfig};
 use clap::{Parser, ValueEnum};
-use common::training::{RunArgs, Session, TrainingArgs, named, print_sharpness};
+use common::session::{RunArgs, Session, TrainingArgs, named, print_sharpness, unit_interval};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// Train a generative adversarial network on MNIST.
 ///
@@ -77,13 +78,13 @@ enum Loss {
 }
 
 impl Loss {
-    fn init(self) -> Adversarial {
+    fn init(self) -> Arc<dyn AdversarialLoss> {
         match self {
-            Self::NonSaturating => Adversarial::NonSaturating(NonSaturating),
-            Self::Minimax => Adversarial::Minimax(Minimax),
-            Self::LeastSquares => Adversarial::LeastSquares(LeastSquares),
-            Self::Hinge => Adversarial::Hinge(Hinge),
-            Self::Wasserstein => Adversarial::Wasserstein(Wasserstein),
+            Self::NonSaturating => Arc::new(NonSaturating),
+            Self::Minimax => Arc::new(Minimax),
+            Self::LeastSquares => Arc::new(LeastSquares),
+            Self::Hinge => Arc::new(Hinge),
+            Self::Wasserstein => Arc::new(Wasserstein),
         }
     }
 }
@@ -102,7 +103,7 @@ enum Penalty {
 }
 
 impl Penalty {
-    fn init(self) -> Result<Regularizer> {
+    fn init(self) -> Result<AnyRegularizer> {
         Ok(match self {
             Self::None | Self::Spectral => AnyRegularizer::Unregularized(Unregularized),
             Self::Gradient => AnyRegularizer::GradientPenalty(GradientPenalty::new(10.0)?),
@@ -120,10 +121,11 @@ fn main() -> ExitCode {
 fn run(args: Args) -> Result<()> {
     let config = args.config;
     let summary = |terms: &BTreeMap<String, f64>| named(terms, TERMS);
-    let mut session = Session::open("gan_mnist", &args.run, &config.training, &config, summary)?;
+    let session = Session::open("gan_mnist", args.run, &config.training, &config, summary)?;
+    let session = session.without_unit();
     let rates = session.rates(config.critic_lr)?;
     let shape = session.data.train.shape();
-    let device = session.device.clone().autodiff();
+    let device = session.devices.training();
     let channels = vec![config.filters.div_ceil(2), config.filters];
     let generator = ConvDecoderConfig::new(config.latent_dim, shape)
         .with_channels(channels.clone())
@@ -142,14 +144,14 @@ fn run(args: Args) -> Result<()> {
             config.penalty.init()?,
         )?;
     initialize(&gan);
-    session.watch_critic(&gan.objective);
-    let [images, test] = session.images(Support::UnitInterval)?;
+    let [images, test] = session.images(unit_interval)?;
+    let watch = CriticWatch::new(&gan.objective, &session.device());
+    let fit = session.fit().watch(watch);
     let adam = FusedAdamConfig::new().with_beta_1(0.5);
-    let (gan, epochs) = session.train(gan, adam.init()?, rates, &TERMS, [&images, &test])?;
+    let (gan, epochs) = session.train(&fit, gan, adam.init()?, rates, [&images, &test])?;
 
-    session.save_samples(&gan, |gan, n| gan.sample(n, &session.device))?;
-    let samples = gan.sample(1000, &session.device);
-    session.save_curves(&TERMS, &epochs)?;
+    session.save_samples(&gan)?;
+    let samples = gan.sample(1000, &session.device());
     session.finish(&epochs)?;
     print_sharpness(samples, test)
 }

@@ -8,13 +8,12 @@ mod common;
 use burn::prelude::*;
 use burn_generative::Result;
 use burn_generative::metric::Pca;
-use burn_generative::nn::Squashed;
 use burn_generative::plot::{self, Report};
 use burn_generative::prelude::*;
 use burn_generative::prior::MixtureFit;
 use burn_generative::{Error, model};
 use clap::Parser;
-use common::fit::{FitArgs, PlaceArgs};
+use common::session::{FitArgs, PlaceArgs};
 use common::{in_batches, positive, squared_error};
 use serde::Serialize;
 use std::process::ExitCode;
@@ -74,7 +73,7 @@ fn run(args: Args) -> Result<()> {
             "--dims {most} is more than the {pixels} pixels of an image"
         )));
     }
-    let (device, device_name, out) = args.place.open("pca_mnist", &config)?;
+    let (device, run) = args.place.open("pca_mnist", &config)?;
     let [train, test] = [&data.train, &data.test].map(|images| images.images(&device));
     Support::UnitInterval.check(&train, "training images")?;
     let rows = |images: &Tensor<4>| images.clone().flatten::<2>(1, 3);
@@ -97,7 +96,7 @@ fn run(args: Args) -> Result<()> {
             Squashed::sigmoid(decoder.init(&training)?),
             SquaredError,
         );
-        let autoencoder = config.fit.train(autoencoder, &train)?;
+        let autoencoder = config.fit.train(autoencoder, &train, &device)?;
         let by_pca = |x: Tensor<4>| images(pca.reconstruct(pca.project(rows(&x), dimensions)));
         let by_autoencoder = |x: Tensor<4>| autoencoder.reconstruct(x);
         let one = Errors {
@@ -110,7 +109,7 @@ fn run(args: Args) -> Result<()> {
             one.autoencoder, one.pca
         );
         errors.push(one);
-        out.result(&errors)?;
+        run.write("metrics.json", &errors)?;
         shown.push(by_pca(shown[0].clone()).clamp(0.0, 1.0));
         shown.push(by_autoencoder(shown[0].clone()));
         last = Some(autoencoder);
@@ -134,12 +133,12 @@ fn run(args: Args) -> Result<()> {
     }
     report.section("Pictures");
     let picture = plot::lines("What few numbers keep of an image", axes, &curves)?;
-    plot::save(&picture, out.path("errors.png"))?;
+    plot::save(&picture, run.path("errors.png"))?;
     let text = "The squared error of a test image over the number of dimensions.";
     report.chart("Errors", text, &picture)?;
     let columns = shown[0].dims()[0];
     let picture = plot::grid(Tensor::cat(shown, 0), columns, 2)?;
-    plot::save(&picture, out.path("reconstructions.png"))?;
+    plot::save(&picture, run.path("reconstructions.png"))?;
     let text =
         "Test images; below them PCA and autoencoder in turn, for each number of dimensions.";
     report.pixels("Reconstructions", text, &picture, 2)?;
@@ -152,14 +151,16 @@ fn run(args: Args) -> Result<()> {
             .fit_full(codes)?;
         let samples = model::sample(&mixture, &autoencoder.decoder, 72, &device);
         let picture = plot::grid(samples, 12, 2)?;
-        plot::save(&picture, out.path("samples.png"))?;
+        plot::save(&picture, run.path("samples.png"))?;
         let text = "The last autoencoder's, from a mixture of Gaussians on its codes.";
         report.pixels("Samples", text, &picture, 2)?;
     }
-    out.save_report(report, &config, &device_name)?;
+    report.section("Configuration");
+    report.configuration(&config)?;
+    report.save(run.path("report.html"))?;
     println!(
         "wrote report.html, pictures and metrics to {}",
-        out.folder().display()
+        run.folder().display()
     );
     Ok(())
 }

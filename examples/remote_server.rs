@@ -9,6 +9,7 @@
 mod common;
 
 use burn::server::{RemoteServer, TokenAuthorizer, WebSocketTransport};
+use burn_generative::device::Devices;
 use burn_generative::{Error, Result};
 use clap::Parser;
 use std::net::TcpListener;
@@ -41,7 +42,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Result<()> {
-    let (devices, name) = common::devices(args.device.as_deref())?;
+    let devices = Devices::named(args.device.as_deref())?;
     let refuse = |what: &str, error: &dyn std::fmt::Display| {
         Error::Config(format!("{what} {}:{}: {error}", args.host, args.port))
     };
@@ -50,13 +51,16 @@ fn run(args: Args) -> Result<()> {
     let address = listener
         .local_addr()
         .map_err(|error| refuse("cannot listen on", &error))?;
-    let mut server = RemoteServer::new(devices);
+    let mut server = RemoteServer::new(devices.all().to_vec());
     if let Some(token) = args.token.clone() {
         let authorizer = TokenAuthorizer::new(token)
             .map_err(|error| Error::Config(format!("--token: {error}")))?;
         server = server.with_authorizer(authorizer);
     }
-    println!("lending {name} at ws://{address}; Ctrl-C ends it");
+    println!(
+        "lending {} at ws://{address}; Ctrl-C ends it",
+        devices.name()
+    );
     server
         .serve(WebSocketTransport::from_listener(listener))
         .map_err(|error| refuse("stopped serving on", &error))

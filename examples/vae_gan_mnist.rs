@@ -7,13 +7,12 @@
 mod common;
 
 use burn_generative::Result;
-use burn_generative::loss::NonSaturating;
 use burn_generative::model::Balance;
-use burn_generative::nn::{ConvCriticConfig, Squashed, initialize};
+use burn_generative::nn::initialize;
 use burn_generative::prelude::*;
-use burn_generative::train::FusedAdamConfig;
+use burn_generative::train::{CriticWatch, FusedAdamConfig};
 use clap::Parser;
-use common::training::{RunArgs, Session, TrainingArgs, named, print_sharpness};
+use common::session::{RunArgs, Session, TrainingArgs, named, print_sharpness, unit_interval};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -70,16 +69,17 @@ fn main() -> ExitCode {
 fn run(args: Args) -> Result<()> {
     let config = args.config;
     let summary = |terms: &BTreeMap<String, f64>| named(terms, TERMS);
-    let mut session = Session::open(
+    let session = Session::open(
         "vae_gan_mnist",
-        &args.run,
+        args.run,
         &config.training,
         &config,
         summary,
-    )?;
+    )?
+    .without_unit();
     let rates = session.rates(config.critic_lr)?;
     let shape = session.data.train.shape();
-    let device = session.device.clone().autodiff();
+    let device = session.devices.training();
     let channels = vec![config.filters.div_ceil(2), config.filters];
     let encoder = ConvEncoderConfig::new(shape, config.latent_dim)
         .with_channels(channels.clone())
@@ -100,15 +100,15 @@ fn run(args: Args) -> Result<()> {
             NonSaturating,
         )?;
     initialize(&vae_gan);
-    session.watch_critic(&vae_gan.objective);
-    let [train, test] = session.images(Support::UnitInterval)?;
+    let [train, test] = session.images(unit_interval)?;
+    let watch = CriticWatch::new(&vae_gan.objective, &session.device());
+    let fit = session.fit().watch(watch);
     let adam = FusedAdamConfig::new().with_beta_1(0.5);
-    let (vae_gan, epochs) = session.train(vae_gan, adam.init()?, rates, &TERMS, [&train, &test])?;
+    let (vae_gan, epochs) = session.train(&fit, vae_gan, adam.init()?, rates, [&train, &test])?;
 
     session.save_reconstructions(&test, |images| vae_gan.reconstruct(images))?;
-    session.save_samples(&vae_gan, |model, n| model.sample(n, &session.device))?;
-    let samples = vae_gan.sample(1000, &session.device);
-    session.save_curves(&TERMS, &epochs)?;
+    session.save_samples(&vae_gan)?;
+    let samples = vae_gan.sample(1000, &session.device());
     session.finish(&epochs)?;
     print_sharpness(samples, test)
 }

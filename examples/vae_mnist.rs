@@ -9,28 +9,27 @@
 mod common;
 
 use burn::prelude::*;
+use burn_generative::Result;
 use burn_generative::latent;
 use burn_generative::loss::{
-    ContinuousBernoulliNll, L1Loss, LearnedGaussianNll, Likelihood, Losses,
+    AnyLikelihood, ContinuousBernoulliNll, LaplaceNll, LearnedGaussianNll, Losses,
 };
-#[cfg(feature = "vision")]
-use burn_generative::metric;
 use burn_generative::metric::{Estimate, importance_weighted_bound, latent_information};
 use burn_generative::model;
 use burn_generative::nn::initialize;
 use burn_generative::plot;
 use burn_generative::prelude::*;
 use burn_generative::prior::MixtureFit;
-use burn_generative::train::FusedAdamConfig;
-use burn_generative::{Error, Result};
+use burn_generative::train::{FusedAdamConfig, GradientNorm, PosteriorWatch};
 use clap::{Parser, ValueEnum};
-use common::training::{Measured, RunArgs, Session, TrainingArgs};
+use common::session::{RunArgs, Session, TrainingArgs, nats};
 use common::{in_batches, positive};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::fmt::Display;
 use std::process::ExitCode;
 use std::time::Instant;
+#[cfg(feature = "vision")]
+use {burn_generative::metric, common::session::plain};
 
 /// Train a variational autoencoder on MNIST.
 ///
@@ -100,29 +99,19 @@ enum LikelihoodKind {
     ContinuousBernoulli,
     Gaussian,
     LearnedGaussian,
-    SquaredError,
-    L1,
+    Laplace,
 }
 
 impl LikelihoodKind {
-    /// Refuses a loss that is no density.
-    fn check_density(self) -> Result<()> {
-        match self {
-            Self::SquaredError | Self::L1 => Err(Error::Config(
-                "--nll needs a likelihood that is a density; --likelihood gaussian is the squared error's".to_string(),
-            )),
-            _ => Ok(()),
-        }
-    }
-
-    fn init(self, device: &Device) -> Likelihood {
+    fn init(self, device: &Device) -> AnyLikelihood {
         match self {
             Self::Bernoulli => AnyLikelihood::Bernoulli(BernoulliNll),
             Self::ContinuousBernoulli => AnyLikelihood::ContinuousBernoulli(ContinuousBernoulliNll),
             Self::Gaussian => AnyLikelihood::Gaussian(GaussianNll::default()),
-            Self::LearnedGaussian => AnyLikelihood::LearnedGaussian(LearnedGaussianNll::new(device)),
-            Self::SquaredError => AnyLikelihood::SquaredError(SquaredError),
-            Self::L1 => AnyLikelihood::L1(L1Loss),
+            Self::LearnedGaussian => {
+                AnyLikelihood::LearnedGaussian(LearnedGaussianNll::new(device))
+            }
+            Self::Laplace => AnyLikelihood::Laplace(LaplaceNll::default()),
         }
     }
 }
@@ -135,14 +124,13 @@ fn run(args: Args) -> Result<()> {
     let config = args.config;
     if let Some(draws) = args.nll {
         positive("--nll", draws)?;
-        config.likelihood.check_density()?;
     }
     let beta = config.beta;
     let summary = move |terms: &BTreeMap<String, f64>| sum(terms, beta);
-    let session = Session::open("vae_mnist", &args.run, &config.training, &config, summary)?;
+    let session = Session::open("vae_mnist", args.run, &config.training, &config, summary)?;
     let shape = session.data.train.shape();
     let (latent_dim, hidden) = (config.latent_dim, config.hidden);
-    let device = session.device.clone().autodiff();
+    let device = session.devices.training();
     let run = Run {
         config,
         session,
@@ -170,18 +158,15 @@ struct Run {
     nll: Option<usize>,
 }
 
-type ImageVae<E, D> = Vae<E, D, StandardNormal, Likelihood>;
+type ImageVae<E, D> = Vae<E, D, StandardNormal, AnyLikelihood>;
 
 impl Run {
-    fn train<E, D>(mut self, encoder: E, decoder: D) -> Result<()>
+    fn train<E, D>(self, encoder: E, decoder: D) -> Result<()>
     where
-        E: Encoder<Input = Tensor<4>, Code = DiagonalGaussian> + Module + 'static,
-        D: Decoder<Latent = Tensor<2>, Output = Tensor<4>> + Module + 'static,
-        ImageVae<E, D>: Module + Display,
+        E: Encoder<Input = Tensor<4>, Code = DiagonalGaussian> + 'static,
+        D: Decoder<Latent = Tensor<2>, Output = Tensor<4>> + 'static,
     {
-        let (config, session) = (&self.config, &mut self.session);
-        session.watch_posterior(config.latent_dim, config.warmup_steps);
-        let norm = session.watch_gradients();
+        let (config, session) = (&self.config, &self.session);
         let vae = VaeConfig::new()
             .with_beta(config.beta)
             .with_warmup_steps(config.warmup_steps)
@@ -190,22 +175,17 @@ impl Run {
                 encoder,
                 decoder,
                 StandardNormal::new(config.latent_dim),
-                config.likelihood.init(&session.device.clone().autodiff()),
+                config.likelihood.init(&session.devices.training()),
             )?;
         initialize(&vae);
-        let [train, test] = session.images(vae.support())?;
+        let [train, test] = session.images(|images, what| vae.likelihood.check(images, what))?;
+        let norm = GradientNorm::new("gradient norm", 50);
         let optimizer = FusedAdamConfig::new().build()?.watched_by(&norm).into();
-        let terms = ["reconstruction", "kl"];
-        let (vae, epochs) = session.train(
-            vae,
-            optimizer,
-            self.config.training.lr,
-            &terms,
-            [&train, &test],
-        )?;
-        let vae = vae.valid();
+        let watch = PosteriorWatch::new(config.latent_dim).after_warmup(config.warmup_steps);
+        let fit = session.fit().watch(watch).gradient_norm(&norm);
+        let rate = config.training.lr;
+        let (vae, epochs) = session.train(&fit, vae, optimizer, rate, [&train, &test])?;
         self.draw(&vae, [train, test.clone()])?;
-        self.session.save_curves(&terms, &epochs)?;
         if let Some(draws) = self.nll {
             self.judge(&vae, test, draws)?;
         }
@@ -214,17 +194,15 @@ impl Run {
 
     fn draw<E, D>(&self, vae: &ImageVae<E, D>, [train, test]: [Tensor<4>; 2]) -> Result<()>
     where
-        E: Encoder<Input = Tensor<4>, Code = DiagonalGaussian> + Module,
-        D: Decoder<Latent = Tensor<2>, Output = Tensor<4>> + Module,
-        ImageVae<E, D>: Module,
+        E: Encoder<Input = Tensor<4>, Code = DiagonalGaussian>,
+        D: Decoder<Latent = Tensor<2>, Output = Tensor<4>>,
     {
         let session = &self.session;
-        let image = |output| vae.likelihood.mean(output);
+        let device = session.device();
+        let image = |output| vae.likelihood.point(output);
         let decode = |latent| image(vae.decode(latent));
-        session.save_reconstructions(&test, |images| image(vae.reconstruct(images)))?;
-        session.save_samples(vae, |vae, n| {
-            vae.likelihood.mean(vae.sample(n, &session.device))
-        })?;
+        session.save_reconstructions(&test, |images| vae.reconstruct(images))?;
+        session.save_samples(vae)?;
 
         if session.judges() {
             let some = train.narrow(0, 0, session.data.train.len().min(15_000));
@@ -234,7 +212,7 @@ impl Run {
                 .with_iterations(30)
                 .with_regularization(0.01)
                 .fit_full(codes)?;
-            let sample = |n| image(model::sample(&mixture, &vae.decoder, n, &session.device));
+            let sample = |n| image(model::sample(&mixture, &vae.decoder, n, &device));
             let text = "What the decoder makes of draws of a mixture of Gaussians that was fitted to the codes.";
             session.save_grid(
                 "mixture.png",
@@ -278,7 +256,7 @@ impl Run {
 
         if self.config.latent_dim == 2 {
             let side = 15;
-            let walk = latent::plane(4.0, side, &session.device);
+            let walk = latent::plane(4.0, side, &device);
             let picture = plot::grid(decode(walk), side, 1)?;
             let text = "The latent plane from -4 to 4: the first coordinate runs to the right, the second upwards.";
             session.save_pixels("manifold.png", ["Latent plane", text], picture, 1)?;
@@ -335,7 +313,7 @@ impl Run {
         D: Decoder<Latent = Tensor<2>, Output = Tensor<4>>,
     {
         let session = &self.session;
-        session.device.seed(session.seed());
+        session.device().seed(session.seed());
         let started = Instant::now();
         let mut cost = Vec::new();
         for images in test.clone().split(500, 0) {
@@ -346,19 +324,16 @@ impl Run {
         }
         let seconds = started.elapsed().as_secs_f64();
         let name = format!("test NLL, k = {draws}");
-        session.measured(Measured::nats(&name, Estimate::of(&cost)?));
+        session.measured(nats(&name, Estimate::of(&cost)?))?;
         println!("({} images in {seconds:.1} s)", cost.len());
         #[cfg(feature = "vision")]
         {
             let some = test.clone().narrow(0, 0, test.dims()[0].min(1000));
-            let made = vae.likelihood.mean(vae.reconstruct(some.clone()));
+            let made = vae.reconstruct(some.clone());
             let decibels = metric::psnr(made.clone(), some.clone())?;
-            session.measured(Measured::plain(
-                "PSNR of reconstructions (decibels)",
-                decibels,
-            ));
+            session.measured(plain("PSNR of reconstructions (decibels)", decibels))?;
             let likeness = metric::ssim(made, some)?;
-            session.measured(Measured::plain("SSIM of reconstructions", likeness));
+            session.measured(plain("SSIM of reconstructions", likeness))?;
         }
         let some = test.dims()[0].min(2000);
         if some > 1 {
@@ -366,14 +341,11 @@ impl Run {
             let posterior = vae.encode(test.narrow(0, 0, some));
             let parts = latent_information(&posterior, &vae.prior)?;
             let information = parts.mutual_information;
-            session.measured(Measured::nats(
-                "information in the code, at least",
-                information,
-            ));
-            session.measured(Measured::nats(
+            session.measured(nats("information in the code, at least", information))?;
+            session.measured(nats(
                 "KL of all codes to the prior, at most",
                 parts.marginal_kl,
-            ));
+            ))?;
         }
         Ok(())
     }
@@ -382,9 +354,10 @@ impl Run {
 /// `loss L = reconstruction R + kl K`, with the weight of the KL where it is not 1.
 fn sum(terms: &BTreeMap<String, f64>, beta: f64) -> String {
     let term = |name| terms.get(name).copied().unwrap_or(f64::NAN);
-    let weight = match beta {
-        1.0 => String::new(),
-        beta => format!("{beta} * "),
+    let weight = if beta == 1.0 {
+        String::new()
+    } else {
+        format!("{beta} * ")
     };
     format!(
         "loss {:.2} = reconstruction {:.2} + {weight}kl {:.2}",

@@ -199,4 +199,3 @@ fn by_name(name: &str, index: usize) -> Option<Device> {
         _ => None,
     }
 }
-

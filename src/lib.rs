@@ -113,6 +113,7 @@
 
 #![warn(missing_docs)]
 
+pub mod device;
 pub mod error;
 mod file;
 pub mod kernel;
@@ -134,11 +135,12 @@ pub mod weights;
 pub mod latent;
 pub mod metric;
 
+#[cfg(feature = "data")]
+pub mod data;
+
 #[cfg(feature = "train")]
 pub mod train;
 
-#[cfg(feature = "data")]
-pub mod data;
 #[cfg(feature = "plot")]
 pub mod plot;
 

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Those of one row stand side by side.
-const LAYERS: [&[&str]; 15] = [
+const LAYERS: [&[&str]; 16] = [
     &["error"],
-    &["file"],
+    &["device", "file"],
     &["unoptimized"],
     &["losses"],
     &["kernel"],
@@ -18,8 +18,9 @@ const LAYERS: [&[&str]; 15] = [
     &["model"],
     &["weights"],
     &["latent", "metric"],
+    &["data"],
     &["train"],
-    &["data", "plot"],
+    &["plot"],
 ];
 
 fn layer(module: &str) -> Option<usize> {

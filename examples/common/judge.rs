@@ -1,7 +1,7 @@
 //! A small classifier of the data at hand, whose features say how samples differ from test images.
 
 use super::in_batches;
-use super::training::Measured;
+use super::session::plain;
 use burn::data::dataloader::DataLoader;
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::nn::{Linear, LinearConfig};
@@ -11,6 +11,7 @@ use burn::tensor::activation::relu;
 use burn_generative::data::{LabeledImages, TensorLoader};
 use burn_generative::metric::{FeatureStatistics, precision_recall};
 use burn_generative::nn::ConvEncoder;
+use burn_generative::plot::Measured;
 use burn_generative::prelude::*;
 use burn_generative::train::FusedAdamConfig;
 use burn_generative::{Error, Result};
@@ -19,6 +20,7 @@ use burn_generative::{Error, Result};
 pub const FEATURES: usize = 64;
 const EPOCHS: usize = 2;
 const BATCH: usize = 128;
+const SEED: u64 = 1;
 
 #[derive(Module, Debug)]
 pub struct Judge {
@@ -28,9 +30,10 @@ pub struct Judge {
 
 impl Judge {
     /// The judge that was trained on these images and their labels; says how well it knows them.
-    pub fn train(images: &LabeledImages, device: &Device, seed: u64) -> Result<Self> {
+    /// Always by the same seed: it depends on the data alone, so that runs can be compared.
+    pub fn train(images: &LabeledImages, device: &Device) -> Result<Self> {
         let training = device.clone().autodiff();
-        training.seed(seed);
+        training.seed(SEED);
         let classes = images
             .labels()
             .iter()
@@ -47,7 +50,7 @@ impl Judge {
             images.images(&training),
             Tensor::<1, Int>::from_data(labels, &training),
         );
-        let loader = TensorLoader::new(items, BATCH).seed(seed).shuffle();
+        let loader = TensorLoader::new(items, BATCH).seed(SEED).shuffle();
         let loss = CrossEntropyLossConfig::new().init(&training);
         let mut optimizer = FusedAdamConfig::new().init()?;
         let (mut right, mut last) = (Tensor::<1>::zeros([1], device), 0);
@@ -95,9 +98,9 @@ impl Judge {
             .frechet_distance(&FeatureStatistics::of(fake.clone())?)?;
         let shares = precision_recall(real, fake, 3)?;
         Ok(vec![
-            Measured::plain("Fréchet distance to test images", distance),
-            Measured::plain("precision of samples", shares.precision),
-            Measured::plain("recall of test images", shares.recall),
+            plain("Fréchet distance to test images", distance),
+            plain("precision of samples", shares.precision),
+            plain("recall of test images", shares.recall),
         ])
     }
 }

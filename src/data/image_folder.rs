@@ -1,4 +1,4 @@
-use super::image_loader::{ImageLoader, Source};
+use super::image_loader::{ImageLoader, Images};
 use super::{LabeledImages, images};
 use crate::error::{Error, Result};
 use burn::config::Config;
@@ -381,7 +381,7 @@ impl ImageFolder {
     }
 }
 
-impl Source for ImageFolder {
+impl Images for ImageFolder {
     fn len(&self) -> usize {
         self.paths.len()
     }

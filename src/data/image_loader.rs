@@ -31,7 +31,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 /// ```
 #[derive(Debug)]
 pub struct ImageLoader<B = Tensor<4>> {
-    source: Arc<dyn Source>,
+    source: Arc<dyn Images>,
     /// The images that it goes through.
     range: Range<usize>,
     batch_size: usize,
@@ -42,7 +42,7 @@ pub struct ImageLoader<B = Tensor<4>> {
 }
 
 /// Where a loader has its images from.
-pub(super) trait Source: Debug + Send + Sync + 'static {
+pub(super) trait Images: Debug + Send + Sync + 'static {
     /// The number of images.
     fn len(&self) -> usize;
 
@@ -56,7 +56,7 @@ pub(super) trait Source: Debug + Send + Sync + 'static {
     fn append(&self, images: &[usize], numbers: &mut Vec<f32>) -> Result<()>;
 }
 
-impl Source for LabeledImages {
+impl Images for LabeledImages {
     fn len(&self) -> usize {
         self.labels().len()
     }
@@ -91,7 +91,7 @@ impl ImageLoader {
     }
 
     /// As [`new`](Self::new), from any source.
-    pub(super) fn of(source: impl Source, batch_size: usize, device: &Device) -> Self {
+    pub(super) fn of(source: impl Images, batch_size: usize, device: &Device) -> Self {
         assert!(batch_size > 0, "ImageLoader: batch_size must be at least 1");
         Self {
             range: 0..source.len(),
@@ -198,7 +198,7 @@ struct HostBatch {
 }
 
 impl HostBatch {
-    fn of(source: &dyn Source, images: &[usize]) -> Result<Self> {
+    fn of(source: &dyn Images, images: &[usize]) -> Result<Self> {
         let mut numbers = Vec::new();
         source.append(images, &mut numbers)?;
         let [channels, height, width] = source.shape();

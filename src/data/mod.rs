@@ -10,7 +10,7 @@
 //! | NumPy's `.npy` or `.npz` | [`npy::Array`] | `TensorLoader` of [`Array::tensor`](npy::Array::tensor) |
 //! | a data set of burn (`burn::data::dataset`), or anything else | a batcher | burn's `DataLoaderBuilder` |
 //!
-//! A model asks for no type of this module: it is trained by any `DataLoader<B>` of burn whose batch `B` is the model's
+//! [`Fit`](crate::train::Fit) takes all of them, as a [`Source`]. A model asks for no type of this module: it is trained by any `DataLoader<B>` of burn whose batch `B` is the model's
 //! input, `Tensor<4>` for one of images, `Tensor<2>` for one of rows, a pair with `Tensor<1, Int>` for a conditional
 //! one. So a `Dataset` of burn needs a `Batcher` that makes that tensor:
 //!
@@ -51,12 +51,13 @@ mod image_loader;
 mod images;
 mod loader;
 mod reading;
+mod source;
 
 pub use image_folder::{Channels, ImageFolder, ImageFolderConfig, Unreadable};
 pub use image_loader::ImageLoader;
 pub use images::LabeledImages;
-pub use crate::traits::Batch;
 pub use loader::TensorLoader;
+pub use source::{Cut, Source};
 
 use rand::SeedableRng;
 use rand_pcg::Pcg64;

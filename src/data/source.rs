@@ -1,4 +1,4 @@
-use super::{ImageLoader, LabeledImages, TensorLoader};
+use super::{ImageFolder, ImageLoader, LabeledImages, TensorLoader};
 use crate::traits::Batch;
 use burn::data::dataloader::DataLoader;
 use burn::tensor::{Device, Tensor};
@@ -10,6 +10,7 @@ use std::sync::Arc;
 /// |---|---|
 /// | any [`Batch`] | of itself, by a [`TensorLoader`] |
 /// | [`LabeledImages`] | images, by an [`ImageLoader`] |
+/// | [`ImageFolder`] | images, decoded as they are wanted |
 /// | `Arc<dyn DataLoader<B>>`, from burn's `DataLoaderBuilder` or one's own | as it cuts them |
 pub trait Source<B: Batch> {
     /// How many items it has.
@@ -51,7 +52,11 @@ impl<B: Batch> Source<B> for B {
         let loader = TensorLoader::new(data, cut.batch_size)
             .seed(cut.seed)
             .first_epoch(cut.first_epoch);
-        Arc::new(if cut.shuffle { loader.shuffle() } else { loader })
+        Arc::new(if cut.shuffle {
+            loader.shuffle()
+        } else {
+            loader
+        })
     }
 }
 
@@ -61,14 +66,40 @@ impl Source<Tensor<4>> for LabeledImages {
     }
 
     fn shapes(&self) -> Vec<Vec<usize>> {
-        vec![self.shape_of(self.len()).to_vec()]
+        shapes(self.len(), self.shape())
     }
 
     fn loader(&self, cut: &Cut) -> Arc<dyn DataLoader<Tensor<4>>> {
-        let loader = ImageLoader::new(self.clone(), cut.batch_size, &cut.device)
-            .seed(cut.seed)
-            .first_epoch(cut.first_epoch);
-        Arc::new(if cut.shuffle { loader.shuffle() } else { loader })
+        cut.apply(ImageLoader::new(self.clone(), cut.batch_size, &cut.device))
+    }
+}
+
+impl Source<Tensor<4>> for ImageFolder {
+    fn items(&self) -> usize {
+        self.len()
+    }
+
+    fn shapes(&self) -> Vec<Vec<usize>> {
+        shapes(self.len(), self.shape())
+    }
+
+    fn loader(&self, cut: &Cut) -> Arc<dyn DataLoader<Tensor<4>>> {
+        cut.apply(ImageFolder::loader(self, cut.batch_size, &cut.device))
+    }
+}
+
+fn shapes(items: usize, image: [usize; 3]) -> Vec<Vec<usize>> {
+    vec![[vec![items], image.to_vec()].concat()]
+}
+
+impl Cut {
+    fn apply(&self, loader: ImageLoader) -> Arc<dyn DataLoader<Tensor<4>>> {
+        let loader = loader.seed(self.seed).first_epoch(self.first_epoch);
+        Arc::new(if self.shuffle {
+            loader.shuffle()
+        } else {
+            loader
+        })
     }
 }
 

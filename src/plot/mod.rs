@@ -8,7 +8,7 @@
 //! | losses over epochs; an error over a size | [`curves`]; [`lines`] |
 //! | scores of two classes and a threshold | [`histogram`] |
 //! | samples over epochs | [`save_gif`] |
-//! | a whole run | [`Report`] |
+//! | a whole run | [`RunReport`]; [`Report`] for a page of one's own |
 //!
 //! A picture is an `image::RgbImage`, to be saved in any format that the crate `image` was built
 //! with (PNG and GIF here), or to be looked at by a test. [`save`] names the file when it cannot.
@@ -18,11 +18,15 @@ mod chart;
 mod gif;
 mod grid;
 mod report;
+#[cfg(all(feature = "data", feature = "train"))]
+mod run;
 
 pub use chart::{Series, curves, histogram, latent_map, lines, scatter, scatter_groups};
 pub use gif::save_gif;
 pub use grid::{grid, rows};
 pub use report::Report;
+#[cfg(all(feature = "data", feature = "train"))]
+pub use run::{Measured, RunReport};
 
 pub use image::RgbImage;
 

@@ -4,6 +4,8 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use image::codecs::gif::GifDecoder;
 use image::{ImageDecoder, ImageFormat, RgbImage};
+use serde::Serialize;
+use serde_json::Value;
 use std::fmt::Write;
 use std::io::Cursor;
 use std::path::Path;
@@ -161,6 +163,18 @@ impl Report {
         ));
     }
 
+    /// The names and values of a configuration, those of an object within behind its own name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] if it is no JSON.
+    pub fn configuration<C: Serialize>(&mut self, config: &C) -> Result<()> {
+        let config = serde_json::to_value(config)
+            .map_err(|error| Error::Config(format!("the configuration is no JSON: {error}")))?;
+        self.settings(plain_values("", &config));
+        Ok(())
+    }
+
     /// The page.
     pub fn html(&self) -> String {
         let [title, lead] = [&self.title, &self.lead].map(|text| escape(text));
@@ -267,4 +281,19 @@ fn escape(text: &str) -> String {
         .replace('<', "&lt;")
         .replace('>', "&gt;")
         .replace('"', "&quot;")
+}
+
+/// Every value of a configuration with its name, those of an object within behind its own.
+fn plain_values(prefix: &str, settings: &Value) -> Vec<(String, String)> {
+    let fields = settings.as_object().into_iter().flatten();
+    let values = fields.flat_map(|(name, value)| {
+        let name = format!("{prefix}{name}");
+        match value {
+            Value::Object(_) => plain_values(&format!("{name}."), value),
+            Value::String(text) => vec![(name, text.clone())],
+            Value::Null => vec![(name, "none".to_string())],
+            value => vec![(name, value.to_string())],
+        }
+    });
+    values.collect()
 }

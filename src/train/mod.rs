@@ -1,7 +1,13 @@
-//! Glue for burn-train: metrics that do not stall the device, a history of epochs, checkpoints that
-//! survive a crash, plain progress lines.
+//! Trainings: a run in a folder that can be stopped, killed and resumed, and the parts it is made of.
 //!
-//! burn's `Learner` trains every model of this crate as it is; none of this is needed for that, and
+//! | to | take |
+//! |---|---|
+//! | train a model in a folder | [`Run`], [`Fit`] |
+//! | take single steps | [`Model::learn`](crate::traits::Model::learn) |
+//! | see what goes wrong | [`PosteriorWatch`], [`CriticWatch`], a [`Watch`] of one's own |
+//! | use burn's `Learner` with settings of one's own | the parts below: metrics that do not stall the device, a history of epochs, checkpoints that survive a crash |
+//!
+//! [`Fit`] has an example. burn's `Learner` trains every model of this crate as it is; none of this is needed for that, and
 //! all of it helps:
 //!
 //! ```
@@ -49,20 +55,34 @@
 
 mod adam;
 mod checkpoint;
+#[cfg(feature = "data")]
+mod fit;
 mod gradient;
 mod guard;
 mod history;
+#[cfg(feature = "data")]
+mod interrupt;
 mod latent;
 mod metric;
 mod progress;
+mod rates;
+#[cfg(feature = "data")]
+mod run;
 mod watch;
 
 pub use adam::{FusedAdam, FusedAdamConfig};
 pub use checkpoint::Checkpoints;
+#[cfg(feature = "data")]
+pub use fit::{Fit, Trainable};
 pub use gradient::GradientNorm;
 pub use guard::Guard;
 pub use history::{Epoch, History};
+#[cfg(feature = "data")]
+pub use interrupt::interrupted;
 pub use latent::{ActiveUnits, KlPerCoordinate};
 pub use metric::TermMetric;
 pub use progress::ProgressLines;
-pub use watch::{CriticWatch, PosteriorWatch};
+pub use rates::{Cosine, Rates};
+#[cfg(feature = "data")]
+pub use run::Run;
+pub use watch::{CriticWatch, PosteriorWatch, Watch};

@@ -1,0 +1,551 @@
+use super::interrupt::StopOnCtrlC;
+use super::run::{Run, Shapes};
+use super::{
+    ActiveUnits, Checkpoints, Epoch, GradientNorm, Guard, History, KlPerCoordinate, ProgressLines,
+    Rates, TermMetric, Watch,
+};
+use crate::data::{Cut, Source};
+use crate::device::Devices;
+use crate::error::{Error, Result, check_at_least_one, check_positive};
+use crate::losses::Losses;
+use crate::nn::initialize;
+use crate::traits::Model;
+use burn::grad_clipping::GradientClipping;
+use burn::module::Module;
+use burn::optim::ModuleOptimizer;
+use burn::tensor::Device;
+use burn::train::checkpoint::KeepLastNCheckpoints;
+use burn::train::metric::store::EventStoreClient;
+use burn::train::{
+    EarlyStoppingStrategy, ExecutionStrategy, InferenceStep, Learner, LearnerModel,
+    MultiDeviceOptim, SupervisedTraining, TrainStep,
+};
+use std::collections::BTreeMap;
+use std::fmt::{Debug, Formatter};
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a model can be fitted with: a [`Model`] that burn's `Learner` trains. [`learner!`](crate::learner) makes one of
+/// every model, so nobody implements this by hand.
+pub trait Trainable:
+    Model
+    + LearnerModel
+    + TrainStep<Input = <Self as Model>::Input, Output = Losses>
+    + InferenceStep<Input = <Self as Model>::Input, Output = Losses>
+{
+}
+
+impl<M> Trainable for M where
+    M: Model
+        + LearnerModel
+        + TrainStep<Input = <M as Model>::Input, Output = Losses>
+        + InferenceStep<Input = <M as Model>::Input, Output = Losses>
+{
+}
+
+/// A training in a folder, by burn's `Learner`: epochs over data, with checkpoints, metrics and a line an epoch; what was
+/// stopped, killed or interrupted goes on where it was, and ends as if it never had been, to the bit.
+///
+/// ```
+/// # #[cfg(feature = "flex")] {
+/// use burn_generative::data::digits;
+/// use burn_generative::device::Devices;
+/// use burn_generative::prelude::*;
+/// use burn_generative::train::{Fit, FusedAdamConfig, PosteriorWatch, Run};
+///
+/// let devices = Devices::named(Some("flex"))?;
+/// let [train, test] = [1, 2].map(|seed| digits::generate(64, seed).images(&devices.device()));
+/// let config = VaeConfig::new();
+/// let vae = config.init(
+///     MlpEncoderConfig::new(vec![1, 28, 28], 4).init_gaussian(&devices.training())?,
+///     MlpDecoderConfig::new(4, vec![1, 28, 28]).init(&devices.training())?,
+///     StandardNormal::new(4),
+///     BernoulliNll,
+/// )?;
+///
+/// let folder = std::env::temp_dir().join(format!("fit-{}", std::process::id()));
+/// let run = Run::open(&folder, &config)?; // new, or whatever is left of it
+/// let (vae, epochs) = Fit::new(2, 32)
+///     .seed(1)
+///     .devices(&devices)
+///     .watch(PosteriorWatch::new(4))
+///     .run(&run, vae, FusedAdamConfig::new().init()?, 1e-3, &train, &test)?;
+/// assert_eq!(epochs.len(), 2);
+/// assert!(epochs[1].test["loss"] < epochs[0].test["loss"]);
+/// # std::fs::remove_dir_all(folder).unwrap();
+/// # }
+/// # Ok::<(), burn_generative::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Fit {
+    epochs: usize,
+    batch_size: usize,
+    seed: u64,
+    devices: Option<Devices>,
+    watches: Vec<Arc<dyn Watch>>,
+    early_stopping: Option<EarlyStopping>,
+    clip_gradients: Option<f64>,
+    gradient_norm: Option<GradientNorm>,
+    every_checkpoint: bool,
+    quiet: bool,
+    summary: Option<Arc<Summary>>,
+}
+
+/// What an epoch's terms amount to, in words.
+type Summary = dyn Fn(&BTreeMap<String, f64>) -> String + Send + Sync;
+
+/// The checkpoints that are kept, unless there are reasons for more.
+const CHECKPOINTS: usize = 3;
+
+impl Fit {
+    /// So many epochs, in batches of this size.
+    pub fn new(epochs: usize, batch_size: usize) -> Self {
+        Self {
+            epochs,
+            batch_size,
+            seed: 0,
+            devices: None,
+            watches: Vec::new(),
+            early_stopping: None,
+            clip_gradients: None,
+            gradient_norm: None,
+            every_checkpoint: false,
+            quiet: false,
+            summary: None,
+        }
+    }
+
+    /// Sets the seed that the order of the data and all noise derive from, and the weights that have not been drawn yet; 0
+    /// by default.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Computes on these devices, by default where the model is. Of several each takes a batch of every step.
+    pub fn devices(mut self, devices: &Devices) -> Self {
+        self.devices = Some(devices.clone());
+        self
+    }
+
+    /// Lets this look at every epoch; its warnings go to stderr.
+    pub fn watch(mut self, watch: impl Watch + 'static) -> Self {
+        self.watches.push(Arc::new(watch));
+        self
+    }
+
+    /// Stops when the mean of this term on the test data ([`Losses::TOTAL`] is the total) has not been lower for so many
+    /// epochs, and gives back the weights of the epoch where it was lowest.
+    pub fn stop_early(mut self, term: &str, patience: usize) -> Self {
+        self.early_stopping = Some(EarlyStopping {
+            term: term.to_string(),
+            patience,
+            history: History::default(),
+        });
+        self
+    }
+
+    /// Scales the gradient of each parameter down to this norm where it is larger. (That is burn's clipping, tensor by
+    /// tensor; a group of the optimizer has its own.)
+    pub fn clip_gradients(mut self, norm: f64) -> Self {
+        self.clip_gradients = Some(norm);
+        self
+    }
+
+    /// Records the norm that an optimizer was given to measure.
+    pub fn gradient_norm(mut self, norm: &GradientNorm) -> Self {
+        self.gradient_norm = Some(norm.clone());
+        self
+    }
+
+    /// Keeps the checkpoints of all epochs, to look at them later; by default the last three.
+    pub fn keep_checkpoints(mut self) -> Self {
+        self.every_checkpoint = true;
+        self
+    }
+
+    /// Says an epoch's terms in words of one's own; by default all of them, by name.
+    pub fn summary(
+        mut self,
+        summary: impl Fn(&BTreeMap<String, f64>) -> String + Send + Sync + 'static,
+    ) -> Self {
+        self.summary = Some(Arc::new(summary));
+        self
+    }
+
+    /// Prints nothing but warnings.
+    pub fn quiet(mut self) -> Self {
+        self.quiet = true;
+        self
+    }
+
+    /// Trains a model, or what is left of its training, on data to train and to test on; writes the weights into the
+    /// run's folder, and gives the model back as in evaluation, with all epochs. The parameters that are still to be drawn
+    /// are drawn first, from the seed.
+    ///
+    /// The rate is a number, a [`Cosine`](super::Cosine), or a scheduler of burn's: [`Rates`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] if a number is 0, there is no data, the data is not that of the run, the model has not the term of
+    /// the early stopping, or the schedule does not fit; [`Error::Record`] if the run's checkpoint is corrupt or of another
+    /// model; [`Error::Training`] if the training was stopped (Ctrl-C), met a loss that is no number, or could not save a
+    /// checkpoint: the last whole one is named, and the run can be resumed from it.
+    ///
+    /// # Panics
+    ///
+    /// If the model is not on an autodiff device.
+    pub fn run<M: Trainable>(
+        &self,
+        run: &Run,
+        model: M,
+        optimizer: ModuleOptimizer,
+        rates: impl Rates,
+        train: &impl Source<<M as Model>::Input>,
+        test: &impl Source<<M as Model>::Input>,
+    ) -> Result<(M, Vec<Epoch>)> {
+        self.check(&model)?;
+        for (data, what) in [(train.items(), "train on"), (test.items(), "test on")] {
+            if data == 0 {
+                return Err(Error::Config(format!("Fit: there is no data to {what}")));
+            }
+        }
+        let shapes = Shapes {
+            train: train.shapes(),
+            test: test.shapes(),
+        };
+        run.check_shapes(&shapes)?;
+        let devices = match &self.devices {
+            Some(devices) => devices.clone(),
+            None => {
+                let device = model.devices().into_iter().next().unwrap_or_default();
+                let device = device.without_autodiff();
+                let name = format!("{device:?}").to_lowercase();
+                Devices::of(device, &name)
+            }
+        };
+        let steps = train
+            .items()
+            .div_ceil(self.batch_size * devices.all().len());
+        let rates = rates.scheduler(steps * self.epochs)?;
+        devices.training().seed(self.seed);
+        initialize(&model);
+
+        // Nothing is written before everything is known to work.
+        let checkpoints = Checkpoints::new(run.path("checkpoint"));
+        let finished = match run.is_resumed() {
+            true => self.finished(run, &checkpoints, &model)?,
+            false => Vec::new(),
+        };
+        let done = finished.len();
+        let history = History::new(finished);
+        let early = self.early_stopping.as_ref().map(|early| EarlyStopping {
+            history: history.clone(),
+            ..early.clone()
+        });
+        let is_over = early.as_ref().is_some_and(EarlyStopping::is_over);
+        let model = if done < self.epochs && !is_over {
+            let fresh = early.is_some().then(|| model.clone());
+            let training = Training {
+                fit: self,
+                run,
+                checkpoints: &checkpoints,
+                history: &history,
+                early: early.clone(),
+                devices: &devices,
+                shapes,
+                steps,
+            };
+            let optimizer = match self.clip_gradients {
+                Some(norm) => optimizer.with_grad_clipping(GradientClipping::Norm(norm as f32)),
+                None => optimizer,
+            };
+            let learner = Learner::new(model, optimizer, rates);
+            let trained = training.launch(learner, done, train, test)?;
+            match (fresh, early.as_ref().and_then(EarlyStopping::best)) {
+                (Some(fresh), Some(best)) if best < history.epochs().len() => {
+                    checkpoints.load_model(best, fresh)?.valid()
+                }
+                _ => trained,
+            }
+        } else {
+            self.say(|| format!("the run has finished its {done} epochs"));
+            let best = early.as_ref().and_then(EarlyStopping::best);
+            checkpoints.load_model(best.unwrap_or(done), model)?.valid()
+        };
+        run.save(&model)?;
+        Ok((model, history.epochs()))
+    }
+
+    /// Refuses what cannot work.
+    fn check<M: Model>(&self, model: &M) -> Result<()> {
+        check_at_least_one("Fit", "the number of epochs", self.epochs)?;
+        check_at_least_one("Fit", "the batch size", self.batch_size)?;
+        if let Some(norm) = self.clip_gradients {
+            check_positive("Fit: the norm to clip gradients to", norm)?;
+        }
+        let Some(early) = &self.early_stopping else {
+            return Ok(());
+        };
+        check_at_least_one("Fit", "the patience of the early stopping", early.patience)?;
+        let terms = [vec![Losses::TOTAL], model.terms()].concat();
+        if terms.contains(&early.term.as_str()) {
+            return Ok(());
+        }
+        Err(Error::Config(format!(
+            "Fit: the early stopping waits for the term '{}', which the model has not; it has {}",
+            early.term,
+            terms.join(", ")
+        )))
+    }
+
+    /// The epochs to resume after: the last that has both its metrics and its checkpoint. (A run may be
+    /// killed between the two.)
+    fn finished<M: Module>(
+        &self,
+        run: &Run,
+        checkpoints: &Checkpoints,
+        model: &M,
+    ) -> Result<Vec<Epoch>> {
+        let mut epochs = run.epochs()?;
+        let saved = checkpoints.epochs();
+        let Some(&epoch) = saved.iter().rfind(|&&epoch| epoch <= epochs.len()) else {
+            // It was stopped before its first checkpoint was whole, which takes up to two epochs more.
+            if epochs.len() < 3 {
+                self.say(|| "the run has no checkpoint yet; beginning it again".to_string());
+                return Ok(Vec::new());
+            }
+            let reason = "holds no checkpoint to resume from; start anew in another folder";
+            return Err(Error::record(run.path("checkpoint"), reason));
+        };
+        checkpoints.verify(epoch, model)?;
+        self.say(|| format!("resuming after epoch {epoch}"));
+        epochs.truncate(epoch);
+        Ok(epochs)
+    }
+
+    fn say(&self, words: impl FnOnce() -> String) {
+        if !self.quiet {
+            println!("{}", words());
+        }
+    }
+
+    /// What an epoch's terms amount to, in words: the total before its terms.
+    fn in_words(&self, terms: &BTreeMap<String, f64>) -> String {
+        if let Some(summary) = &self.summary {
+            return summary(terms);
+        }
+        let (total, rest): (Vec<_>, Vec<_>) =
+            terms.iter().partition(|(name, _)| *name == Losses::TOTAL);
+        let all = total.into_iter().chain(rest);
+        let words = all.map(|(name, value)| format!("{name} {value:.3}"));
+        words.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Whether burn-train shows its dashboard: in a terminal, if the feature `tui` was built in.
+    fn has_dashboard(&self) -> bool {
+        cfg!(feature = "tui") && !self.quiet && std::io::stdout().is_terminal()
+    }
+
+    fn warn(&self, epoch: &Epoch, steps: usize) {
+        for watch in &self.watches {
+            if let Some(warning) = watch.look(epoch, steps * epoch.epoch) {
+                eprintln!("warning: epoch {}: {warning}", epoch.epoch);
+            }
+        }
+    }
+}
+
+impl Debug for Fit {
+    fn fmt(&self, f: &mut Formatter) -> std::fmt::Result {
+        f.debug_struct("Fit")
+            .field("epochs", &self.epochs)
+            .field("batch_size", &self.batch_size)
+            .field("seed", &self.seed)
+            .field("watches", &self.watches)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Stops when a term has not been lower for some epochs, of a history that somebody else fills.
+#[derive(Clone)]
+struct EarlyStopping {
+    term: String,
+    patience: usize,
+    history: History,
+}
+
+impl EarlyStopping {
+    /// The epoch where the term was lowest, the first of them.
+    fn best(&self) -> Option<usize> {
+        let epochs = self.history.epochs();
+        let of = |epoch: &Epoch| epoch.test.get(&self.term).copied();
+        let lowest = epochs.iter().filter_map(of).reduce(f64::min)?;
+        let best = epochs.iter().find(|epoch| of(epoch) == Some(lowest))?;
+        Some(best.epoch)
+    }
+
+    fn is_over(&self) -> bool {
+        let last = self.history.epochs().last().map_or(0, |epoch| epoch.epoch);
+        self.best().is_some_and(|best| last - best >= self.patience)
+    }
+}
+
+impl EarlyStoppingStrategy for EarlyStopping {
+    fn should_stop(&mut self, _epoch: usize, _store: &EventStoreClient) -> bool {
+        self.is_over()
+    }
+}
+
+/// What is left of a training, and where it goes.
+struct Training<'a> {
+    fit: &'a Fit,
+    run: &'a Run,
+    checkpoints: &'a Checkpoints,
+    history: &'a History,
+    early: Option<EarlyStopping>,
+    devices: &'a Devices,
+    shapes: Shapes,
+    /// Of an epoch.
+    steps: usize,
+}
+
+impl Training<'_> {
+    /// Trains the epochs after `done`.
+    fn launch<M: Trainable>(
+        self,
+        learner: Learner<M>,
+        done: usize,
+        train: &impl Source<<M as Model>::Input>,
+        test: &impl Source<<M as Model>::Input>,
+    ) -> Result<M> {
+        let fit = self.fit;
+        let terms = [vec![Losses::TOTAL], learner.model().terms()].concat();
+        let cut = |shuffle| Cut {
+            batch_size: fit.batch_size,
+            seed: fit.seed,
+            shuffle,
+            first_epoch: done + 1,
+            device: self.devices.device(),
+        };
+        let guard = Guard::new();
+        let _ctrl_c = StopOnCtrlC::new(&guard);
+        let keep = match (fit.every_checkpoint, &self.early) {
+            (true, _) => usize::MAX,
+            (false, Some(early)) => CHECKPOINTS.max(early.patience + 1),
+            (false, None) => CHECKPOINTS,
+        };
+
+        let mut training = SupervisedTraining::new(
+            self.run.folder(),
+            train.loader(&cut(true)),
+            test.loader(&cut(false)),
+        )
+        .with_metric_logger(self.recorder(&guard))
+        .with_checkpointing_strategy(KeepLastNCheckpoints::new(keep))
+        .with_interrupter(guard.interrupter())
+        .with_application_logger(None)
+        .num_epochs(fit.epochs)
+        .metric_valid_numeric(ActiveUnits::new())
+        .metric_valid(KlPerCoordinate::new());
+        for term in terms {
+            training = training
+                .metric_train_numeric(TermMetric::new(term, &guard))
+                .metric_valid_numeric(TermMetric::new(term, &guard));
+        }
+        if let Some(norm) = &fit.gradient_norm {
+            training = training.metric_train_numeric(norm.clone());
+        }
+        if let Some(early) = self.early.clone() {
+            training = training.early_stopping(early);
+        }
+        self.checkpoints.remove_after(done)?;
+        training = self.checkpoints.register(training, &guard);
+        if done > 0 {
+            training = training.checkpoint(done);
+        }
+        if self.devices.all().len() > 1 {
+            let devices = self.devices.all().iter().cloned().map(Device::autodiff);
+            let strategy =
+                ExecutionStrategy::multi(devices.collect(), MultiDeviceOptim::OptimMainDevice);
+            training = training.with_training_strategy(strategy.into());
+        }
+        if !fit.has_dashboard() {
+            let every = if fit.quiet { u64::MAX } else { 10 };
+            training = training.renderer(Box::new(ProgressLines::new(Duration::from_secs(every))));
+        }
+
+        let result = training.launch(learner);
+        drop(result.renderer);
+        let finished = self.checkpoints.epochs().last().copied().unwrap_or(0);
+        let is_over = self.early.as_ref().is_some_and(EarlyStopping::is_over);
+        if guard.reason().is_none() && (finished == fit.epochs || is_over) {
+            // Said again where the dashboard has covered it.
+            if fit.has_dashboard() {
+                let epochs = self.history.epochs();
+                epochs.iter().for_each(|epoch| fit.warn(epoch, self.steps));
+            }
+            return Ok(result.model);
+        }
+        let reason = match (guard.reason(), result.error) {
+            (Some(reason), _) => reason,
+            (None, Some(error)) => error.to_string(),
+            (None, None) => "by request".to_string(),
+        };
+        let folder = self.run.folder().display();
+        let kept = match finished {
+            0 => format!("no epoch was finished; {folder} can be resumed all the same"),
+            epoch => format!("{folder} keeps the checkpoint of epoch {epoch}; resume it to go on"),
+        };
+        Err(Error::Training(format!(
+            "in epoch {}: {reason}; {kept}",
+            finished + 1
+        )))
+    }
+
+    /// Writes `metrics.json` after every epoch, and prints a line where there is no dashboard.
+    fn recorder(&self, guard: &Guard) -> History {
+        let (fit, run, guard) = (self.fit.clone(), self.run.clone(), guard.clone());
+        let (shapes, steps) = (self.shapes.clone(), self.steps);
+        let device = self.devices.name().to_string();
+        self.history.clone().on_epoch(move |epochs| {
+            // One that was broken off is no epoch.
+            if guard.reason().is_some() {
+                return;
+            }
+            if let Err(error) = run.write_metrics(&shapes, &device, epochs) {
+                guard.stop(&error.to_string());
+            }
+            let Some(epoch) = epochs.last().filter(|_| !fit.has_dashboard()) else {
+                return;
+            };
+            fit.say(|| line(&fit, epoch));
+            fit.warn(epoch, steps);
+        })
+    }
+}
+
+/// An epoch in one line, with the time that is left.
+fn line(fit: &Fit, epoch: &Epoch) -> String {
+    // What is no loss is said at the end.
+    let mut test = epoch.test.clone();
+    let active = match test.remove(ActiveUnits::NAME) {
+        Some(count) => format!(", {count} active units"),
+        None => String::new(),
+    };
+    let mut train = epoch.train.clone();
+    train.retain(|name, _| test.contains_key(name));
+    let left = match fit.epochs - epoch.epoch {
+        0 => String::new(),
+        more => format!(", {:.0} s left", epoch.seconds * more as f64),
+    };
+    format!(
+        "epoch {}/{}: train {}; test {}{active}; {:.1} s{left}",
+        epoch.epoch,
+        fit.epochs,
+        fit.in_words(&train),
+        fit.in_words(&test),
+        epoch.seconds
+    )
+}
