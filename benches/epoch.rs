@@ -12,6 +12,7 @@ use burn::prelude::*;
 use burn_generative::data::{TensorLoader, digits};
 use burn_generative::prelude::*;
 use burn_generative::train::FusedAdamConfig;
+use burn_generative::traits::Model as _; // beside the flag of this name
 use clap::{Parser, ValueEnum};
 use std::time::Instant;
 

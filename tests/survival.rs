@@ -1,5 +1,5 @@
 //! Runs that are killed, interrupted, or find the disk full: the last good checkpoint is whole, and what goes on
-//! from it ends as a run that never stopped, to the bit.
+//! from it ends as a run that never stopped, to the bit. And folders that are not what a run left.
 #![cfg(all(
     unix,
     feature = "data",
@@ -10,6 +10,10 @@
 
 mod runs;
 
+use burn_generative::data::digits;
+use burn_generative::device::Devices;
+use burn_generative::prelude::*;
+use burn_generative::train::{self, Fit, FusedAdamConfig, Run};
 use runs::*;
 use serde_json::Value;
 use std::fs;
@@ -17,24 +21,49 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
-/// Epochs of some tens of milliseconds, with checkpoints of two megabytes.
-const FLAGS: [&str; 7] = [
-    "--generated",
-    "--limit",
-    "1000",
-    "--hidden",
-    "128",
-    "--latent-dim",
-    "4",
-];
+/// The variables that make [`program`] a program: its folder, and its number of epochs.
+const OUT: &str = "SURVIVAL_OUT";
+const EPOCHS: &str = "SURVIVAL_EPOCHS";
+
+/// What a user of the crate would write: epochs of some tens of milliseconds, with checkpoints of two megabytes. This very
+/// test binary is started again with the variables set, to be killed; without them it has nothing to do.
+#[test]
+fn program() {
+    let [Ok(out), Ok(epochs)] = [OUT, EPOCHS].map(std::env::var) else {
+        return;
+    };
+    let train = || -> burn_generative::Result<()> {
+        let devices = Devices::named(Some("flex"))?;
+        let [train, test] =
+            [1, 2].map(|seed| digits::generate(1000, seed).images(&devices.device()));
+        let device = devices.training();
+        let pixels = || vec![1, 28, 28];
+        let encoder = MlpEncoderConfig::new(pixels(), 4).with_hidden(vec![128]);
+        let decoder = MlpDecoderConfig::new(4, pixels()).with_hidden(vec![128]);
+        let config = VaeConfig::new();
+        let prior = StandardNormal::new(4);
+        let vae = config.init(
+            encoder.init_gaussian(&device)?,
+            decoder.init(&device)?,
+            prior,
+            BernoulliNll,
+        )?;
+        let run = Run::open(&out, &config)?;
+        let fit = Fit::new(epochs.parse().expect("a number"), 128).seed(1);
+        let adam = FusedAdamConfig::new().init()?;
+        fit.run(&run, vae, adam, 1e-3, &train, &test).map(drop)
+    };
+    if let Err(error) = train() {
+        eprintln!("error: {error}");
+        std::process::exit(if train::interrupted() { 130 } else { 1 });
+    }
+}
 
 fn start(out: &Path, epochs: &str) -> Child {
-    let mut command = command(out);
-    command.args(FLAGS).args(["--epochs", epochs]);
-    command.stdout(Stdio::null());
-    if out.join("config.json").exists() {
-        command.arg("--resume");
-    }
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "program", "--nocapture"]);
+    command.env(OUT, out).env(EPOCHS, epochs);
+    command.env_remove("RUST_BACKTRACE").stdout(Stdio::null());
     command.stderr(Stdio::piped()).spawn().unwrap()
 }
 
@@ -69,11 +98,11 @@ fn wait_for(what: &str, child: &mut Child, done: impl Fn() -> bool) {
 
 #[test]
 fn a_run_that_is_killed_twenty_times_ends_as_if_it_never_was() {
-    const EPOCHS: &str = "12";
+    const TWELVE: &str = "12";
     let folder = tempfile::tempdir().unwrap();
     let whole = folder.path().join("whole");
     let started = Instant::now();
-    finish(&whole, EPOCHS);
+    finish(&whole, TWELVE);
     let (length, expected) = (started.elapsed(), outcome(&whole));
 
     let seed = SystemTime::UNIX_EPOCH.elapsed().unwrap().subsec_nanos();
@@ -91,7 +120,7 @@ fn a_run_that_is_killed_twenty_times_ends_as_if_it_never_was() {
         runs += 1;
         // Until one comes to its end before it is killed.
         while kills < 20 {
-            let mut child = start(&out, EPOCHS);
+            let mut child = start(&out, TWELVE);
             std::thread::sleep(random(length));
             match child.try_wait().unwrap() {
                 None => {
@@ -105,7 +134,7 @@ fn a_run_that_is_killed_twenty_times_ends_as_if_it_never_was() {
                 }
             }
         }
-        finish(&out, EPOCHS);
+        finish(&out, TWELVE);
         assert_eq!(outcome(&out), expected, "of {}", out.display());
     }
     println!("{kills} kills of {runs} runs");
@@ -142,7 +171,7 @@ fn an_interrupt_ends_the_batch_and_exits_with_130() {
     let said = [
         "stopping after this batch",
         "by Ctrl-C",
-        "continue with --resume",
+        "resume it to go on",
     ];
     assert!(said.iter().all(|part| errors.contains(part)), "{errors}");
 
@@ -205,4 +234,174 @@ fn a_full_disk_is_an_error_and_leaves_the_last_good_checkpoint() {
     finish(&out, "6");
     finish(&whole, "6");
     assert_eq!(outcome(&out), outcome(&whole));
+}
+
+/// What no run is begun or resumed in is refused by name, and stays as it was.
+#[test]
+fn a_folder_that_is_not_the_runs_own_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let config = VaeConfig::new();
+    let message = |result: burn_generative::Result<Run>| result.unwrap_err().to_string();
+    let refused = message(Run::resume(&out, &config));
+    assert!(refused.contains("there is no run to resume"), "{refused}");
+    assert!(!out.exists());
+
+    let run = Run::begin(&out, &config).unwrap();
+    let twice = message(Run::resume(&out, &config));
+    assert!(twice.contains("is open in another run"), "{twice}");
+    drop(run);
+    let again = message(Run::begin(&out, &config));
+    assert!(again.contains("already holds a run"), "{again}");
+    let other = message(Run::resume(&out, &config.clone().with_beta(4.0)));
+    assert!(other.contains("beta is 1.0 there, 4.0 here"), "{other}");
+    // Of another kind of model, and of a version that knew more.
+    let other = message(Run::open(&out, &GanConfig::new()));
+    assert!(other.contains("it does not name critic_steps"), "{other}");
+    fs::write(
+        out.join("config.json"),
+        r#"{"beta": 1.0, "warmup_steps": 0, "free_bits": 0.0, "more": 1}"#,
+    )
+    .unwrap();
+    let newer = message(Run::resume(&out, &config));
+    assert!(
+        newer.contains("settings that this version does not know"),
+        "{newer}"
+    );
+    fs::write(out.join("config.json"), "{").unwrap();
+    let corrupt = message(Run::resume(&out, &config));
+    assert!(corrupt.contains("config.json: is corrupt"), "{corrupt}");
+
+    let full = folder.path().join("full");
+    fs::create_dir(&full).unwrap();
+    fs::write(full.join("thesis.txt"), "years").unwrap();
+    let refused = message(Run::begin(&full, &config));
+    assert!(refused.contains("is not an empty folder"), "{refused}");
+    assert_eq!(fs::read_dir(&full).unwrap().count(), 1);
+}
+
+/// The settings of a training that cannot work, or do not fit the model or the run, are refused before anything is trained.
+#[test]
+fn a_fit_that_cannot_work_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let devices = Devices::named(Some("flex")).unwrap();
+    let device = devices.training();
+    let data = |n: usize| digits::generate(n, 1).images(&devices.device());
+    let config = VaeConfig::new();
+    let fit =
+        |name: &str, fit: Fit, rates: &dyn Fn() -> train::Cosine, [train, test]: [usize; 2]| {
+            let encoder = MlpEncoderConfig::new(vec![1, 28, 28], 2).with_hidden(vec![4]);
+            let decoder = MlpDecoderConfig::new(2, vec![1, 28, 28]).with_hidden(vec![4]);
+            let vae = Vae::new(
+                encoder.init_gaussian(&device).unwrap(),
+                decoder.init(&device).unwrap(),
+                StandardNormal::new(2),
+                BernoulliNll,
+            );
+            let run = Run::open(folder.path().join(name), &config)?;
+            let adam = FusedAdamConfig::new().init()?;
+            let fit = fit.quiet();
+            fit.run(&run, vae, adam, rates(), &data(train), &data(test))
+        };
+    let cosine = || train::Cosine::new(1e-3);
+    let message = |fit: Fit,
+                   rates: &dyn Fn() -> train::Cosine,
+                   data: [usize; 2],
+                   run: &dyn Fn(
+        Fit,
+        &dyn Fn() -> train::Cosine,
+        [usize; 2],
+    ) -> burn_generative::Result<()>| {
+        run(fit, rates, data).unwrap_err().to_string()
+    };
+    let refused =
+        &|f: Fit, r: &dyn Fn() -> train::Cosine, d: [usize; 2]| fit("refused", f, r, d).map(drop);
+    for (one, words) in [
+        (Fit::new(0, 8), "the number of epochs must be at least 1"),
+        (Fit::new(1, 0), "the batch size must be at least 1"),
+        (
+            Fit::new(1, 8).stop_early("elbo", 2),
+            "waits for the term 'elbo', which the model has not; it has loss, reconstruction, kl",
+        ),
+        (
+            Fit::new(1, 8).stop_early("kl", 0),
+            "the patience of the early stopping must be at least 1",
+        ),
+        (
+            Fit::new(1, 8).clip_gradients(-1.0),
+            "must be a positive number, not -1",
+        ),
+    ] {
+        let said = message(one, &cosine, [16, 16], refused);
+        assert!(said.contains(words), "{said}");
+    }
+    let slow = || cosine().with_warmup(4);
+    let said = message(Fit::new(2, 8), &slow, [16, 16], refused);
+    assert!(said.contains("the run has 4 steps"), "{said}");
+    let fast = || train::Cosine::new(f64::NAN);
+    let said = message(Fit::new(2, 8), &fast, [16, 16], refused);
+    assert!(
+        said.contains("the learning rate must be a positive number"),
+        "{said}"
+    );
+    for (data, what) in [
+        ([0, 16], "no data to train on"),
+        ([16, 0], "no data to test on"),
+    ] {
+        let said = message(Fit::new(1, 8), &cosine, data, refused);
+        assert!(said.contains(what), "{said}");
+    }
+
+    // On data of another size a run does not go on; with its own it does, along the same cosine.
+    fit("run", Fit::new(1, 8), &cosine, [16, 16]).unwrap();
+    let said = fit("run", Fit::new(2, 8), &cosine, [24, 16])
+        .unwrap_err()
+        .to_string();
+    assert!(said.contains("a run on other data"), "{said}");
+    let (_, epochs) = fit("run", Fit::new(2, 8), &cosine, [16, 16]).unwrap();
+    assert_eq!(epochs.len(), 2);
+}
+
+/// It ends when the test loss has not fallen for as long as it waits, gives back the weights of the best epoch, and is over
+/// when it is resumed.
+#[test]
+fn early_stopping_gives_back_the_best_epoch() {
+    let folder = tempfile::tempdir().unwrap();
+    let devices = Devices::named(Some("flex")).unwrap();
+    let device = devices.training();
+    // Few images to train on, so that the test loss rises again.
+    let [train, test] =
+        [(8, 1), (64, 2)].map(|(n, seed)| digits::generate(n, seed).images(&devices.device()));
+    let fit = |epochs| {
+        let autoencoder = Autoencoder::new(
+            MlpEncoderConfig::new(vec![1, 28, 28], 8)
+                .init(&device)
+                .unwrap(),
+            MlpDecoderConfig::new(8, vec![1, 28, 28])
+                .init(&device)
+                .unwrap(),
+            BernoulliNll,
+        );
+        let run = Run::open(folder.path().join("run"), &"autoencoder").unwrap();
+        let adam = FusedAdamConfig::new().init().unwrap();
+        let fit = Fit::new(epochs, 8).seed(1).stop_early("loss", 3).quiet();
+        fit.run(&run, autoencoder, adam, 1e-2, &train, &test)
+            .unwrap()
+    };
+    let (model, epochs) = fit(300);
+    assert!(epochs.len() < 300, "it stopped");
+    let losses: Vec<f64> = epochs.iter().map(|epoch| epoch.test["loss"]).collect();
+    let lowest = losses.iter().copied().fold(f64::INFINITY, f64::min);
+    let best = losses.iter().position(|&loss| loss == lowest).unwrap();
+    assert_eq!(best + 1 + 3, losses.len(), "{losses:?}");
+    let loss =
+        |model: &Autoencoder<_, _, _>| model.losses(test.clone()).mean().into_scalar::<f64>();
+    assert!(
+        (loss(&model) - lowest).abs() < 1e-3 * lowest,
+        "{} is not {lowest}",
+        loss(&model)
+    );
+    let (again, epochs_again) = fit(300);
+    assert_eq!(epochs_again, epochs, "it was over");
+    assert_eq!(loss(&again), loss(&model));
 }

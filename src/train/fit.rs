@@ -331,16 +331,13 @@ impl Fit {
         }
     }
 
-    /// What an epoch's terms amount to, in words: the total before its terms.
-    fn in_words(&self, terms: &BTreeMap<String, f64>) -> String {
+    /// What the means of these terms amount to, in words.
+    fn in_words(&self, terms: &[&str], means: &BTreeMap<String, f64>) -> String {
         if let Some(summary) = &self.summary {
-            return summary(terms);
+            return summary(means);
         }
-        let (total, rest): (Vec<_>, Vec<_>) =
-            terms.iter().partition(|(name, _)| *name == Losses::TOTAL);
-        let all = total.into_iter().chain(rest);
-        let words = all.map(|(name, value)| format!("{name} {value:.3}"));
-        words.collect::<Vec<_>>().join(", ")
+        let mean = |term: &&str| Some(format!("{term} {:.3}", means.get(*term)?));
+        terms.iter().filter_map(mean).collect::<Vec<_>>().join(", ")
     }
 
     /// Whether burn-train shows its dashboard: in a terminal, if the feature `tui` was built in.
@@ -350,7 +347,7 @@ impl Fit {
 
     fn warn(&self, epoch: &Epoch, steps: usize) {
         for watch in &self.watches {
-            if let Some(warning) = watch.look(epoch, steps * epoch.epoch) {
+            if let Some(warning) = watch.look(epoch, steps * (epoch.epoch - 1)) {
                 eprintln!("warning: epoch {}: {warning}", epoch.epoch);
             }
         }
@@ -442,7 +439,7 @@ impl Training<'_> {
             train.loader(&cut(true)),
             test.loader(&cut(false)),
         )
-        .with_metric_logger(self.recorder(&guard))
+        .with_metric_logger(self.recorder(&guard, &terms))
         .with_checkpointing_strategy(KeepLastNCheckpoints::new(keep))
         .with_interrupter(guard.interrupter())
         .with_application_logger(None)
@@ -505,8 +502,9 @@ impl Training<'_> {
     }
 
     /// Writes `metrics.json` after every epoch, and prints a line where there is no dashboard.
-    fn recorder(&self, guard: &Guard) -> History {
+    fn recorder(&self, guard: &Guard, terms: &[&'static str]) -> History {
         let (fit, run, guard) = (self.fit.clone(), self.run.clone(), guard.clone());
+        let terms = terms.to_vec();
         let (shapes, steps) = (self.shapes.clone(), self.steps);
         let device = self.devices.name().to_string();
         self.history.clone().on_epoch(move |epochs| {
@@ -520,22 +518,18 @@ impl Training<'_> {
             let Some(epoch) = epochs.last().filter(|_| !fit.has_dashboard()) else {
                 return;
             };
-            fit.say(|| line(&fit, epoch));
+            fit.say(|| line(&fit, &terms, epoch));
             fit.warn(epoch, steps);
         })
     }
 }
 
 /// An epoch in one line, with the time that is left.
-fn line(fit: &Fit, epoch: &Epoch) -> String {
-    // What is no loss is said at the end.
-    let mut test = epoch.test.clone();
-    let active = match test.remove(ActiveUnits::NAME) {
+fn line(fit: &Fit, terms: &[&str], epoch: &Epoch) -> String {
+    let active = match epoch.test.get(ActiveUnits::NAME) {
         Some(count) => format!(", {count} active units"),
         None => String::new(),
     };
-    let mut train = epoch.train.clone();
-    train.retain(|name, _| test.contains_key(name));
     let left = match fit.epochs - epoch.epoch {
         0 => String::new(),
         more => format!(", {:.0} s left", epoch.seconds * more as f64),
@@ -544,8 +538,8 @@ fn line(fit: &Fit, epoch: &Epoch) -> String {
         "epoch {}/{}: train {}; test {}{active}; {:.1} s{left}",
         epoch.epoch,
         fit.epochs,
-        fit.in_words(&train),
-        fit.in_words(&test),
+        fit.in_words(terms, &epoch.train),
+        fit.in_words(terms, &epoch.test),
         epoch.seconds
     )
 }

@@ -21,7 +21,7 @@ use std::fmt::Debug;
 /// }
 /// ```
 pub trait Watch: Debug + Send + Sync {
-    /// What to tell the user of an epoch, after so many training steps since the beginning; `None` if all is well.
+    /// What to tell the user of an epoch, before which so many training steps were taken; `None` if all is well.
     fn look(&self, epoch: &Epoch, steps: usize) -> Option<String>;
 }
 
@@ -132,7 +132,7 @@ impl Watch for PosteriorWatch {
     /// Looks at the [`ActiveUnits`] of the test data.
     fn look(&self, epoch: &Epoch, steps: usize) -> Option<String> {
         let active = *epoch.test.get(ActiveUnits::NAME)?;
-        if steps > self.patience {
+        if steps >= self.patience {
             self.warning(active)
         } else {
             None

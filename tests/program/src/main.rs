@@ -1,22 +1,28 @@
-use burn::optim::{AdamConfig, GradientsParams};
-use burn::prelude::*;
+use burn_generative::data::digits;
+use burn_generative::device::Devices;
+use burn_generative::plot::RunReport;
 use burn_generative::prelude::*;
+use burn_generative::train::{Fit, FusedAdamConfig, PosteriorWatch, Run};
 
-fn main() -> Result<(), burn_generative::Error> {
-    let device = Device::default().autodiff();
-    let mut vae = VaeConfig::new().init(
-        MlpEncoderConfig::new(vec![1, 28, 28], 20).init_gaussian(&device)?,
-        MlpDecoderConfig::new(20, vec![1, 28, 28]).init(&device)?,
-        StandardNormal::new(20),
+fn main() -> burn_generative::Result<()> {
+    let devices = Devices::named(None)?; // or BURN_DEVICE=wgpu
+    // Yours: any tensor in [0, 1], a folder of pictures (`ImageFolder`), a table ...
+    let [train, test] = [1, 2].map(|seed| digits::generate(2000, seed).images(&devices.device()));
+    let config = VaeConfig::new();
+    let vae = config.init(
+        MlpEncoderConfig::new(vec![1, 28, 28], 10).init_gaussian(&devices.training())?,
+        MlpDecoderConfig::new(10, vec![1, 28, 28]).init(&devices.training())?,
+        StandardNormal::new(10),
         BernoulliNll,
     )?;
-    let images = burn_generative::data::digits::generate(128, 1).images(&device);
-    let mut optimizer = AdamConfig::new().init();
-    for _step in 0..5 {
-        let losses = vae.losses(images.clone());
-        let gradients = GradientsParams::from_grads(losses.mean().backward(), &vae);
-        vae = optimizer.step(1e-3, vae, gradients);
-    }
-    println!("{}", vae.sample(16, &device)); // logits, [16, 1, 28, 28]
-    Ok(())
+
+    let run = Run::open("out/digits", &config)?; // new, or to be resumed
+    let fit = Fit::new(5, 64).seed(1).watch(PosteriorWatch::new(10));
+    let adam = FusedAdamConfig::new().init()?;
+    let (vae, _epochs) = fit.run(&run, vae, adam, 1e-3, &train, &test)?;
+
+    let mut report = RunReport::new(&run, "Digits", "nats/image");
+    let samples = vae.sample(72, &devices.device());
+    report.images("samples.png", "Samples", "Draws of the prior.", samples)?;
+    report.save()
 }
