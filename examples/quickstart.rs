@@ -11,6 +11,7 @@ use burn_generative::train::{Fit, FusedAdamConfig, PosteriorWatch, Run};
 
 fn main() -> burn_generative::Result<()> {
     let devices = Devices::named(None)?; // or BURN_DEVICE=wgpu
+    devices.seed(1);
     // Yours: any tensor in [0, 1], a folder of pictures (`ImageFolder`), a table ...
     let [train, test] = [1, 2].map(|seed| digits::generate(2000, seed).images(&devices.device()));
     let config = VaeConfig::new();

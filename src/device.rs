@@ -95,6 +95,11 @@ impl Devices {
         self.device().autodiff()
     }
 
+    /// Seeds the generator of all of them: before a model is made, whose weights are drawn from it.
+    pub fn seed(&self, seed: u64) {
+        self.all.iter().for_each(|device| device.seed(seed));
+    }
+
     /// All of them.
     pub fn all(&self) -> &[Device] {
         &self.all

@@ -13,7 +13,7 @@ mod runs;
 use burn_generative::data::digits;
 use burn_generative::device::Devices;
 use burn_generative::prelude::*;
-use burn_generative::train::{self, Fit, FusedAdamConfig, Run};
+use burn_generative::train::{self, Cosine, Fit, FusedAdamConfig, Run};
 use runs::*;
 use serde_json::Value;
 use std::fs;
@@ -34,6 +34,7 @@ fn program() {
     };
     let train = || -> burn_generative::Result<()> {
         let devices = Devices::named(Some("flex"))?;
+        devices.seed(1);
         let [train, test] =
             [1, 2].map(|seed| digits::generate(1000, seed).images(&devices.device()));
         let device = devices.training();
@@ -287,59 +288,45 @@ fn a_fit_that_cannot_work_is_refused() {
     let devices = Devices::named(Some("flex")).unwrap();
     let device = devices.training();
     let data = |n: usize| digits::generate(n, 1).images(&devices.device());
-    let config = VaeConfig::new();
-    let fit =
-        |name: &str, fit: Fit, rates: &dyn Fn() -> train::Cosine, [train, test]: [usize; 2]| {
-            let encoder = MlpEncoderConfig::new(vec![1, 28, 28], 2).with_hidden(vec![4]);
-            let decoder = MlpDecoderConfig::new(2, vec![1, 28, 28]).with_hidden(vec![4]);
-            let vae = Vae::new(
-                encoder.init_gaussian(&device).unwrap(),
-                decoder.init(&device).unwrap(),
-                StandardNormal::new(2),
-                BernoulliNll,
-            );
-            let run = Run::open(folder.path().join(name), &config)?;
-            let adam = FusedAdamConfig::new().init()?;
-            let fit = fit.quiet();
-            fit.run(&run, vae, adam, rates(), &data(train), &data(test))
-        };
-    let cosine = || train::Cosine::new(1e-3);
-    let message = |fit: Fit,
-                   rates: &dyn Fn() -> train::Cosine,
-                   data: [usize; 2],
-                   run: &dyn Fn(
-        Fit,
-        &dyn Fn() -> train::Cosine,
-        [usize; 2],
-    ) -> burn_generative::Result<()>| {
-        run(fit, rates, data).unwrap_err().to_string()
+    let fit = |name: &str, fit: Fit, rates: Cosine, [train, test]: [usize; 2]| {
+        let encoder = MlpEncoderConfig::new(vec![1, 28, 28], 2).with_hidden(vec![4]);
+        let decoder = MlpDecoderConfig::new(2, vec![1, 28, 28]).with_hidden(vec![4]);
+        let vae = Vae::new(
+            encoder.init_gaussian(&device).unwrap(),
+            decoder.init(&device).unwrap(),
+            StandardNormal::new(2),
+            BernoulliNll,
+        );
+        let run = Run::open(folder.path().join(name), &VaeConfig::new())?;
+        let (fit, adam) = (fit.quiet(), FusedAdamConfig::new().init()?);
+        fit.run(&run, vae, adam, rates, &data(train), &data(test))
     };
-    let refused =
-        &|f: Fit, r: &dyn Fn() -> train::Cosine, d: [usize; 2]| fit("refused", f, r, d).map(drop);
+    let refused = |one: Fit, rates: Cosine, data: [usize; 2]| match fit("new", one, rates, data) {
+        Ok(_) => panic!("it was not refused"),
+        Err(error) => error.to_string(),
+    };
+    let (two, cosine, some) = (Fit::new(2, 8), Cosine::new(1e-3), [16, 16]);
+    let unknown =
+        "waits for the term 'elbo', which the model has not; it has loss, reconstruction, kl";
     for (one, words) in [
         (Fit::new(0, 8), "the number of epochs must be at least 1"),
         (Fit::new(1, 0), "the batch size must be at least 1"),
+        (two.clone().stop_early("elbo", 2), unknown),
         (
-            Fit::new(1, 8).stop_early("elbo", 2),
-            "waits for the term 'elbo', which the model has not; it has loss, reconstruction, kl",
+            two.clone().stop_early("kl", 0),
+            "patience of the early stopping must be at least 1",
         ),
         (
-            Fit::new(1, 8).stop_early("kl", 0),
-            "the patience of the early stopping must be at least 1",
-        ),
-        (
-            Fit::new(1, 8).clip_gradients(-1.0),
+            two.clone().clip_gradients(-1.0),
             "must be a positive number, not -1",
         ),
     ] {
-        let said = message(one, &cosine, [16, 16], refused);
+        let said = refused(one, cosine, some);
         assert!(said.contains(words), "{said}");
     }
-    let slow = || cosine().with_warmup(4);
-    let said = message(Fit::new(2, 8), &slow, [16, 16], refused);
+    let said = refused(two.clone(), cosine.with_warmup(4), some);
     assert!(said.contains("the run has 4 steps"), "{said}");
-    let fast = || train::Cosine::new(f64::NAN);
-    let said = message(Fit::new(2, 8), &fast, [16, 16], refused);
+    let said = refused(two.clone(), Cosine::new(f64::NAN), some);
     assert!(
         said.contains("the learning rate must be a positive number"),
         "{said}"
@@ -348,17 +335,18 @@ fn a_fit_that_cannot_work_is_refused() {
         ([0, 16], "no data to train on"),
         ([16, 0], "no data to test on"),
     ] {
-        let said = message(Fit::new(1, 8), &cosine, data, refused);
+        let said = refused(two.clone(), cosine, data);
         assert!(said.contains(what), "{said}");
     }
 
     // On data of another size a run does not go on; with its own it does, along the same cosine.
-    fit("run", Fit::new(1, 8), &cosine, [16, 16]).unwrap();
-    let said = fit("run", Fit::new(2, 8), &cosine, [24, 16])
+    fit("run", Fit::new(1, 8), cosine, some).unwrap();
+    let said = fit("run", two.clone(), cosine, [24, 16])
+        .map(drop)
         .unwrap_err()
         .to_string();
     assert!(said.contains("a run on other data"), "{said}");
-    let (_, epochs) = fit("run", Fit::new(2, 8), &cosine, [16, 16]).unwrap();
+    let (_, epochs) = fit("run", two, cosine, some).unwrap();
     assert_eq!(epochs.len(), 2);
 }
 

@@ -55,6 +55,7 @@ impl<M> Trainable for M where
 /// use burn_generative::train::{Fit, FusedAdamConfig, PosteriorWatch, Run};
 ///
 /// let devices = Devices::named(Some("flex"))?;
+/// devices.seed(1);
 /// let [train, test] = [1, 2].map(|seed| digits::generate(64, seed).images(&devices.device()));
 /// let config = VaeConfig::new();
 /// let vae = config.init(
@@ -116,8 +117,8 @@ impl Fit {
         }
     }
 
-    /// Sets the seed that the order of the data and all noise derive from, and the weights that have not been drawn yet; 0
-    /// by default.
+    /// Sets the seed that the order of the data and all noise derive from; 0 by default. (The weights are drawn when the model
+    /// is made: [`Devices::seed`] before that.)
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
@@ -181,8 +182,7 @@ impl Fit {
     }
 
     /// Trains a model, or what is left of its training, on data to train and to test on; writes the weights into the
-    /// run's folder, and gives the model back as in evaluation, with all epochs. The parameters that are still to be drawn
-    /// are drawn first, from the seed.
+    /// run's folder, and gives the model back as in evaluation, with all epochs.
     ///
     /// The rate is a number, a [`Cosine`](super::Cosine), or a scheduler of burn's: [`Rates`].
     ///
