@@ -1,9 +1,7 @@
+use crate::kernel::softplus;
 use crate::traits::AdversarialLoss;
 use burn::module::Module;
-use burn::tensor::{
-    Tensor,
-    activation::{log_sigmoid, relu},
-};
+use burn::tensor::{Tensor, activation::relu};
 
 /// The cross-entropy of real against fake; the generator minimises `sp(-D(G(z)))`, whose gradient does not
 /// vanish where the critic is sure.
@@ -144,9 +142,4 @@ impl AdversarialLoss for Adversarial {
     fn encoder(&self, real: Tensor<1>) -> Tensor<1> {
         self.chosen().encoder(real)
     }
-}
-
-/// `sp(x) = ln(1 + e^x)`, exact at both ends.
-fn softplus(x: Tensor<1>) -> Tensor<1> {
-    log_sigmoid(x.neg()).neg()
 }

@@ -1,7 +1,7 @@
 //! Reconstruction losses: negative log-likelihoods, and two distances that are often used in their
 //! place.
 
-use crate::distribution::{DiagonalGaussian, bound_log_var};
+use crate::distribution::{DiagonalGaussian, bound_any_log_var};
 use crate::kernel::{self, assert_match, rows, sum_event};
 use crate::traits::{Posterior, ReconstructionLoss, Support};
 use burn::module::{Module, Param};
@@ -132,9 +132,9 @@ impl LearnedGaussianNll {
         }
     }
 
-    /// The log-variance as it stands, bounded as a [`DiagonalGaussian`]'s is; `[1]`.
+    /// The log-variance as it stands, bounded to what `f32` can hold: data may be of any scale; `[1]`.
     pub fn log_var(&self) -> Tensor<1> {
-        bound_log_var(self.log_var.val())
+        bound_any_log_var(self.log_var.val())
     }
 }
 
@@ -145,7 +145,7 @@ impl<const D: usize> ReconstructionLoss<Tensor<D>> for LearnedGaussianNll {
 }
 
 /// Gaussian likelihood with a variance for every element, from the decoder: its output is a
-/// [`DiagonalGaussian`] over the data.
+/// [`DiagonalGaussian`] over the data, best made by [`DiagonalGaussian::over_data`].
 #[derive(Module, Debug, Default)]
 pub struct HeteroscedasticGaussianNll;
 

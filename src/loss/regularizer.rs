@@ -43,7 +43,8 @@ where
     fn penalty(&self, critic: &C, real: Tensor<D>, fake: Tensor<D>) -> Option<Tensor<1>> {
         let mut one_each = [1; D];
         one_each[0] = real.dims()[0];
-        let mix = Tensor::random(one_each, Distribution::Default, &real.device());
+        let options = (&real.device(), real.dtype());
+        let mix = Tensor::random(one_each, Distribution::Default, options);
         self.penalty_with(critic, real, fake, mix)
     }
 

@@ -17,6 +17,7 @@
 //!
 //! [`PriorKind`] is one of them, chosen at run time.
 
+mod coordinate;
 mod density;
 mod fit;
 mod full_gaussian_mixture;
