@@ -11,7 +11,7 @@
 //! A file may be gzip-compressed; that is told by its content, not by its name.
 
 use crate::error::{Error, Result};
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::path::Path;
@@ -48,7 +48,11 @@ impl Idx {
     /// [`Error::Data`] naming the file if it is missing, empty, truncated, too long, corrupt, or no
     /// IDX file.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
+        Self::open_typed(path.as_ref()).map(|(idx, _)| idx)
+    }
+
+    /// A file, and what it calls the type of its values.
+    pub(super) fn open_typed(path: &Path) -> Result<(Self, &'static str)> {
         let refuse = |reason: String| Error::data(path, reason);
         let file =
             File::open(path).map_err(|error| refuse(format!("cannot be opened: {error}")))?;
@@ -58,13 +62,13 @@ impl Idx {
             .map_err(|error| refuse(format!("cannot be read: {error}")))?;
         match start {
             [] => Err(refuse("is empty".to_string())),
-            [0x1f, 0x8b, ..] => Self::read(MultiGzDecoder::new(reader)).map_err(refuse),
+            [0x1f, 0x8b, ..] => Self::read(Unpacked::new(reader)).map_err(refuse),
             _ => Self::read(reader).map_err(refuse),
         }
     }
 
     /// Reads an uncompressed stream to its end; the error says what is wrong with it.
-    fn read(mut reader: impl Read) -> Result<Self, String> {
+    fn read(mut reader: impl Read) -> Result<(Self, &'static str), String> {
         let mut magic = [0; 4];
         read_exact(&mut reader, &mut magic)?;
         let [0, 0, kind, axes] = magic else {
@@ -72,7 +76,7 @@ impl Idx {
                 "is no IDX file: it starts with {magic:02x?}, not with two zero bytes"
             ));
         };
-        let Some(width) = value_width(kind) else {
+        let Some((width, type_name)) = value_type(kind) else {
             return Err(format!("is no IDX file: its value type is {kind:#04x}"));
         };
         let axes = usize::from(axes);
@@ -107,21 +111,63 @@ impl Idx {
                 "is longer than its header claims ({shape:?}, {claimed} bytes of values): it is \
                  corrupt, or another file"
             )),
-            std::cmp::Ordering::Equal => Ok(Self {
-                shape,
-                values: values(kind, bytes),
-            }),
+            std::cmp::Ordering::Equal => {
+                let values = values(kind, bytes);
+                Ok((Self { shape, values }, type_name))
+            }
         }
     }
 }
 
-fn value_width(kind: u8) -> Option<usize> {
+/// The bytes of a value, and the name of its type.
+fn value_type(kind: u8) -> Option<(usize, &'static str)> {
     match kind {
-        0x08 | 0x09 => Some(1),
-        0x0b => Some(2),
-        0x0c | 0x0d => Some(4),
-        0x0e => Some(8),
+        0x08 => Some((1, "u8")),
+        0x09 => Some((1, "i8")),
+        0x0b => Some((2, "i16")),
+        0x0c => Some((4, "i32")),
+        0x0d => Some((4, "f32")),
+        0x0e => Some((8, "f64")),
         _ => None,
+    }
+}
+
+/// What a gzip file holds: of all its members, one after the other, and up to the zero bytes that some writers fill the
+/// last block with.
+struct Unpacked<R>(Option<GzDecoder<R>>);
+
+impl<R: BufRead> Unpacked<R> {
+    fn new(reader: R) -> Self {
+        Self(Some(GzDecoder::new(reader)))
+    }
+}
+
+impl<R: BufRead> Read for Unpacked<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        while let Some(mut member) = self.0.take() {
+            let count = member.read(buffer)?;
+            if count > 0 || buffer.is_empty() {
+                self.0 = Some(member);
+                return Ok(count);
+            }
+            let mut rest = member.into_inner();
+            if skip_zeros(&mut rest)? {
+                self.0 = Some(GzDecoder::new(rest));
+            }
+        }
+        Ok(0)
+    }
+}
+
+/// Goes past zero bytes; says whether anything follows them.
+fn skip_zeros(reader: &mut impl BufRead) -> std::io::Result<bool> {
+    loop {
+        let start = reader.fill_buf()?;
+        let zeros = start.iter().take_while(|&&byte| byte == 0).count();
+        if zeros == 0 {
+            return Ok(!start.is_empty());
+        }
+        reader.consume(zeros);
     }
 }
 
