@@ -48,14 +48,20 @@ pub(crate) fn squared_distances(a: &Tensor<2>, b: &Tensor<2>) -> Tensor<2> {
 /// Squared distances of all rows to each other, wherever they are, where it matters how far apart those are that are about
 /// `finest` (a squared distance) from each other.
 pub(crate) fn squared_distances_down_to(finest: f64, rows: &Tensor<2>) -> Result<Tensor<2>> {
-    if rows.dims()[1] > NARROW {
-        let centred = about_mean(rows, rows);
-        let largest = centred.clone().square().sum_dim(1).max();
-        if largest.try_into_scalar::<f64>()? * RESOLVED <= finest {
-            return Ok(squared_products(&centred, &centred));
-        }
+    let centred = about_mean(rows, rows);
+    if products_resolve(finest, &centred)? {
+        return Ok(squared_products(&centred, &centred));
     }
     Ok(squared_differences(rows, rows))
+}
+
+/// Whether [`squared_products`] of centred rows have three digits of a squared distance, and are the shorter way.
+pub(crate) fn products_resolve(finest: f64, centred: &Tensor<2>) -> Result<bool> {
+    if centred.dims()[1] <= NARROW {
+        return Ok(false);
+    }
+    let largest = centred.clone().square().sum_dim(1).max();
+    Ok(largest.try_into_scalar::<f64>()? * RESOLVED <= finest)
 }
 
 /// Rows less the mean of others. First less one of them: what lies far from 0 keeps its digits.

@@ -55,7 +55,7 @@ pub fn auroc(negatives: &[f64], positives: &[f64]) -> Result<Estimate> {
 /// A 95% interval of the area that [`auroc`] estimates, from its lower to its upper end: of all areas of which the
 /// estimate is at most 1.96 standard errors away, with the error that the estimate would have of *that* area. So it
 /// stays within 0 and 1, is lopsided near them, and has a width where the classes do not overlap: of 20 and 20 scores in
-/// perfect order it is 0.89 to 1.
+/// perfect order it is 0.90 to 1.
 ///
 /// [Newcombe 2006](https://doi.org/10.1002/sim.2324), method 5, with the variance of
 /// [Hanley & McNeil 1982](https://doi.org/10.1148/radiology.143.1.7063747).

@@ -175,7 +175,9 @@ impl MixtureFit {
         for _ in 0..self.iterations {
             let joint = mixture.joint(codes.clone());
             let before = score;
-            score = log_sum_exp(joint.clone()).mean().try_into_scalar()?;
+            // On the host: a sum of many in `f32` is less exact than the tolerance.
+            let log_probs = read(log_sum_exp(joint.clone()))?;
+            score = log_probs.iter().sum::<f64>() / log_probs.len() as f64;
             if score - before < self.tolerance {
                 break;
             }
