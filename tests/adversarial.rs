@@ -111,7 +111,7 @@ fn a_saturated_objective_is_exact() {
                 );
             };
             for (i, loss) in values(loss).into_iter().enumerate() {
-                let d = f64::from(scores[i]);
+                let d: f64 = scores[i];
                 unit(loss, sp(d), "loss");
                 unit(gradient[i], 1.0 / (1.0 + (-d).exp()), "gradient");
             }
