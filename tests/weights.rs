@@ -500,6 +500,25 @@ fn names_choose_what_is_loaded() {
         &["it lacks decoder.body.layers.0"],
     );
 
+    // The weights out of the checkpoint of a training: there is the optimizer's state beside them.
+    #[cfg(feature = "pytorch")]
+    {
+        let path = fixture("vae-checkpoint.pt");
+        refuses(
+            weights::load_pytorch(small(&device), &path, &NAMES),
+            &["it has beyond the model", "optimizer_state_dict"],
+        );
+        let names: Vec<_> = [
+            (r"^(epoch|loss|optimizer_state_dict\..*)$", ""),
+            (r"^model_state_dict\.", ""),
+        ]
+        .into_iter()
+        .chain(NAMES)
+        .collect();
+        let vae = weights::load_pytorch(small(&device), &path, &names).unwrap();
+        golden.assert("decoded", vae.decode(golden.tensor("z", [3, SIZE])));
+    }
+
     // A file of a state dict that lacks a parameter whose name ends as a counter's does.
     let without_metadata = |tensors: &[&str]| {
         let mut store = SafetensorsStore::from_file(&path)

@@ -41,8 +41,11 @@ impl Warmup {
             0 => taken.ones_like(),
             steps => taken.div_scalar(steps as f64).clamp_max(1.0),
         };
-        let dtype = weight.device().settings().float_dtype;
-        weight.cast(dtype)
+        // A model that was cast as a whole has the count in its own type.
+        match weight.dtype() {
+            DType::F32 => weight.clone().cast(weight.device().settings().float_dtype),
+            _ => weight,
+        }
     }
 
     /// Counts one step.
