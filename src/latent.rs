@@ -15,7 +15,7 @@
 //! # Ok::<(), burn_generative::Error>(())
 //! ```
 
-use burn::tensor::{Device, Distribution, Tensor, TensorData};
+use burn::tensor::{Device, Distribution, Tensor, TensorCreationOptions, TensorData};
 
 /// `steps` latents on the straight line between each pair of `from` and `to`, both included: `[pairs, latent]` to
 /// `[pairs * steps, latent]`, pair by pair.
@@ -77,18 +77,23 @@ fn shares(what: &str, from: &Tensor<2>, to: &Tensor<2>, steps: usize) -> Tensor<
         from.dims(),
         to.dims(),
     );
-    even(what, [0.0, 1.0], steps, &from.device()).reshape([1, steps, 1])
+    even(what, [0.0, 1.0], steps, (&from.device(), from.dtype())).reshape([1, steps, 1])
 }
 
 /// Evenly spaced numbers, both ends included.
-fn even(what: &str, [low, high]: [f64; 2], steps: usize, device: &Device) -> Tensor<1> {
+fn even(
+    what: &str,
+    [low, high]: [f64; 2],
+    steps: usize,
+    options: impl Into<TensorCreationOptions>,
+) -> Tensor<1> {
     assert!(
         steps >= 2,
         "{what}: at least 2 steps are needed, not {steps}"
     );
     let step = (high - low) / (steps - 1) as f64;
     let values: Vec<f64> = (0..steps).map(|i| low + step * i as f64).collect();
-    Tensor::from_data(TensorData::new(values, [steps]), device)
+    Tensor::from_data(TensorData::new(values, [steps]), options)
 }
 
 /// Each coordinate in turn goes through `range` in `steps` steps, while the others stay as they are in `z`,
@@ -116,7 +121,7 @@ pub fn traversal(z: Tensor<2>, coordinates: &[usize], range: [f64; 2], steps: us
         !coordinates.is_empty(),
         "traversal: it needs a coordinate to move along"
     );
-    let values = even("traversal", range, steps, &z.device()).reshape([steps, 1]);
+    let values = even("traversal", range, steps, (&z.device(), z.dtype())).reshape([steps, 1]);
     let of_coordinate = |&coordinate: &usize| {
         assert!(
             coordinate < latent,
@@ -152,7 +157,7 @@ pub fn around(z: Tensor<2>, radii: &[f64], each: usize) -> Tensor<2> {
     assert!(!radii.is_empty(), "around: it needs a radius");
     let at = |&radius: &f64| {
         let normal = Distribution::Normal(0.0, 1.0);
-        let direction = Tensor::<2>::random([each, latent], normal, &z.device());
+        let direction = Tensor::<2>::random([each, latent], normal, (&z.device(), z.dtype()));
         let length = direction.clone().square().sum_dim(1).sqrt();
         z.clone() + direction / length.clamp_min(1e-12) * radius
     };
@@ -193,5 +198,7 @@ pub fn attribute(with: Tensor<2>, without: Tensor<2>) -> Tensor<2> {
         with.dims(),
         without.dims(),
     );
-    with.mean_dim(0) - without.mean_dim(0)
+    // Less one of them first: what lies far from 0 keeps its digits.
+    let first = with.clone().narrow(0, 0, 1);
+    (with - first.clone()).mean_dim(0) - (without - first).mean_dim(0)
 }

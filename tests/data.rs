@@ -146,6 +146,23 @@ fn what_is_no_idx_file_is_refused_by_name() {
     wrong_sum[last] ^= 0xff;
     assert!(refused(&wrong_sum).contains("corrupt gzip"));
 
+    // Whole, and followed by what fills a block, as `tar` and some mirrors leave it; and by another member.
+    let folder = tempfile::tempdir().unwrap();
+    for zeros in [1, 2, 17, 20_000] {
+        let padded = [whole.clone(), vec![0; zeros]].concat();
+        let path = write(&folder, "padded", &padded);
+        assert_eq!(
+            Idx::open(&path).unwrap().shape,
+            [2000],
+            "{zeros} zero bytes"
+        );
+    }
+    let two = [gzip(&[0, 0, 8, 1, 0, 0, 0]), gzip(&[2, 4, 5])].concat();
+    let path = write(&folder, "two", &two);
+    assert_eq!(Idx::open(&path).unwrap().values, Values::Bytes(vec![4, 5]));
+    let followed = [whole.clone(), b"\0\0and something else".to_vec()].concat();
+    assert!(refused(&followed).contains("corrupt gzip"));
+
     let missing = Idx::open("no/such/file").unwrap_err().to_string();
     assert!(
         missing.contains("no/such/file: cannot be opened"),
@@ -235,6 +252,46 @@ fn a_folder_that_is_wrong_is_named() {
     let gone = data_set("");
     fs::remove_file(gone.path().join(NAMES[3])).unwrap();
     assert!(message(gone.path()).contains("holds no t10k-labels-idx1-ubyte"));
+}
+
+/// A reason says what was found, and asks about a swap only where the file looks like one.
+#[test]
+fn labels_of_another_kind_are_described() {
+    let folder = data_set("");
+    for (bytes, found) in [
+        (idx(0x0c, &[6], &[0; 24]), "holds i32 of shape [6]"),
+        (idx(0x0c, &[6, 8], &[0; 192]), "holds i32 of shape [6, 8]"),
+        (idx(8, &[6, 10], &[0; 60]), "holds u8 of shape [6, 10]"),
+        (idx(0x0d, &[6], &[0; 24]), "holds f32 of shape [6]"),
+    ] {
+        write(&folder, NAMES[1], &bytes);
+        let reason = message(folder.path());
+        assert!(
+            reason.contains("train-labels") && reason.contains(found),
+            "{reason}"
+        );
+        assert!(!reason.contains("swapped"), "{reason}");
+    }
+    write(&folder, NAMES[1], &idx(8, &[6, 4, 5], &[0; 120]));
+    let reason = message(folder.path());
+    assert!(
+        reason.contains("u8 of shape [6, 4, 5]") && reason.contains("swapped"),
+        "{reason}"
+    );
+    write(&folder, NAMES[0], &idx(0x0b, &[6, 4], &[0; 48]));
+    let reason = message(folder.path());
+    assert!(reason.contains("holds i16 of shape [6, 4]"), "{reason}");
+}
+
+/// The names of a common mirror.
+#[test]
+fn files_with_a_dot_in_their_names_are_found() {
+    let folder = data_set("");
+    for name in NAMES {
+        let dotted = name.replace("-idx", ".idx");
+        fs::rename(folder.path().join(name), folder.path().join(dotted)).unwrap();
+    }
+    assert_eq!(Mnist::open(folder.path()).unwrap().train.len(), 6);
 }
 
 #[test]

@@ -107,7 +107,10 @@ fn gaussian_js_equals_quadrature() {
             (mean - want).abs() <= 5.0 * error + 1e-6,
             "js {mean} against {want} +- {error}"
         );
-        assert!(got.iter().all(|&js| js <= std::f64::consts::LN_2 + 1e-5));
+        assert!(
+            got.iter()
+                .all(|&js| js <= f64::from(std::f32::consts::LN_2))
+        );
     }
 }
 
@@ -152,6 +155,28 @@ fn log_variance_is_bounded_where_it_is_made() {
             all.into_iter().flat_map(values).all(f64::is_finite),
             "{name}"
         );
+    }
+}
+
+/// What is infinite is the bound, in training too; and a variance of data is bounded only by what `f32` can hold.
+#[test]
+fn an_infinite_log_variance_is_the_bound() {
+    for (name, device) in devices() {
+        for device in [device.clone(), device.autodiff()] {
+            let infinite = || tensor([2, 1], &device, |i| [f64::INFINITY, f64::NEG_INFINITY][i]);
+            let q = DiagonalGaussian::new(Tensor::zeros([2, 1], &device), infinite());
+            assert_eq!(values(q.log_var()), [LOG_VAR_MAX, LOG_VAR_MIN], "{name}");
+            let data = DiagonalGaussian::over_data(Tensor::zeros([2, 1], &device), infinite());
+            assert_eq!(values(data.log_var()), [85.0, -85.0], "{name}");
+            let all = [data.log_prob(data.rsample()), data.entropy()];
+            assert!(
+                all.into_iter().flat_map(values).all(f64::is_finite),
+                "{name}"
+            );
+            let no_number = tensor([1, 1], &device, |_| f64::NAN);
+            let q = DiagonalGaussian::new(no_number.clone(), no_number);
+            assert!(values(q.log_var())[0].is_nan(), "{name}");
+        }
     }
 }
 
@@ -222,14 +247,16 @@ proptest! {
 
         let kl = one(categorical::kl(tp.clone(), tq.clone()));
         assert_close(kl, sum(&p, &q), 1e-5, "kl");
-        prop_assert!(kl >= -1e-6);
+        prop_assert!(kl >= 0.0);
 
         let cross = one(categorical::cross_entropy(tp.clone(), tq.clone()));
         assert_close(cross, entropy + kl, 1e-5, "cross-entropy");
 
         let js = one(categorical::js(tp.clone(), tq.clone()));
         assert_close(js, 0.5 * sum(&p, &m) + 0.5 * sum(&q, &m), 1e-5, "js");
-        prop_assert!((-1e-6..=std::f64::consts::LN_2 + 1e-6).contains(&js));
+        prop_assert!((0.0..=f64::from(std::f32::consts::LN_2)).contains(&js));
+        prop_assert_eq!(one(categorical::kl(tp.clone(), tp.clone())), 0.0);
+        prop_assert!(one(categorical::js(tp.clone(), tp.clone())) < 1e-12);
         prop_assert!(js <= 0.25 * (kl + one(categorical::kl(tq.clone(), tp.clone()))) + 1e-5);
         assert_close(one(categorical::js(tq, tp)), js, 1e-5, "js is symmetric");
     }
@@ -240,11 +267,88 @@ proptest! {
     ) {
         let (p, q) = (gaussians(&[[mp, lp]], &cpu()), gaussians(&[[mq, lq]], &cpu()));
         let one = |t: Tensor<1>| values(t)[0];
-        prop_assert!(one(gaussian::kl(&p, &q)) >= -1e-5);
-        prop_assert!(one(gaussian::kl(&p, &p)).abs() <= 1e-5);
+        prop_assert!(one(gaussian::kl(&p, &q)) >= 0.0);
+        prop_assert_eq!(one(gaussian::kl(&p, &p)), 0.0);
         let cross = one(gaussian::cross_entropy(&p, &q));
         prop_assert!(cross >= one(gaussian::entropy(&p)) - 1e-5);
     }
+}
+
+/// Near each other, where a difference of logarithms has no digits left, divergences are small and not negative; and
+/// their gradients are those of the formulas.
+#[test]
+fn divergences_of_what_is_nearly_the_same() {
+    for (name, device) in devices() {
+        let n = 2000;
+        let logits = noise(11, 2.0);
+        let p = tensor([n, 5], &device, &logits);
+        for apart in [1e-4, 1e-2] {
+            let nudge = noise(12, apart);
+            let q = tensor([n, 5], &device, |i| logits(i) + nudge(i));
+            let (p_rows, q_rows) = (values(p.clone()), values(q.clone()));
+            for (what, got) in [
+                ("kl", categorical::kl(p.clone(), q.clone())),
+                ("js", categorical::js(p.clone(), q)),
+            ] {
+                let got = values(got);
+                assert!(got.iter().all(|&one| one >= 0.0), "{what} on {name}");
+                let want: f64 = (0..n)
+                    .map(|row| {
+                        let of = |all: &[f64]| probabilities(&all[5 * row..5 * row + 5]);
+                        let (p, q) = (of(&p_rows), of(&q_rows));
+                        let pairs = p.iter().zip(&q);
+                        match what {
+                            "kl" => pairs.map(|(&p, &q)| relative(p, q)).sum::<f64>(),
+                            _ => pairs
+                                .map(|(&p, &q)| {
+                                    let m = 0.5 * (p + q);
+                                    0.5 * (relative(p, m) + relative(q, m))
+                                })
+                                .sum(),
+                        }
+                    })
+                    .sum();
+                let tolerance = if apart < 1e-3 { 0.05 } else { 1e-3 };
+                assert_close(got.iter().sum::<f64>() / want, 1.0, tolerance, what);
+            }
+        }
+        // Both branches, of near and of far ratios.
+        let device = device.autodiff();
+        let logits = |x: f64| [0.3, x, -1.0];
+        for gap in [1e-3, 0.1, 0.7, 4.0] {
+            let p = tensor([1, 3], &device, |i| logits(0.2 + gap)[i]).require_grad();
+            let q = tensor([1, 3], &device, |i| logits(0.2)[i]);
+            let gradients = categorical::kl(p.clone(), q).sum().backward();
+            let got = values(p.grad(&gradients).unwrap())[1];
+            let kl = |x: f64| {
+                let (p, q) = (probabilities(&logits(x)), probabilities(&logits(0.2)));
+                p.iter().zip(&q).map(|(&p, &q)| relative(p, q)).sum::<f64>()
+            };
+            let want = common::derivative(kl, 0.2 + gap);
+            assert!((got - want).abs() < 2e-6, "{got} against {want} on {name}");
+        }
+    }
+}
+
+/// In many dimensions the log-densities are thousands, and their difference is no more exact than they are.
+#[test]
+fn jensen_shannon_never_exceeds_ln_2() {
+    for (name, device) in devices() {
+        let shape = [200, 3072];
+        let of = |seed| {
+            let mean = tensor(shape, &device, noise(seed, 1.0));
+            DiagonalGaussian::new(mean.clone(), mean * 0.1)
+        };
+        let js = values(gaussian::js(&of(3), &of(4), 1));
+        let most = f64::from(std::f32::consts::LN_2);
+        assert!(js.iter().all(|&js| js <= most && js > 0.69), "{name}");
+    }
+}
+
+#[test]
+#[should_panic(expected = "an axis for the batch and one for the classes")]
+fn logits_without_a_batch_are_refused() {
+    categorical::entropy(Tensor::<1>::zeros([2], &cpu()));
 }
 
 #[test]
@@ -305,6 +409,69 @@ fn the_continuous_bernoulli_is_a_density_with_its_mean() {
             let logits = Tensor::<2>::full([1, 1], logit, &device);
             let mean = values(ContinuousBernoulliNll.point(logits))[0];
             assert_close(mean, simpson(&|i| density[i] * x(i)), 2e-4, &what);
+        }
+    }
+}
+
+/// The log-partition function `ln((e^l - 1) / l)` and its derivatives, from its series about 0 (whose coefficients are
+/// Bernoulli numbers) or in closed form.
+fn log_partition(l: f64) -> [f64; 2] {
+    if l.abs() < 0.5 {
+        let even = [
+            1.0 / 24.0,
+            -1.0 / 2880.0,
+            1.0 / 181_440.0,
+            -1.0 / 9_676_800.0,
+            1.0 / 479_001_600.0,
+        ];
+        let powers = |n: i32| even.iter().zip(1..).map(move |(c, k)| (c, 2 * k - n));
+        let value: f64 = powers(0).map(|(c, power)| c * l.powi(power)).sum();
+        let slope: f64 = powers(1)
+            .map(|(c, power)| c * f64::from(power + 1) * l.powi(power))
+            .sum();
+        return [0.5 * l + value, 0.5 + slope];
+    }
+    let (size, decay) = (l.abs(), (-l.abs()).exp());
+    let value = size.max(0.0) + (-decay).ln_1p() - size.ln() - if l < 0.0 { size } else { 0.0 };
+    let upper = 1.0 / (1.0 - decay) - 1.0 / size;
+    [value, if l < 0.0 { 1.0 - upper } else { upper }]
+}
+
+/// To the digits of `f32`, on both sides of where its series ends, and with its gradient: the mean less the target.
+#[test]
+fn the_continuous_bernoulli_has_all_its_digits_and_its_gradient() {
+    for (name, device) in devices() {
+        let logits = [
+            -1000.0, -88.0, -40.0, -3.0, -0.201, -0.199, -0.15, -1e-3, 0.0, 1e-3, 0.1, 0.18, 0.199,
+            0.201, 0.5, 6.0, 40.0, 88.0,
+        ];
+        for target in [0.0, 0.3, 1.0] {
+            let shape = [logits.len(), 1];
+            let l = tensor(shape, &device.clone().autodiff(), |i| logits[i]).require_grad();
+            let x = tensor(shape, &device.clone().autodiff(), |_| target);
+            let nll = ContinuousBernoulliNll.loss(l.clone(), x);
+            let gradient = values(l.grad(&nll.clone().sum().backward()).unwrap());
+            let mean = ContinuousBernoulliNll.point(l.clone());
+            let (nll, mean, l) = (values(nll), values(mean), values(l));
+            for i in 0..l.len() {
+                let what = format!("logit {}, target {target} on {name}", l[i]);
+                let [log_partition, mean_of] = log_partition(l[i]);
+                let want = log_partition - l[i] * target;
+                let tolerance = 1e-6 * (1.0 + l[i].abs());
+                assert!(
+                    (nll[i] - want).abs() < tolerance,
+                    "{} and {want}: {what}",
+                    nll[i]
+                );
+                let unit = if name == "wgpu" { 1e-5 } else { 2e-6 };
+                assert!((mean[i] - mean_of).abs() < unit, "mean {}: {what}", mean[i]);
+                let want = mean_of - target;
+                assert!(
+                    (gradient[i] - want).abs() < unit,
+                    "slope {}: {what}",
+                    gradient[i]
+                );
+            }
         }
     }
 }

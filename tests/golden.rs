@@ -34,11 +34,13 @@ impl ModuleMapper for Fixed {
     }
 }
 
-/// The sum and the norm of each parameter's gradient.
+/// The sum and the norm of each parameter's gradient, and its product with a wave, which sees where its elements lie.
 fn summaries<M: Module>(module: &M, gradients: &Gradients) -> Vec<f64> {
+    let wave = noise(3000, 1.0);
     let summary = |gradient: Vec<f64>| {
         let squares: f64 = gradient.iter().map(|x| x * x).sum();
-        [gradient.iter().sum(), squares.sqrt()]
+        let product = gradient.iter().enumerate().map(|(i, x)| x * wave(i)).sum();
+        [gradient.iter().sum(), squares.sqrt(), product]
     };
     let all = common::gradients(module, gradients);
     all.into_iter().flat_map(summary).collect()

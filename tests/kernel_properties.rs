@@ -219,7 +219,10 @@ fn holds<const N: usize>(
             for k in 0..N {
                 let what = format!("{what}, gradient {k}");
                 // A repeated argument's gradient is a sum over the batch.
-                let terms = case.batch.max(1) as f64;
+                let terms = match case.layouts[k] {
+                    Layout::Repeated => case.batch.max(1) as f64,
+                    _ => 1.0,
+                };
                 agree(&got.1[k], &want.1[k], tolerance, terms, &what)?;
             }
             Ok(())
@@ -428,13 +431,31 @@ fn a_sure_and_right_prediction_keeps_its_digits() {
     }
 }
 
-/// No infinity times zero where the means agree and a variance is next to none.
+/// No infinity times zero where the means agree and a variance is next to none: one for each element, for each sample, for
+/// all of them, and one that is fixed.
 #[test]
 fn a_tiny_variance_at_the_mean_is_finite() {
+    let want = 0.5 * 3.0 * (std::f64::consts::TAU.ln() - 100.0);
     for (name, device) in devices() {
+        for shape in [[2, 3], [1, 3], [2, 1], [1, 1]] {
+            let ones = || Tensor::<2>::ones([2, 3], &device);
+            let log_var = Tensor::<2>::full(shape, -100.0, &device);
+            for nll in [
+                kernel::gaussian_nll(ones(), ones(), log_var.clone()),
+                reference::gaussian_nll(ones(), ones(), log_var),
+                kernel::gaussian_nll_fixed(ones(), ones(), (-100f64).exp()),
+                reference::gaussian_nll_fixed(ones(), ones(), (-100f64).exp()),
+            ] {
+                common::assert_all_close(&values(nll), &[want; 2], 1e-5, name);
+            }
+        }
         let device = device.autodiff();
         let mean = Tensor::<2>::ones([2, 3], &device).require_grad();
         let log_var = Tensor::<2>::full([2, 3], -100.0, &device).require_grad();
+        let shared = Tensor::<2>::full([1, 1], -100.0, &device).require_grad();
+        let loss = kernel::gaussian_nll(mean.clone(), mean.clone().detach(), shared.clone());
+        let gradients = loss.sum().backward();
+        assert_eq!(values(shared.grad(&gradients).unwrap()), [3.0], "{name}");
         for loss in [
             kernel::gaussian_nll(mean.clone(), mean.clone().detach(), log_var.clone()),
             kernel::gaussian_kl_between(
@@ -453,6 +474,20 @@ fn a_tiny_variance_at_the_mean_is_finite() {
                     "{name}: {gradient:?}"
                 );
             }
+        }
+    }
+}
+
+#[test]
+fn a_variance_that_is_none_is_refused() {
+    let ones = || Tensor::<2>::ones([2, 3], &common::cpu());
+    type Fixed = fn(Tensor<2>, Tensor<2>, f64) -> Tensor<1>;
+    let both: [Fixed; 2] = [kernel::gaussian_nll_fixed, reference::gaussian_nll_fixed];
+    for nll in both {
+        for variance in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            let refused = std::panic::catch_unwind(|| nll(ones(), ones(), variance));
+            let message = *refused.unwrap_err().downcast::<String>().unwrap();
+            assert!(message.contains("must be a positive number"), "{message}");
         }
     }
 }

@@ -6,9 +6,9 @@ use burn::module::Module;
 use burn::prelude::*;
 use burn_generative::Error;
 use burn_generative::metric::{
-    Estimate, FeatureStatistics, MmdKernel, Pca, active_units, auroc, elbo,
-    importance_weighted_bound, kl_per_coordinate, latent_information, mmd_test, precision_recall,
-    quantile, squared_mmd,
+    Estimate, FeatureStatistics, MmdKernel, Pca, active_units, auroc, auroc_interval, elbo,
+    extrapolated_frechet_distance, importance_weighted_bound, kl_per_coordinate,
+    latent_information, mmd_test, precision_recall, quantile, squared_mmd,
 };
 use burn_generative::nn::MlpCriticConfig;
 use burn_generative::prelude::*;
@@ -416,6 +416,10 @@ fn units_that_are_active_and_what_each_costs() {
         let rows = normal.rows([2000, 4], &device) * tensor([1, 4], &device, |i| scale[i]) + 7.0;
         assert_eq!(active_units(rows).unwrap(), 3, "{name}");
         assert!(message(active_units(Tensor::zeros([1, 4], &device))).contains("2 samples"));
+        // A variance just below the bound, far from 0 beside its spread.
+        let n = 60_000;
+        let column = |i: usize| 3000.0 + [-0.0995, 0.0995][i % 2];
+        assert_eq!(active_units(tensor([n, 1], &device, column)).unwrap(), 0);
         let poisoned = Tensor::<2>::full([5, 4], f64::NAN, &device);
         assert!(
             message(active_units(poisoned)).contains("the means hold NaN"),
@@ -560,6 +564,128 @@ fn the_test_keeps_its_size_and_has_power() {
     }
 }
 
+/// A kernel of any width sees what there is to see: its discrepancy falls with its width squared, and what counts as a tie
+/// falls with it.
+#[test]
+fn the_test_sees_through_wide_and_narrow_kernels() {
+    let device = cpu();
+    let mut normal = Normal::new(31);
+    for (width, shift, points) in [
+        (300.0, 0.3, 1000),
+        (1e3, 0.5, 1000),
+        (1e6, 0.5, 500),
+        (1e12, 0.5, 500),
+        // The same points with a kernel that only neighbours feel.
+        (0.02, 0.5, 1000),
+    ] {
+        for kernel in [
+            MmdKernel::Rbf {
+                variance: width * width,
+            },
+            MmdKernel::InverseMultiquadric {
+                scale: 2.0 * width * width,
+            },
+        ] {
+            let a = normal.rows([points, 1], &device);
+            let b = normal.rows([points, 1], &device) + shift;
+            let found = mmd_test(a.clone(), b, kernel, 199, 1).unwrap();
+            assert_eq!(found.p_value, 0.005, "{kernel:?}: {found:?}");
+            let alike = normal.rows([points, 1], &device);
+            let alike = mmd_test(a, alike, kernel, 199, 1).unwrap();
+            assert!(alike.p_value > 0.005, "{kernel:?}: {alike:?}");
+        }
+    }
+}
+
+/// Two clusters that are narrow beside their distance: squared distances in them are the difference of numbers ten
+/// million times as large.
+#[test]
+fn narrow_clusters_far_apart_are_seen() {
+    for (name, device) in devices() {
+        // In the plane, and in more coordinates than are subtracted one by one.
+        for width in [2, 24] {
+            let mut normal = Normal::new(32);
+            let mut clusters = |deviation: f64| {
+                let side = tensor([200, 1], &device, |i| [500.0, -500.0][i % 2]);
+                side + normal.rows([200, width], &device) * deviation
+            };
+            let (data, samples) = (clusters(0.05), clusters(0.08));
+            let (x, y) = (values(data.clone()), values(samples.clone()));
+            let (x, y): (Vec<_>, Vec<_>) = (x.chunks(width).collect(), y.chunks(width).collect());
+            let kernel = |a: &[f64], b: &[f64]| (-squared_distance(a, b) / (2.0 * 0.0025)).exp();
+            let want = unbiased_discrepancy(&x, &y, kernel);
+            let rbf = MmdKernel::Rbf { variance: 0.0025 };
+            let got = squared_mmd(data.clone(), samples.clone(), rbf).unwrap();
+            assert!(
+                (got - want).abs() < 1e-4 * want.abs().max(0.01),
+                "{got} against {want} in {width} on {name}"
+            );
+            let found = precision_recall(data, samples, 3).unwrap();
+            assert_eq!(
+                found.precision,
+                share_within(&y, &x, 3),
+                "{width} on {name}"
+            );
+            assert_eq!(found.recall, share_within(&x, &y, 3), "{width} on {name}");
+        }
+        // The median distance is one inside of a cluster, if most points are in one.
+        let mut normal = Normal::new(33);
+        let side = tensor([100, 1], &device, |i| if i < 90 { 500.0 } else { -500.0 });
+        let points = side + normal.rows([100, 24], &device) * 0.05;
+        let all = values(points.clone());
+        let all: Vec<_> = all.chunks(24).collect();
+        let pairs = |i: usize| (i + 1..100).map(move |j| (i, j));
+        let mut between: Vec<f64> = (0..100)
+            .flat_map(pairs)
+            .map(|(i, j)| squared_distance(all[i], all[j]))
+            .collect();
+        between.sort_by(f64::total_cmp);
+        let half = points.clone().split(50, 0);
+        let MmdKernel::Rbf { variance } = MmdKernel::rbf_median(&half[0], &half[1]).unwrap() else {
+            panic!("a Gaussian kernel");
+        };
+        assert_close(variance / between[between.len() / 2], 1.0, 1e-3, name);
+    }
+}
+
+fn squared_distance(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum()
+}
+
+/// The definition, pair by pair.
+fn unbiased_discrepancy(x: &[&[f64]], y: &[&[f64]], kernel: impl Fn(&[f64], &[f64]) -> f64) -> f64 {
+    let within = |of: &[&[f64]]| {
+        let n = of.len() as f64;
+        let mut sum = 0.0;
+        for (i, a) in of.iter().enumerate() {
+            for (j, b) in of.iter().enumerate() {
+                sum += if i == j { 0.0 } else { kernel(a, b) };
+            }
+        }
+        sum / (n * (n - 1.0))
+    };
+    let across: f64 = x.iter().flat_map(|a| y.iter().map(|b| kernel(a, b))).sum();
+    within(x) + within(y) - 2.0 * across / (x.len() * y.len()) as f64
+}
+
+/// The definition of precision: the share of points in some ball to the k-th neighbour.
+fn share_within(points: &[&[f64]], others: &[&[f64]], k: usize) -> f64 {
+    let radius = |of: &[f64]| {
+        let mut all: Vec<f64> = others
+            .iter()
+            .map(|other| squared_distance(of, other))
+            .collect();
+        all.sort_by(f64::total_cmp);
+        all[k] // the first is the point itself
+    };
+    let radii: Vec<f64> = others.iter().map(|other| radius(other)).collect();
+    let is_within = |point: &&&[f64]| {
+        let mut balls = others.iter().zip(&radii);
+        balls.any(|(centre, radius)| squared_distance(point, centre) <= *radius)
+    };
+    points.iter().filter(is_within).count() as f64 / points.len() as f64
+}
+
 /// Where all permutations are alike, rounding must not tell them apart.
 #[test]
 fn the_test_counts_ties() {
@@ -642,6 +768,34 @@ fn the_frechet_distance_of_known_gaussians_is_exact() {
     assert_close(a.frechet_distance(&b).unwrap(), want, 1e-12, "in the plane");
 }
 
+/// The plain distance of two samples of one distribution is too large by the formula of its documentation; extrapolated
+/// it is 0, and a distance that there is is found.
+#[test]
+fn the_frechet_distance_extrapolates_to_all_samples() {
+    let device = cpu();
+    let mut normal = Normal::new(14);
+    let (n, width) = (640, 64);
+    let mut draw = || normal.rows([n, width], &device);
+    let shift = tensor([1, width], &device, |i| f64::from(u8::from(i == 0)));
+    for true_distance in [0.0, 1.0] {
+        let (data, samples) = (draw(), draw() + shift.clone() * true_distance);
+        let of = |features: &Tensor<2>| FeatureStatistics::of(features.clone()).unwrap();
+        let plain = of(&data).frechet_distance(&of(&samples)).unwrap();
+        let bias = (0.5 * 64.0 * 64.0 + 2.5 * 64.0) / 640.0;
+        assert!(
+            (plain - true_distance - bias).abs() < 0.3,
+            "{plain} beside {true_distance} and {bias}"
+        );
+        let found = extrapolated_frechet_distance(data, samples, 3).unwrap();
+        assert!(
+            (found - true_distance).abs() < 0.6,
+            "{found}, where it is {true_distance}"
+        );
+    }
+    let few = extrapolated_frechet_distance(draw().narrow(0, 0, 120), draw(), 3);
+    assert!(message(few).contains("64 features needs at least 65 samples, not 60"));
+}
+
 /// Batches add up to the moments of the whole, far from the origin too; and the distance of samples is that of their
 /// Gaussians, up to chance.
 #[test]
@@ -716,6 +870,30 @@ fn features_that_determine_no_distance_are_refused() {
             refused.contains("must be symmetric, and all moments numbers"),
             "{refused}"
         );
+    }
+}
+
+/// The definition, on points for which no other number of neighbours gives the same as the usual one.
+#[test]
+fn precision_and_recall_are_the_definition() {
+    for (name, device) in devices() {
+        for width in [3, 20] {
+            let mut normal = Normal::new(17);
+            let mut draw = || normal.rows([40, width], &device);
+            let (data, samples) = (draw(), draw() * 0.9 + 0.15);
+            let (x, y) = (values(data.clone()), values(samples.clone()));
+            let (x, y): (Vec<_>, Vec<_>) = (x.chunks(width).collect(), y.chunks(width).collect());
+            let of = |k| [share_within(&y, &x, k), share_within(&x, &y, k)];
+            for k in 1..=6 {
+                let got = precision_recall(data.clone(), samples.clone(), k).unwrap();
+                assert_eq!(
+                    [got.precision, got.recall],
+                    of(k),
+                    "{k} in {width} on {name}"
+                );
+                assert_eq!(of(k) == of(3), k == 3, "{k} is not told from 3");
+            }
+        }
     }
 }
 
@@ -795,6 +973,29 @@ fn auroc_is_the_share_of_pairs_in_order() {
         (0.8..1.25).contains(&(said / seen)),
         "{said} said, {seen} seen"
     );
+
+    // The interval holds the true area as often as it says, where the error of so few scores is 0 too.
+    for (shift, area) in [(1.987, 0.92), (2.998, 0.983), (4.008, 0.9977)] {
+        let mut normal = Normal::new(19);
+        let mut draw = |shift: f64| (0..20).map(|_| normal.draw() + shift).collect::<Vec<_>>();
+        let held = (0..400)
+            .filter(|_| {
+                let [low, high] = auroc_interval(&draw(0.0), &draw(shift)).unwrap();
+                (low..=high).contains(&area)
+            })
+            .count();
+        assert!((372..=400).contains(&held), "{held} of 400 hold {area}");
+    }
+    let [low, high] = auroc_interval(&[1.0, 2.0, 3.0], &[4.0, 5.0, 6.0]).unwrap();
+    assert!(high == 1.0 && low > 0.2 && low < 0.6, "{low} to {high}");
+    // Turned round, it is turned round; and it is near the usual one where there are many.
+    let [low, high] = auroc_interval(&[4.0, 5.0, 6.0], &[1.0, 2.0, 3.5]).unwrap();
+    let turned = auroc_interval(&[1.0, 2.0, 3.5], &[4.0, 5.0, 6.0]).unwrap();
+    assert_close(low, 1.0 - turned[1], 1e-9, "low");
+    assert_close(high, 1.0 - turned[0], 1e-9, "high");
+    let [low, high] = auroc_interval(&negatives, &positives).unwrap();
+    assert_close(high - low, 3.92 * area.standard_error, 0.01, "width");
+    assert!(message(auroc_interval(&[], &[1.0])).contains("0 negatives"));
 
     assert_eq!(auroc(&[1.0, 2.0], &[3.0]).unwrap().mean, 1.0);
     assert_eq!(auroc(&[1.0, 1.0], &[1.0]).unwrap().mean, 0.5);

@@ -7,7 +7,9 @@ use burn::prelude::*;
 use burn_generative::Error;
 use burn_generative::model;
 use burn_generative::prelude::*;
-use burn_generative::prior::{FullGaussianMixture, GaussianMixture, KernelDensity, MixtureFit};
+use burn_generative::prior::{
+    FullGaussianMixture, GaussianMixture, KernelDensity, MixtureFit, SwissRollConfig,
+};
 use common::{assert_all_close, assert_close, cpu, devices, noise, tensor, values};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
@@ -175,6 +177,253 @@ fn a_fit_is_regular_where_the_codes_are_not() {
             assert!(near.iter().all(|p| p.is_finite()), "diagonal on {name}");
             let drawn = values(full.sample(50, &device));
             assert!(drawn.iter().all(|z| z.is_finite()), "samples on {name}");
+        }
+    }
+}
+
+/// The density of the roll is its integral, past the spiral's end too: against a midpoint rule of 400,000 nodes in `f64`.
+#[test]
+fn the_swiss_roll_is_the_integral_over_its_spiral() {
+    for (name, device) in devices() {
+        for (turns, radius, sigma) in [(2.0, 4.0, 0.1), (2.0, 4.0, 0.3), (1.0, 1.0, 10.0)] {
+            let roll = SwissRollConfig::new()
+                .with_turns(turns)
+                .with_radius(radius)
+                .with_sigma(sigma)
+                .init()
+                .unwrap();
+            let point = |root: f64| {
+                let angle = std::f64::consts::TAU * turns * root;
+                [radius * root * angle.cos(), radius * root * angle.sin()]
+            };
+            // Past the outer end along the tangent, beside the spiral, and at its beginning.
+            let (sin, cos) = (std::f64::consts::TAU * turns).sin_cos();
+            let along = std::f64::consts::TAU * turns;
+            let tangent = [cos - along * sin, sin + along * cos];
+            let length = tangent[0].hypot(tangent[1]);
+            let past = |k: f64| {
+                let end = point(1.0);
+                [0, 1].map(|i| end[i] + k * sigma * tangent[i] / length)
+            };
+            let mut places: Vec<_> = [0.0, 1.0, 3.0, 5.0, 7.0, 10.0].map(past).to_vec();
+            places.extend([point(0.6), point(0.02), [0.0, -2.0 * sigma]]);
+            let exact = |z: [f64; 2]| {
+                let nodes = 400_000;
+                let term = |i: usize| {
+                    let root = (i as f64 + 0.5) / f64::from(nodes);
+                    let [x, y] = point(root);
+                    let square = (z[0] - x).powi(2) + (z[1] - y).powi(2);
+                    2.0 * root * (-0.5 * square / (sigma * sigma)).exp()
+                };
+                let sum: f64 = (0..nodes as usize).map(term).sum();
+                (sum / f64::from(nodes) / (std::f64::consts::TAU * sigma * sigma)).ln()
+            };
+            let z = tensor([places.len(), 2], &device, |i| places[i / 2][i % 2]);
+            for (i, found) in values(roll.log_prob(z)).into_iter().enumerate() {
+                let want = exact(places[i]);
+                // The tenth deviation lies where `f32` says little of the distance itself.
+                let tolerance = if i == 5 { 0.01 } else { 1e-3 };
+                assert!(
+                    (found - want).abs() < tolerance,
+                    "{found} against {want} at place {i} with sigma {sigma} on {name}"
+                );
+            }
+        }
+    }
+}
+
+/// Standard normal codes of as many coordinates.
+fn normal_codes(seed: u64, shape: [usize; 2]) -> Vec<f64> {
+    let mut rng = Pcg64::seed_from_u64(seed);
+    let mut normal = || {
+        let (u, v): (f64, f64) = (1.0 - rng.random::<f64>(), rng.random());
+        (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()
+    };
+    (0..shape[0] * shape[1]).map(|_| normal()).collect()
+}
+
+/// The moments of a column, in `f64`.
+fn moments(column: &[f64]) -> [f64; 2] {
+    let n = column.len() as f64;
+    let mean = column.iter().sum::<f64>() / n;
+    [
+        mean,
+        column.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n,
+    ]
+}
+
+/// Neither an offset nor a scale of the codes changes the fit but by itself: a density of 1 in the codes' own unit.
+#[test]
+fn fits_know_neither_offset_nor_scale() {
+    let shape = [20_000, 2];
+    let numbers = normal_codes(21, shape);
+    let column = |k: usize| {
+        numbers
+            .iter()
+            .skip(k)
+            .step_by(2)
+            .copied()
+            .collect::<Vec<_>>()
+    };
+    for (name, device) in devices().into_iter().filter(|(name, _)| *name != "wgpu") {
+        for (scale, offset) in [
+            (1.0, 3e4),
+            (1.0, 1e5),
+            (1e-12, 0.0),
+            (1e-8, 1.0 / 64.0),
+            (1e5, 0.0),
+            (1e12, 1e15),
+            (1e18, 0.0),
+        ] {
+            let what = format!("scale {scale:.0e}, offset {offset:.0e} on {name}");
+            let codes = tensor(shape, &device, |i| numbers[i] * scale + offset);
+            // As `f32` has them.
+            let had = values(codes.clone());
+            let had = |k: usize| {
+                let column: Vec<f64> = had.iter().skip(k).step_by(2).copied().collect();
+                moments(
+                    &column
+                        .iter()
+                        .map(|x| (x - offset) / scale)
+                        .collect::<Vec<_>>(),
+                )
+            };
+            let fit = MixtureFit::new(1);
+            let full = fit.fit_full(codes.clone()).unwrap();
+            let diagonal = fit.fit_diagonal(codes.clone()).unwrap();
+            let density = KernelDensity::fit(codes.clone()).unwrap();
+            let offset_digits = 1e-7 * offset.abs() / scale;
+            for k in 0..2 {
+                let [mean, variance] = had(k);
+                for means in [full.means(), diagonal.means()] {
+                    let found = (values(means)[k] - offset) / scale;
+                    assert!(
+                        (found - mean).abs() < 1e-3 + offset_digits,
+                        "mean {found}: {what}"
+                    );
+                }
+                // Twice a logarithm, as the square of 1e-24 is no `f32`.
+                let found = values(diagonal.log_vars())[k] - 2.0 * scale.ln();
+                assert_close(
+                    found,
+                    variance.ln(),
+                    2e-3,
+                    &format!("log-variance of {what}"),
+                );
+                assert_close(variance, moments(&column(k))[1], 0.2, "what f32 has left");
+                // Samples too.
+                let drawn = [
+                    full.sample(20_000, &device),
+                    diagonal.sample(20_000, &device),
+                ];
+                for drawn in drawn {
+                    let drawn = values(drawn);
+                    let drawn: Vec<f64> = drawn
+                        .iter()
+                        .skip(k)
+                        .step_by(2)
+                        .map(|x| (x - offset) / scale)
+                        .collect();
+                    let [_, drawn] = moments(&drawn);
+                    assert_close(drawn / variance, 1.0, 0.06, &format!("samples of {what}"));
+                }
+            }
+            // Densities in the codes' unit: `ln p + 2 ln scale`, at the first code.
+            let at = codes.clone().narrow(0, 0, 1);
+            let first = values(at.clone());
+            let standard: Vec<f64> = first.iter().map(|x| (x - offset) / scale).collect();
+            let exact: f64 = (0..2)
+                .map(|k| {
+                    let [mean, variance] = had(k);
+                    let distance = (standard[k] - mean).powi(2) / variance;
+                    -0.5 * (distance + variance.ln() + std::f64::consts::TAU.ln())
+                })
+                .sum();
+            for found in [full.log_prob(at.clone()), diagonal.log_prob(at.clone())] {
+                let found = values(found)[0] + 2.0 * scale.ln();
+                assert!(
+                    (found - exact).abs() < 0.02 + offset_digits,
+                    "{found}, not {exact}: {what}"
+                );
+            }
+            let found = values(density.log_prob(at))[0] + 2.0 * scale.ln();
+            assert!(
+                (found - exact).abs() < 0.25,
+                "kernels: {found}, not {exact}: {what}"
+            );
+        }
+    }
+}
+
+/// A ridge, and a kernel's width, are of the bulk of the codes: one that lies far out changes no sample of the others.
+#[test]
+fn one_code_far_out_does_not_set_the_scale() {
+    let device = cpu();
+    let n = 1000;
+    let numbers = normal_codes(22, [n, 2]);
+    for far in [1e4, 1e6, -1e8] {
+        let codes = tensor([n, 2], &device, |i| if i < 2 { far } else { numbers[i] });
+        let bulk = |drawn: Tensor<2>| {
+            let drawn = values(drawn);
+            let near: Vec<f64> = drawn.into_iter().filter(|x| x.abs() < 1e3).collect();
+            moments(&near)[1].sqrt()
+        };
+        let fit = MixtureFit::new(3);
+        let full = fit.fit_full(codes.clone()).unwrap();
+        assert_close(bulk(full.sample(4000, &device)), 1.0, 0.06, "full");
+        let diagonal = fit.fit_diagonal(codes.clone()).unwrap();
+        assert_close(bulk(diagonal.sample(4000, &device)), 1.0, 0.06, "diagonal");
+        // Scott's kernels widen what they cover by n^(-2/6).
+        let density = KernelDensity::fit(codes).unwrap();
+        let wider = (1.0 + 1000f64.powf(-1.0 / 3.0)).sqrt();
+        assert_close(bulk(density.sample(4000, &device)), wider, 0.06, "kernels");
+    }
+    let codes = tensor([n, 2], &device, |i| if i < 2 { 1e20 } else { numbers[i] });
+    let refused = MixtureFit::new(2).fit_full(codes).unwrap_err().to_string();
+    assert!(refused.contains("code 0 lies 1e20 deviations"), "{refused}");
+}
+
+/// Codes are no judges of their own kernels: left out, the density is what other codes find.
+#[test]
+fn a_kernel_density_is_judged_by_others() {
+    for (name, device) in devices() {
+        let (n, latent) = (500, 20);
+        let both = normal_codes(23, [2 * n, latent]);
+        let all = tensor([2 * n, latent], &device, |i| both[i]);
+        let (codes, others) = (all.clone().narrow(0, 0, n), all.narrow(0, n, n));
+        let density = KernelDensity::fit(codes.clone()).unwrap();
+        let mean = |log_prob: Tensor<1>| values(log_prob).iter().sum::<f64>() / n as f64;
+        let own = mean(density.log_prob(codes.clone()));
+        let left_out = mean(density.leave_one_out());
+        let other = mean(density.log_prob(others));
+        assert!(own > -22.0, "{own} on {name}");
+        assert!(
+            (left_out - other).abs() < 0.4,
+            "{left_out} against {other} on {name}"
+        );
+        assert!(
+            left_out < -28.4,
+            "no density is larger: {left_out} on {name}"
+        );
+        // By its definition, of a few.
+        let few = tensor::<2>([4, 2], &device, noise(6, 1.0));
+        let density = KernelDensity::with_width(few.clone(), 0.7).unwrap();
+        let found = values(density.leave_one_out());
+        let few = values(few);
+        let widths: Vec<f64> = (0..2)
+            .map(|k| {
+                let column: Vec<f64> = few.iter().skip(k).step_by(2).copied().collect();
+                0.7 * (moments(&column)[1] * 4.0 / 3.0).sqrt()
+            })
+            .collect();
+        for (i, found) in found.into_iter().enumerate() {
+            let kernel = |j: usize| {
+                let along = |k: usize| (few[2 * i + k] - few[2 * j + k]) / widths[k];
+                let square: f64 = (0..2).map(|k| along(k).powi(2)).sum();
+                (-0.5 * square).exp() / (std::f64::consts::TAU * widths[0] * widths[1])
+            };
+            let want = ((0..4).filter(|&j| j != i).map(kernel).sum::<f64>() / 3.0).ln();
+            assert_close(found, want, 1e-4, name);
         }
     }
 }

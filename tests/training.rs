@@ -440,4 +440,21 @@ fn epochs_of_a_loader_depend_on_seed_and_number_alone() {
         batches.map(|item| item - start as f64).collect()
     };
     assert_ne!(places(0), places(25));
+
+    // No shard has in one epoch what another has in another: their order, and the seed of their noise.
+    let rows = Tensor::<1, Int>::arange(0..80, &cpu())
+        .float()
+        .reshape([80, 1]);
+    let mut seen = std::collections::BTreeMap::new();
+    for start in (0..80).step_by(10) {
+        for epoch in 1..40 {
+            let whole = TensorLoader::new(rows.clone(), 10).seed(1).shuffle();
+            let shard = whole.first_epoch(epoch).slice(start, start + 10);
+            let batch = shard.iter().next().unwrap().unwrap();
+            let noise = batch.random_like(burn::tensor::Distribution::Default);
+            let drawn = format!("{:?}", values(noise));
+            let before = seen.insert(drawn, (start, epoch));
+            assert_eq!(before, None, "the shard at {start} in epoch {epoch}");
+        }
+    }
 }

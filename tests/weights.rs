@@ -4,7 +4,7 @@
 mod common;
 
 use burn::config::Config;
-use burn::module::Module;
+use burn::module::{Module, Param};
 use burn::prelude::*;
 use burn::store::{ModuleSnapshot, SafetensorsStore};
 use burn_generative::nn::{ConvDecoder, ConvEncoder, MlpDecoder, MlpEncoder};
@@ -269,6 +269,280 @@ fn a_folder_gives_back_configuration_and_model() {
     refuses(
         weights::load_dir(&folder, init),
         &["config.json", "cannot be read"],
+    );
+}
+
+/// A configuration that is the same is accepted however it is written, and with a field more or less.
+#[test]
+fn a_folder_outlives_the_fields_of_its_configuration() {
+    /// The recipe with fields that it has since its second version.
+    #[derive(Config, Debug)]
+    struct Later {
+        encoder: MlpEncoderConfig,
+        decoder: MlpDecoderConfig,
+        vae: VaeConfig,
+        comment: Option<String>,
+        #[config(default = 0.25)]
+        dropout: f64,
+    }
+    /// Its second version without the field that has a default.
+    #[derive(Config, Debug)]
+    struct Optional {
+        encoder: MlpEncoderConfig,
+        decoder: MlpDecoderConfig,
+        vae: VaeConfig,
+        comment: Option<String>,
+    }
+    let device = common::cpu();
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path();
+    let model = small(&device);
+    let init = |recipe: &Recipe| recipe.init(&device);
+    weights::save_dir(folder, &Recipe::small(), &model).unwrap();
+    let file = folder.join("config.json");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+
+    // Written otherwise; with a field more; with a number as another type of numbers.
+    let mut more = value.clone();
+    more["dropout"] = serde_json::json!(0.5);
+    more["vae"]["of_later"] = serde_json::json!(null);
+    let mut float = value.clone();
+    float["vae"]["beta"] = serde_json::json!(1);
+    for text in [value.to_string(), more.to_string(), float.to_string()] {
+        std::fs::write(&file, text).unwrap();
+        let (_, loaded) = weights::load_dir(folder, init).unwrap();
+        assert_eq!(numbers(&loaded), numbers(&model));
+    }
+    // Read by a configuration that has more.
+    std::fs::write(&file, &text).unwrap();
+    let (recipe, _) = weights::load_dir(folder, |recipe: &Optional| {
+        Recipe::new(
+            recipe.encoder.clone(),
+            recipe.decoder.clone(),
+            recipe.vae.clone(),
+        )
+        .init(&device)
+    })
+    .unwrap();
+    assert_eq!(recipe.comment, None);
+    let init_later = |recipe: &Later| {
+        Recipe::new(
+            recipe.encoder.clone(),
+            recipe.decoder.clone(),
+            recipe.vae.clone(),
+        )
+        .init(&device)
+    };
+    refuses(
+        weights::load_dir(folder, init_later),
+        &["config.json", "dropout"],
+    );
+    let small = Recipe::small();
+    // Its own values win over the defaults.
+    let defaults = Later::new(
+        small.encoder,
+        small.decoder,
+        small.vae.with_warmup_steps(77),
+    );
+    let (recipe, loaded) = weights::load_dir_with_defaults(folder, &defaults, init_later).unwrap();
+    assert_eq!((recipe.dropout, recipe.vae.warmup_steps), (0.25, 5));
+    assert_eq!(numbers(&loaded), numbers(&model));
+
+    // Another value is another configuration, and is named.
+    let mut other = value.clone();
+    other["decoder"]["output"] = serde_json::json!([SIZE, 1]);
+    other["vae"]["beta"] = serde_json::json!(2.0);
+    std::fs::write(&file, other.to_string()).unwrap();
+    refuses(
+        weights::load_dir(folder, init),
+        &["saved with", "'vae.beta' is 2.0, and was 1.0"],
+    );
+}
+
+/// Every kind of parameter, and one that is named as a counter of steps is.
+#[derive(Module, Debug)]
+struct Mixed {
+    layer: burn::nn::Linear,
+    counts: Param<Tensor<1, Int>>,
+    mask: Param<Tensor<2, Bool>>,
+    mistaken: Param<Tensor<1>>,
+}
+
+fn mixed(seed: i32, device: &Device) -> Mixed {
+    let layer = burn::nn::LinearConfig::new(4, 4).init(device);
+    let mistaken = Tensor::random([3], burn::tensor::Distribution::Default, device);
+    Mixed {
+        layer,
+        counts: Param::initialized(
+            burn::module::ParamId::new(),
+            Tensor::from_ints([seed, 7 - seed], device),
+        ),
+        mask: Param::initialized(
+            burn::module::ParamId::new(),
+            Tensor::from_bool(TensorData::from([[seed == 1, true, seed == 2]]), device),
+        ),
+        mistaken: Param::from_tensor(mistaken),
+    }
+}
+
+#[test]
+fn parameters_of_every_kind_are_read_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("weights.safetensors");
+    for (name, device) in devices() {
+        let model = mixed(1, &device);
+        weights::save(&model, &path).unwrap();
+        let loaded = weights::load(mixed(2, &device), &path).unwrap();
+        assert_eq!(numbers(&loaded), numbers(&model), "{name}");
+        weights::save_dir(folder.path(), &3, &model).unwrap();
+        let (_, loaded) =
+            weights::load_dir(folder.path(), |_: &i32| Ok(mixed(2, &device))).unwrap();
+        assert_eq!(numbers(&loaded), numbers(&model), "{name}");
+        // burn's own file.
+        let mut store = SafetensorsStore::from_file(&path).overwrite(true);
+        model.save_into(&mut store).unwrap();
+        let loaded = weights::load(mixed(2, &device), &path).unwrap();
+        assert_eq!(numbers(&loaded), numbers(&model), "{name}");
+    }
+    // Integers of another width are those of the model; another kind is refused by name.
+    let device = common::cpu();
+    let mut wide = mixed(1, &device);
+    let dtype = wide.counts.val().dtype();
+    let other = match dtype {
+        burn::tensor::DType::I32 => burn::tensor::DType::I64,
+        _ => burn::tensor::DType::I32,
+    };
+    wide.counts = wide.counts.map(|counts| counts.cast(other));
+    weights::save(&wide, &path).unwrap();
+    let loaded = weights::load(mixed(2, &device), &path).unwrap();
+    assert_eq!(loaded.counts.val().dtype(), dtype);
+    assert_eq!(
+        loaded
+            .counts
+            .val()
+            .into_data()
+            .iter::<i64>()
+            .collect::<Vec<_>>(),
+        [1, 6]
+    );
+    let names = [
+        ("^counts$", "x"),
+        ("^mistaken$", "counts"),
+        ("^x$", "mistaken"),
+    ];
+    refuses(
+        weights::load_renamed(mixed(2, &device), &path, &names),
+        &["does not fit", "counts", "mistaken"],
+    );
+}
+
+/// Each loader refuses what the other's writer wrote, and says which to take: a square matrix would fit either way.
+#[test]
+fn files_of_the_other_writer_are_refused() {
+    let device = common::cpu();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("weights.safetensors");
+    weights::save(&small(&device), &path).unwrap();
+    refuses(
+        weights::load_pytorch(small(&device), &path, &[]),
+        &["not written by PyTorch", "take `load`"],
+    );
+    let mut store = SafetensorsStore::from_file(&path).overwrite(true);
+    small(&device).save_into(&mut store).unwrap();
+    refuses(
+        weights::load_pytorch(small(&device), &path, &[]),
+        &["not written by PyTorch", "take `load`"],
+    );
+    let torch = fixture("vae.safetensors");
+    refuses(
+        weights::load(small(&device), torch),
+        &["take `load_pytorch`"],
+    );
+    // Neither.
+    for (content, found) in [
+        (&b""[..], "it is empty"),
+        (b"{}", "it has 2 bytes and begins with [7b, 7d]"),
+    ] {
+        std::fs::write(&path, content).unwrap();
+        refuses(weights::load(small(&device), &path), &[found]);
+        refuses(weights::load_pytorch(small(&device), &path, &[]), &[found]);
+    }
+}
+
+/// A state dict as PyTorch writes it: what the model has not is left out by name, and what only looks like a counter must
+/// be there.
+#[test]
+fn names_choose_what_is_loaded() {
+    let device = common::cpu();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("weights.safetensors");
+    // The encoder alone out of PyTorch's whole VAE.
+    let golden = Golden::new("vae.json", &device);
+    let config = Recipe::small().encoder;
+    let names = [
+        (r"^fc[34]\..*", ""),
+        (r"^fc1\.", "body.layers.0."),
+        (r"^fc21\.", "head.mean."),
+        (r"^fc22\.", "head.log_var."),
+    ];
+    let encoder = config.init_gaussian::<2>(&device).unwrap();
+    let encoder = weights::load_pytorch(encoder, fixture("vae.safetensors"), &names).unwrap();
+    golden.assert("mean", encoder.encode(golden.tensor("x", [3, SIZE])).mean());
+    // And out of a file of ours, with its state of training left out.
+    let model = small(&device);
+    weights::save(&model, &path).unwrap();
+    let names = [(r"^encoder\.", ""), (r"^(decoder|warmup)\..*", "")];
+    let encoder = weights::load_renamed(config.init_gaussian::<2>(&device).unwrap(), &path, &names);
+    assert_eq!(numbers(&encoder.unwrap()), numbers(&model.encoder));
+    refuses(
+        weights::load_renamed(small(&device), &path, &[(r"^decoder\..*", "")]),
+        &["it lacks decoder.body.layers.0"],
+    );
+
+    // The weights out of the checkpoint of a training: there is the optimizer's state beside them.
+    #[cfg(feature = "pytorch")]
+    {
+        let path = fixture("vae-checkpoint.pt");
+        refuses(
+            weights::load_pytorch(small(&device), &path, &NAMES),
+            &["it has beyond the model", "optimizer_state_dict"],
+        );
+        let names: Vec<_> = [
+            (r"^(epoch|loss|optimizer_state_dict\..*)$", ""),
+            (r"^model_state_dict\.", ""),
+        ]
+        .into_iter()
+        .chain(NAMES)
+        .collect();
+        let vae = weights::load_pytorch(small(&device), &path, &names).unwrap();
+        golden.assert("decoded", vae.decode(golden.tensor("z", [3, SIZE])));
+    }
+
+    // A file of a state dict that lacks a parameter whose name ends as a counter's does.
+    let without_metadata = |tensors: &[&str]| {
+        let mut store = SafetensorsStore::from_file(&path)
+            .clear_metadata()
+            .metadata("format", "pt")
+            .with_full_paths(tensors.iter().map(ToString::to_string).collect::<Vec<_>>())
+            .overwrite(true);
+        mixed(1, &device).save_into(&mut store).unwrap();
+    };
+    without_metadata(&["layer.weight", "layer.bias", "counts", "mask"]);
+    refuses(
+        weights::load_pytorch(mixed(2, &device), &path, &[]),
+        &["it lacks mistaken"],
+    );
+    without_metadata(&["layer.weight", "layer.bias", "counts", "mask", "mistaken"]);
+    let loaded = weights::load_pytorch(mixed(2, &device), &path, &[]).unwrap();
+    assert_eq!(
+        loaded
+            .counts
+            .val()
+            .into_data()
+            .iter::<i64>()
+            .collect::<Vec<_>>(),
+        [1, 6]
     );
 }
 

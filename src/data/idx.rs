@@ -47,12 +47,16 @@ impl Idx {
     /// [`Error::Data`] naming the file if it is missing, empty, truncated, too long, corrupt, or no
     /// IDX file.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
+        Self::open_typed(path.as_ref()).map(|(idx, _)| idx)
+    }
+
+    /// A file, and what it calls the type of its values.
+    pub(super) fn open_typed(path: &Path) -> Result<(Self, &'static str)> {
         Self::read(reading::open(path)?).map_err(|reason| Error::data(path, reason))
     }
 
     /// Reads an uncompressed stream to its end; the error says what is wrong with it.
-    fn read(mut reader: impl Read) -> Result<Self, String> {
+    fn read(mut reader: impl Read) -> Result<(Self, &'static str), String> {
         let mut magic = [0; 4];
         read_exact(&mut reader, &mut magic)?;
         let [0, 0, kind, axes] = magic else {
@@ -60,7 +64,7 @@ impl Idx {
                 "is no IDX file: it starts with {magic:02x?}, not with two zero bytes"
             ));
         };
-        let Some(width) = value_width(kind) else {
+        let Some((width, type_name)) = value_type(kind) else {
             return Err(format!("is no IDX file: its value type is {kind:#04x}"));
         };
         let axes = usize::from(axes);
@@ -75,19 +79,20 @@ impl Idx {
             shape.push(u32::from_be_bytes(size) as usize);
         }
         let bytes = read_values(reader, &shape, width)?;
-        Ok(Self {
-            shape,
-            values: values(kind, bytes),
-        })
+        let values = values(kind, bytes);
+        Ok((Self { shape, values }, type_name))
     }
 }
 
-fn value_width(kind: u8) -> Option<usize> {
+/// The bytes of a value, and the name of its type.
+fn value_type(kind: u8) -> Option<(usize, &'static str)> {
     match kind {
-        0x08 | 0x09 => Some(1),
-        0x0b => Some(2),
-        0x0c | 0x0d => Some(4),
-        0x0e => Some(8),
+        0x08 => Some((1, "u8")),
+        0x09 => Some((1, "i8")),
+        0x0b => Some((2, "i16")),
+        0x0c => Some((4, "i32")),
+        0x0d => Some((4, "f32")),
+        0x0e => Some((8, "f64")),
         _ => None,
     }
 }

@@ -69,30 +69,28 @@ impl LabeledImages {
     /// not belong to the other.
     pub fn open(images: impl AsRef<Path>, labels: impl AsRef<Path>) -> Result<Self> {
         let (images_path, labels_path) = (images.as_ref(), labels.as_ref());
-        let images = Idx::open(images_path)?;
+        let (images, kind) = Idx::open_typed(images_path)?;
         let [count, height, width] = images.shape[..] else {
-            return Err(Error::data(
-                images_path,
-                match images.shape.len() {
-                    1 => {
-                        "holds labels (one axis), not images (three axes): were the files swapped?"
-                            .to_string()
-                    }
-                    axes => format!("holds {axes} axes, where images have three"),
-                },
-            ));
+            let reason = format!(
+                "holds {kind} of shape {:?}, where images have three axes{}",
+                images.shape,
+                swapped(images.shape.len() == 1)
+            );
+            return Err(Error::data(images_path, reason));
         };
         if images.shape.contains(&0) {
             let reason = format!("holds no images: its shape is {:?}", images.shape);
             return Err(Error::data(images_path, reason));
         }
 
-        let labels = Idx::open(labels_path)?;
+        let (labels, kind) = Idx::open_typed(labels_path)?;
         let (&[label_count], Values::Bytes(labels)) = (&labels.shape[..], labels.values) else {
-            return Err(Error::data(
-                labels_path,
-                "does not hold labels (one axis of bytes): were the files swapped?",
-            ));
+            let reason = format!(
+                "holds {kind} of shape {:?}, where labels are one axis of unsigned bytes, a class each{}",
+                labels.shape,
+                swapped(labels.shape.len() == 3)
+            );
+            return Err(Error::data(labels_path, reason));
         };
         if label_count != count {
             return Err(Error::data(
@@ -185,6 +183,15 @@ impl LabeledImages {
 /// Bytes scaled to `[0, 1]`.
 pub(super) fn scaled(bytes: &[u8]) -> impl Iterator<Item = f32> {
     bytes.iter().map(|&byte| f32::from(byte) / 255.0)
+}
+
+/// What to ask where a file looks like its neighbour.
+fn swapped(looks_so: bool) -> &'static str {
+    if looks_so {
+        ": were the files swapped?"
+    } else {
+        ""
+    }
 }
 
 /// The pixels of the images whose label is wanted.

@@ -71,7 +71,11 @@ impl Epochs {
     /// of the whole.
     pub(super) fn shard(&self, start: usize) -> Self {
         Self {
-            seed: self.seed ^ (start as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15),
+            seed: match start {
+                0 => self.seed,
+                // Of both together: what an epoch is combined with must not be undone by it.
+                start => super::mixed(self.seed ^ super::mixed(start as u64)),
+            },
             ..self.clone()
         }
     }

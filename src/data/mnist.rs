@@ -73,7 +73,8 @@ impl Mnist {
         }
     }
 
-    /// The data set in a folder: four IDX files under their usual names, raw or `.gz`, side by side
+    /// The data set in a folder: four IDX files under their usual names (`train-images-idx3-ubyte` or
+    /// `train-images.idx3-ubyte`), raw or `.gz`, side by side
     /// or in the sub-folders `train` and `test`. Other data sets in this format work as well, of any
     /// image size.
     ///
@@ -153,12 +154,15 @@ const FILES: [SourceFile<'static>; 4] = [
 
 impl SourceFile<'_> {
     fn find(&self, dir: &Path) -> Result<PathBuf> {
-        let names = [self.name.to_string(), format!("{}.gz", self.name)];
+        // A common mirror has a dot before the type.
+        let dotted = self.name.replacen("-idx", ".idx", 1);
+        let names = [self.name, &dotted].map(|name| [name.to_string(), format!("{name}.gz")]);
+        let names = names.concat();
         [dir.to_path_buf(), dir.join(self.split)]
             .iter()
             .flat_map(|folder| names.iter().map(move |name| folder.join(name)))
             .find(|path| path.exists())
-            .ok_or_else(|| Error::data(dir, format!("holds no {} (nor {0}.gz)", self.name)))
+            .ok_or_else(|| Error::data(dir, format!("holds no {}", names.join(", nor "))))
     }
 
     fn cached(&self, cache: &Path) -> PathBuf {

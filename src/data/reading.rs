@@ -1,7 +1,7 @@
 //! What the readers of files share.
 
 use crate::error::{Error, Result};
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use std::cmp::Ordering;
 use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read};
@@ -18,8 +18,47 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn Read>> {
         .map_err(|error| Error::data(path, format!("cannot be read: {error}")))?;
     match start {
         [] => Err(Error::data(path, "is empty")),
-        [0x1f, 0x8b, ..] => Ok(Box::new(MultiGzDecoder::new(reader))),
+        [0x1f, 0x8b, ..] => Ok(Box::new(Unpacked::new(reader))),
         _ => Ok(Box::new(reader)),
+    }
+}
+
+/// What a gzip file holds: of all its members, one after the other, and up to the zero bytes that some writers fill the
+/// last block with.
+struct Unpacked<R>(Option<GzDecoder<R>>);
+
+impl<R: BufRead> Unpacked<R> {
+    fn new(reader: R) -> Self {
+        Self(Some(GzDecoder::new(reader)))
+    }
+}
+
+impl<R: BufRead> Read for Unpacked<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        while let Some(mut member) = self.0.take() {
+            let count = member.read(buffer)?;
+            if count > 0 || buffer.is_empty() {
+                self.0 = Some(member);
+                return Ok(count);
+            }
+            let mut rest = member.into_inner();
+            if skip_zeros(&mut rest)? {
+                self.0 = Some(GzDecoder::new(rest));
+            }
+        }
+        Ok(0)
+    }
+}
+
+/// Goes past zero bytes; says whether anything follows them.
+fn skip_zeros(reader: &mut impl BufRead) -> std::io::Result<bool> {
+    loop {
+        let start = reader.fill_buf()?;
+        let zeros = start.iter().take_while(|&&byte| byte == 0).count();
+        if zeros == 0 {
+            return Ok(!start.is_empty());
+        }
+        reader.consume(zeros);
     }
 }
 

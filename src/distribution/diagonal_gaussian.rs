@@ -1,7 +1,7 @@
 use crate::kernel;
 use crate::kernel::reference::LN_2PI;
 use crate::traits::{Code, Family, Posterior};
-use burn::tensor::{Distribution, Tensor};
+use burn::tensor::{DType, Distribution, Tensor};
 
 /// The smallest log-variance a [`DiagonalGaussian`] holds.
 pub const LOG_VAR_MIN: f64 = -30.0;
@@ -9,18 +9,37 @@ pub const LOG_VAR_MIN: f64 = -30.0;
 /// and far below the overflow of `f32`.
 pub const LOG_VAR_MAX: f64 = 20.0;
 
-/// `log_var` bounded to `[LOG_VAR_MIN, LOG_VAR_MAX]`, with the gradient of the identity: a value that
-/// has left the bounds still feels what pulls it back.
-pub(crate) fn bound_log_var<const D: usize>(log_var: Tensor<D>) -> Tensor<D> {
+/// The largest and, with its sign turned, the smallest log-variance of what may have any unit, data or codes: `f32` holds
+/// the variance, and one over it. A standard deviation from 3e-19 to 3e18.
+const ANY_LOG_VAR: f64 = 85.0;
+
+/// The log-variance of data or of codes, bounded to what `f32` can hold; see [`bound`].
+pub(crate) fn bound_any_log_var<const D: usize>(log_var: Tensor<D>) -> Tensor<D> {
+    bound(log_var, [-ANY_LOG_VAR, ANY_LOG_VAR])
+}
+
+/// `log_var` bounded to a range, with the gradient of the identity: a value that has left the bounds still feels what
+/// pulls it back, unless it is infinite.
+fn bound<const D: usize>(log_var: Tensor<D>, [low, high]: [f64; 2]) -> Tensor<D> {
+    if !log_var.is_autodiff() {
+        return log_var.clamp(low, high);
+    }
+    // What is infinite has no difference with itself.
+    let largest = match log_var.dtype() {
+        DType::F16 => 6e4,
+        _ => 1e38,
+    };
+    let log_var = log_var.clamp(-largest, largest);
     let value = log_var.clone().detach();
     let gradient = log_var - value.clone(); // zero
-    value.clamp(LOG_VAR_MIN, LOG_VAR_MAX) + gradient
+    value.clamp(low, high) + gradient
 }
 
 /// A Gaussian with independent coordinates, one for each sample of a batch.
 ///
 /// Its log-variance is bounded to `[LOG_VAR_MIN, LOG_VAR_MAX]` where it is made, so that a sample,
-/// a density and a divergence all see the same, finite variance. Axis 0 is the batch and the other
+/// a density and a divergence all see the same, finite variance; those are bounds for latents, and
+/// [`over_data`](Self::over_data) has wider ones. Axis 0 is the batch and the other
 /// axes are one event, of any rank: `DiagonalGaussian` is over `[batch, latent]`,
 /// `DiagonalGaussian<4>` over feature maps or images.
 ///
@@ -48,7 +67,28 @@ impl<const D: usize> DiagonalGaussian<D> {
     /// If the shapes differ.
     pub fn new(mean: Tensor<D>, log_var: Tensor<D>) -> Self {
         kernel::assert_match("DiagonalGaussian", ("mean", &mean), ("log_var", &log_var));
-        let log_var = bound_log_var(log_var);
+        let log_var = bound(log_var, [LOG_VAR_MIN, LOG_VAR_MAX]);
+        Self { mean, log_var }
+    }
+
+    /// As [`new`](Self::new), for a distribution over data: its log-variance is bounded only to what `f32` can hold,
+    /// `[-85, 85]` (a standard deviation from 3e-19 to 3e18), as data may have any unit.
+    ///
+    /// # Panics
+    ///
+    /// If the shapes differ.
+    ///
+    /// ```
+    /// use burn::prelude::*;
+    /// use burn_generative::prelude::*;
+    ///
+    /// let far = Tensor::<2>::full([1, 1], 30.0, &Device::default()); // a standard deviation of e^15
+    /// let output = DiagonalGaussian::over_data(far.clone(), far);
+    /// assert_eq!(output.log_var().into_scalar::<f32>(), 30.0);
+    /// ```
+    pub fn over_data(mean: Tensor<D>, log_var: Tensor<D>) -> Self {
+        kernel::assert_match("DiagonalGaussian", ("mean", &mean), ("log_var", &log_var));
+        let log_var = bound_any_log_var(log_var);
         Self { mean, log_var }
     }
 

@@ -15,7 +15,10 @@
 ///
 /// Every axis between the batch and the classes is a further, independent variable of the event, and
 /// is summed over: logits `[batch, variables, classes]` give one number per sample, `[batch]`.
+///
+/// The functions panic if the logits have no axis but one, which would be both.
 pub mod categorical {
+    use crate::kernel::reference::exp_excess;
     use crate::kernel::{assert_match, sum_event};
     use burn::tensor::{Tensor, activation::log_softmax};
 
@@ -51,7 +54,7 @@ pub mod categorical {
     /// If the shapes differ.
     pub fn kl<const D: usize>(logits_p: Tensor<D>, logits_q: Tensor<D>) -> Tensor<1> {
         let (log_p, log_q) = pair("kl", logits_p, logits_q);
-        expectation(log_p.clone(), log_p - log_q)
+        relative(log_p, log_q)
     }
 
     /// `JS(p, q)`, `[batch]`: symmetric, and between 0 and `ln 2` for each variable.
@@ -60,21 +63,40 @@ pub mod categorical {
     ///
     /// If the shapes differ.
     pub fn js<const D: usize>(logits_p: Tensor<D>, logits_q: Tensor<D>) -> Tensor<1> {
+        let dims = logits_p.dims();
         let (log_p, log_q) = pair("js", logits_p, logits_q);
         let log_m = super::log_mean_exp(log_p.clone(), log_q.clone());
-        let from_p = expectation(log_p.clone(), log_p - log_m.clone());
-        let from_q = expectation(log_q.clone(), log_q - log_m);
-        (from_p + from_q).mul_scalar(0.5)
+        let from_both = relative(log_p, log_m.clone()) + relative(log_q, log_m);
+        let variables: usize = dims[1..D - 1].iter().product();
+        let most = variables as f64 * core::f64::consts::LN_2;
+        from_both.mul_scalar(0.5).clamp_max(most)
     }
 
     /// Normalised log-probabilities, finite even where a probability underflows: `0 ln 0` is 0.
     fn log_probabilities<const D: usize>(logits: Tensor<D>) -> Tensor<D> {
+        assert!(
+            D >= 2,
+            "categorical: logits of shape {:?} need an axis for the batch and one for the classes",
+            logits.dims(),
+        );
         log_softmax(logits, D - 1)
     }
 
     fn pair<const D: usize>(name: &str, p: Tensor<D>, q: Tensor<D>) -> (Tensor<D>, Tensor<D>) {
         assert_match(name, ("logits_p", &p), ("logits_q", &q));
         (log_probabilities(p), log_probabilities(q))
+    }
+
+    /// `sum p ln(p / q) = sum p (e^r - 1 - r)` with `r = ln(q / p)`: no term is negative, so neither is the sum, and near 0
+    /// it has all its digits.
+    fn relative<const D: usize>(log_p: Tensor<D>, log_q: Tensor<D>) -> Tensor<1> {
+        let log_ratio = log_q.clone() - log_p.clone();
+        let near = log_ratio.clone().abs().lower_elem(0.3);
+        // `p e^r` is `q`, which stays finite where `e^r` does not.
+        let (p, q) = (log_p.exp(), log_q.exp());
+        let apart = q - p.clone() - p.clone() * log_ratio.clone();
+        let close = p * exp_excess(log_ratio.mask_fill(near.clone().bool_not(), 0.0));
+        sum_event(apart.mask_where(near, close))
     }
 
     /// `sum p f`, from `log p`.
@@ -86,6 +108,7 @@ pub mod categorical {
 /// Diagonal Gaussian distributions.
 pub mod gaussian {
     use crate::distribution::DiagonalGaussian;
+    use crate::kernel::softplus;
     use crate::traits::{Code, Posterior};
     use burn::tensor::{Distribution, Tensor};
 
@@ -160,10 +183,11 @@ pub mod gaussian {
         noise_q: Tensor<D>,
     ) -> Tensor<1> {
         let (x, y) = (p.rsample_with(noise_p), q.rsample_with(noise_q));
-        let log_m = |z: Tensor<D>| super::log_mean_exp(p.log_prob(z.clone()), q.log_prob(z));
-        let from_p = p.log_prob(x.clone()) - log_m(x);
-        let from_q = q.log_prob(y.clone()) - log_m(y);
-        (from_p + from_q).mul_scalar(0.5)
+        // `ln p - ln m = ln 2 - softplus(ln q - ln p)`, which rounding cannot lift above ln 2.
+        let from_p = softplus(q.log_prob(x.clone()) - p.log_prob(x));
+        let from_q = softplus(p.log_prob(y.clone()) - q.log_prob(y));
+        let both = (from_p + from_q).mul_scalar(-0.5);
+        both.add_scalar(core::f64::consts::LN_2)
     }
 }
 

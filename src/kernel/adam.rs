@@ -1,8 +1,8 @@
 //! One step of Adam for one parameter, in one pass over memory.
 
-use super::{assert_match, from_rows, has_kernel, ops::Updates, reference, rows};
+use super::{assert_match, from_rows, has_kernel, is_half, ops::Updates, reference, rows};
 use burn::backend::Dispatch;
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 
 /// The numbers of a step, the same for all elements:
 ///
@@ -33,6 +33,9 @@ pub struct AdamStep {
 /// A parameter and its two moments after a step. The parameter and its gradient are those of a tensor
 /// without a graph.
 ///
+/// The moments are sums over steps: those of a parameter of 16 bits are kept in `f32`, as 16 bits hold no thousandth of
+/// what is there already. The step is then computed in `f32`, and the parameter rounded once.
+///
 /// # Panics
 ///
 /// If a shape differs.
@@ -43,6 +46,14 @@ pub(crate) fn adam_step<const D: usize>(
     step: AdamStep,
 ) -> (Tensor<D>, [Tensor<D>; 2]) {
     const NAME: &str = "adam_step";
+    let dtype = parameter.dtype();
+    if is_half(&parameter) {
+        let [parameter, gradient] = [parameter, gradient].map(|tensor| tensor.cast(DType::F32));
+        // Those of a record of another optimizer may have 16 bits.
+        let moments = moments.map(|moment| moment.cast(DType::F32));
+        let (parameter, moments) = adam_step(parameter, gradient, moments, step);
+        return (parameter.cast(dtype), moments);
+    }
     let [moment_1, moment_2] = &moments;
     assert_match(NAME, ("parameter", &parameter), ("gradient", &gradient));
     assert_match(NAME, ("parameter", &parameter), ("moment_1", moment_1));

@@ -135,10 +135,11 @@ fn reparameterize_seeded_kernel<F: Float>(
     seed_high: u32,
     #[define(F)] _dtype: ElemType,
 ) {
-    let first = ABSOLUTE_POS * comptime!(philox::WORDS);
-    if first >= rows * columns {
+    // The number of counters, and not the first element of one, which wraps just below 2^32 elements.
+    if ABSOLUTE_POS > (rows * columns - 1) / comptime!(philox::WORDS) {
         terminate!();
     }
+    let first = ABSOLUTE_POS * comptime!(philox::WORDS);
     let noise = normal_group(u32::cast_from(ABSOLUTE_POS), seed_low, seed_high);
     #[unroll]
     for i in 0..comptime!(philox::WORDS) {

@@ -238,7 +238,9 @@ pub fn gaussian_nll<const D: usize>(
         // One shared variance: what it scales is the squared error of each sample, so that its gradient
         // passes through [batch] numbers and not through a tensor of the mean's size.
         let log_var = log_var.reshape([1]);
-        let error = squared_error(mean, target) * log_var.clone().neg().exp();
+        // By the root of the precision twice: where it overflows itself, an error of 0 is still an error of 0.
+        let root = log_var.clone().mul_scalar(-0.5).exp();
+        let error = squared_error(mean, target) * root.clone() * root;
         let normalizer = log_var
             .add_scalar(reference::LN_2PI)
             .mul_scalar(event_len(&shape) as f64);
@@ -253,22 +255,47 @@ pub fn gaussian_nll<const D: usize>(
 ///
 /// # Panics
 ///
-/// If the shapes differ, and as [every kernel](self) does.
+/// If the variance is not a positive number, the shapes differ, and as [every kernel](self) does.
 pub fn gaussian_nll_fixed<const D: usize>(
     mean: Tensor<D>,
     target: Tensor<D>,
     variance: f64,
 ) -> Tensor<1> {
+    assert_variance(variance);
     assert_match("gaussian_nll_fixed", ("mean", &mean), ("target", &target));
+    let event = event_len(&mean.shape());
     if is_half(&mean) {
         // A sum of squares may overflow where the likelihood does not.
         let log_var = Tensor::full([1; D], variance.ln(), (&mean.device(), mean.dtype()));
         return gaussian_nll(mean, target, log_var);
     }
-    let constant = 0.5 * event_len(&mean.shape()) as f64 * (reference::LN_2PI + variance.ln());
-    squared_error(mean, target)
-        .mul_scalar(0.5 / variance)
+    fixed_nll(squared_error(mean, target), event, variance)
+}
+
+/// The likelihood of so many elements with one variance, from their squared error.
+fn fixed_nll(squared_error: Tensor<1>, elements: usize, variance: f64) -> Tensor<1> {
+    // By the root of the precision twice: it may leave the range of floats where what it scales does not.
+    let root = variance.powf(-0.5);
+    let constant = 0.5 * elements as f64 * (reference::LN_2PI + variance.ln());
+    squared_error
+        .mul_scalar(root)
+        .mul_scalar(0.5 * root)
         .add_scalar(constant)
+}
+
+/// `ln(1 + e^x)`, exact at both ends: what the likelihood of a label costs.
+pub(crate) fn softplus(x: Tensor<1>) -> Tensor<1> {
+    let logits = x.unsqueeze_dim::<2>(1);
+    let label = logits.zeros_like();
+    bernoulli_nll(logits, label)
+}
+
+/// Refuses a variance that is none.
+fn assert_variance(variance: f64) {
+    assert!(
+        variance > 0.0 && variance.is_finite(),
+        "gaussian_nll_fixed: the variance must be a positive number, not {variance}"
+    );
 }
 
 /// `sum((mean - target)^2)` per sample.

@@ -1,7 +1,15 @@
 //! What several modules ask of points, the rows of a tensor.
 
 use crate::error::Result;
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
+
+/// Numbers to sum up and to compare: in `f32` if they come in 16 bits, which hold three digits or two.
+pub(crate) fn at_least_single<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
+    match tensor.dtype() {
+        DType::F16 | DType::BF16 => tensor.cast(DType::F32),
+        _ => tensor,
+    }
+}
 
 /// All values of a tensor, row by row, from its device.
 pub(crate) fn read<const D: usize>(tensor: Tensor<D>) -> Result<Vec<f64>> {
@@ -21,9 +29,64 @@ pub(crate) fn is_constant(rows: &Tensor<2>) -> Result<bool> {
     Ok(spread.abs().max().try_into_scalar::<f64>()? == 0.0)
 }
 
-/// Squared distances of every row of `a` to every row of `b`, `[a, b]`. By one matrix product, so that rows near the
-/// origin lose least to rounding: centre them.
+/// Rows of at most so many coordinates are subtracted in about the time of a matrix product.
+const NARROW: usize = 8;
+
+/// The share of the largest squared row down to which [`squared_products`] has three digits of a squared distance.
+pub(crate) const RESOLVED: f64 = 1e-3;
+
+/// Squared distances of every row of `a` to every row of `b`, `[a, b]`: exact for narrow rows, and for wide ones to some
+/// 1e-7 of the squares of the rows themselves. Centre them.
 pub(crate) fn squared_distances(a: &Tensor<2>, b: &Tensor<2>) -> Tensor<2> {
+    if a.dims()[1] <= NARROW {
+        squared_differences(a, b)
+    } else {
+        squared_products(a, b)
+    }
+}
+
+/// Squared distances of all rows to each other, wherever they are, where it matters how far apart those are that are about
+/// `finest` (a squared distance) from each other.
+pub(crate) fn squared_distances_down_to(finest: f64, rows: &Tensor<2>) -> Result<Tensor<2>> {
+    let centred = about_mean(rows, rows);
+    if products_resolve(finest, &centred)? {
+        return Ok(squared_products(&centred, &centred));
+    }
+    Ok(squared_differences(rows, rows))
+}
+
+/// Whether [`squared_products`] of centred rows have three digits of a squared distance, and are the shorter way.
+pub(crate) fn products_resolve(finest: f64, centred: &Tensor<2>) -> Result<bool> {
+    if centred.dims()[1] <= NARROW {
+        return Ok(false);
+    }
+    let largest = centred.clone().square().sum_dim(1).max();
+    Ok(largest.try_into_scalar::<f64>()? * RESOLVED <= finest)
+}
+
+/// Rows less the mean of others. First less one of them: what lies far from 0 keeps its digits.
+pub(crate) fn about_mean(rows: &Tensor<2>, others: &Tensor<2>) -> Tensor<2> {
+    let first = others.clone().narrow(0, 0, 1);
+    let mean = (others.clone() - first.clone()).mean_dim(0);
+    rows.clone() - first - mean
+}
+
+/// Squared distances as sums over the coordinates, exact wherever the rows are: a pass over the result for each
+/// coordinate.
+pub(crate) fn squared_differences(a: &Tensor<2>, b: &Tensor<2>) -> Tensor<2> {
+    let b = b.clone().transpose();
+    let along = |k: usize| (a.clone().narrow(1, k, 1) - b.clone().narrow(0, k, 1)).square();
+    let [rows, width] = a.dims();
+    let nothing = || Tensor::zeros([rows, b.dims()[1]], (&a.device(), a.dtype()));
+    (0..width)
+        .map(along)
+        .reduce(|sum, more| sum + more)
+        .unwrap_or_else(nothing)
+}
+
+/// Squared distances by one matrix product: what it subtracts cancels where two rows are near each other and far from the
+/// origin.
+pub(crate) fn squared_products(a: &Tensor<2>, b: &Tensor<2>) -> Tensor<2> {
     let squares = |x: &Tensor<2>| x.clone().square().sum_dim(1);
     let product = a.clone().matmul(b.clone().transpose());
     (squares(a) + squares(b).transpose() - product.mul_scalar(2.0)).clamp_min(0.0)

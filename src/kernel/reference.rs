@@ -4,8 +4,10 @@
 //! around a fault of burn 0.22.1: under Fusion, a chain of elementwise operations on the output of a
 //! convolution with one channel reads the wrong elements (docs/architecture.md has the reproduction).
 
-use super::{adam::AdamStep, broadcast_rows, event_len, philox, rows, sum_event};
-use burn::tensor::{Tensor, TensorData, activation::log_sigmoid};
+use super::{
+    adam::AdamStep, assert_variance, broadcast_rows, event_len, fixed_nll, philox, rows, sum_event,
+};
+use burn::tensor::{FloatDType, Tensor, TensorData};
 
 /// `ln(2 pi)`.
 pub(crate) const LN_2PI: f64 = 1.837_877_066_409_345_3;
@@ -34,11 +36,27 @@ pub fn reparameterize_seeded<const D: usize>(
     reparameterize(mean, log_var, noise)
 }
 
+/// `e^x - 1 - x`, with all digits near 0 (to those of `f64`), and never negative.
+pub(crate) fn exp_excess<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    const NEAR: f64 = 0.3;
+    const TERMS: i32 = 12;
+    let far = x.clone().abs().greater_elem(NEAR);
+    // What the series does not serve is replaced before it, not after: the gradient of a masked-out infinity would be NaN.
+    let small = x.clone().mask_fill(far.clone(), 0.0);
+    // 1/2 + x/6 + x^2/24 + ..., from its end.
+    let series = (3..=TERMS).rev().fold(small.ones_like(), |sum, n| {
+        (sum * small.clone())
+            .div_scalar(f64::from(n))
+            .add_scalar(1.0)
+    });
+    let near = series * small.square().mul_scalar(0.5);
+    near.mask_where(far, x.clone().exp() - x - 1.0)
+}
+
 /// See [`kernel::gaussian_kl`](super::gaussian_kl).
 pub fn gaussian_kl<const D: usize>(mean: Tensor<D>, log_var: Tensor<D>) -> Tensor<1> {
     let (mean, log_var) = (rows(mean), rows(log_var));
-    let excess = log_var.clone().exp().sub(log_var).sub_scalar(1.0);
-    sum_event(mean.square() + excess).mul_scalar(0.5)
+    sum_event(mean.square() + exp_excess(log_var)).mul_scalar(0.5)
 }
 
 /// See [`kernel::gaussian_kl_between`](super::gaussian_kl_between).
@@ -50,19 +68,23 @@ pub fn gaussian_kl_between<const D: usize>(
 ) -> Tensor<1> {
     let (mean_q, log_var_q) = (rows(mean_q), rows(log_var_q));
     let (mean_p, log_var_p) = (rows(mean_p), rows(log_var_p));
-    let log_ratio = log_var_q - log_var_p.clone();
-    let excess = log_ratio.clone().exp().sub(log_ratio).sub_scalar(1.0);
+    let excess = exp_excess(log_var_q - log_var_p.clone());
     let distance = ((mean_q - mean_p) * log_var_p.mul_scalar(-0.5).exp()).square();
     sum_event(excess + distance).mul_scalar(0.5)
 }
 
 /// See [`kernel::bernoulli_nll`](super::bernoulli_nll).
 ///
-/// `softplus(l) = -log_sigmoid(-l)`: one operation of the backend with an exact gradient everywhere,
-/// where the textbook `max(l, 0) + log1p(exp(-|l|))` has the wrong one at `l = 0`.
+/// `softplus(l)` as `l + log1p(e^-l)` where `l` is positive and as `log1p(e^l)` elsewhere: exact at both ends (a
+/// backend's own `log_sigmoid` need not be), with an exact gradient everywhere, where the textbook
+/// `max(l, 0) + log1p(exp(-|l|))` has the wrong one at `l = 0`.
 pub fn bernoulli_nll<const D: usize>(logits: Tensor<D>, target: Tensor<D>) -> Tensor<1> {
     let (logits, target) = (rows(logits), rows(target));
-    sum_event(log_sigmoid(logits.clone().neg()) + logits * target).neg()
+    let positive = logits.clone().greater_elem(0.0);
+    let positive = positive.cast(FloatDType::from(logits.dtype()));
+    let sign = positive.clone().mul_scalar(-2.0).add_scalar(1.0);
+    let tail = (logits.clone() * sign).exp().log1p();
+    sum_event(logits * (positive - target) + tail)
 }
 
 /// See [`kernel::gaussian_nll`](super::gaussian_nll).
@@ -85,10 +107,9 @@ pub fn gaussian_nll_fixed<const D: usize>(
     target: Tensor<D>,
     variance: f64,
 ) -> Tensor<1> {
-    let constant = 0.5 * event_len(&mean.shape()) as f64 * (LN_2PI + variance.ln());
-    squared_error(mean, target)
-        .mul_scalar(0.5 / variance)
-        .add_scalar(constant)
+    assert_variance(variance);
+    let event = event_len(&mean.shape());
+    fixed_nll(squared_error(mean, target), event, variance)
 }
 
 /// See [`kernel::squared_error`](super::squared_error).

@@ -1,8 +1,6 @@
+use crate::kernel::softplus;
 use crate::traits::AdversarialLoss;
-use burn::tensor::{
-    Tensor,
-    activation::{log_sigmoid, relu},
-};
+use burn::tensor::{Tensor, activation::relu};
 
 /// The cross-entropy of real against fake; the generator minimises `sp(-D(G(z)))`, whose gradient does not
 /// vanish where the critic is sure.
@@ -100,9 +98,4 @@ impl AdversarialLoss for Wasserstein {
     fn generator(&self, fake: Tensor<1>) -> Tensor<1> {
         fake.neg()
     }
-}
-
-/// `sp(x) = ln(1 + e^x)`, exact at both ends.
-fn softplus(x: Tensor<1>) -> Tensor<1> {
-    log_sigmoid(x.neg()).neg()
 }

@@ -1,7 +1,7 @@
 //! Reconstruction losses: negative log-likelihoods, and two distances that are often used in their
 //! place.
 
-use crate::distribution::bound_log_var;
+use crate::distribution::bound_any_log_var;
 use crate::error::{Result, check_positive};
 use crate::kernel::{self, assert_match, rows, sum_event};
 use crate::traits::{Batch, Likelihood, Posterior, ReconstructionLoss, Support};
@@ -191,9 +191,9 @@ impl LearnedGaussianNll {
         }
     }
 
-    /// The log-variance as it stands, bounded as a [`DiagonalGaussian`]'s is; `[1]`.
+    /// The log-variance as it stands, bounded to what `f32` can hold: data may be of any scale; `[1]`.
     pub fn log_var(&self) -> Tensor<1> {
-        bound_log_var(self.log_var.val())
+        bound_any_log_var(self.log_var.val())
     }
 }
 

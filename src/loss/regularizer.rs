@@ -48,7 +48,8 @@ where
     fn noise(&self, real: &Tensor<D>) -> Tensor<D> {
         let mut one_each = [1; D];
         one_each[0] = real.dims()[0];
-        Tensor::random(one_each, Distribution::Default, &real.device())
+        let options = (&real.device(), real.dtype());
+        Tensor::random(one_each, Distribution::Default, options)
     }
 
     fn penalty_with(

@@ -1,6 +1,6 @@
 use crate::error::{Error, Result, check_at_least_one};
 use crate::traits::{Evidence, LatentVariableModel};
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 use std::iter;
 
 /// What [`importance_weighted_bound`] finds, each of shape `[batch]`, in nats per sample.
@@ -27,7 +27,8 @@ pub struct ImportanceWeighted {
 ///
 /// # Errors
 ///
-/// [`Error::Config`] if k is 0, or the model or its input is on an autodiff device: take burn's `model.valid()`.
+/// [`Error::Config`] if k is 0, the model or its input is on an autodiff device (take burn's `model.valid()`), or the
+/// model computes in 16 bits, whose log-densities have too few digits.
 ///
 /// ```
 /// use burn::prelude::*;
@@ -185,15 +186,23 @@ fn standard_error(variance: Tensor<1>, k: usize) -> Tensor<1> {
 }
 
 /// Refuses a model as in training: dropout and batch statistics would be those of a training, and burn would keep the
-/// graph of every draw as long as the model lives, detached or not.
+/// graph of every draw as long as the model lives, detached or not. And one that computes in 16 bits: its log-densities
+/// are rounded to steps of nats, which raises a mean of their exponentials above what it bounds.
 fn check_evaluation(what: &str, log_density: &Tensor<1>) -> Result<()> {
-    match log_density.device().is_autodiff() {
-        false => Ok(()),
-        true => Err(Error::Config(format!(
+    if log_density.device().is_autodiff() {
+        return Err(Error::Config(format!(
             "{what}: the model or its input is on an autodiff device, as in training; take `model.valid()`, and the \
              input from the device without autodiff"
-        ))),
+        )));
     }
+    let dtype = log_density.dtype();
+    if matches!(dtype, DType::F16 | DType::BF16) {
+        return Err(Error::Config(format!(
+            "{what}: the model's log-densities are of {dtype:?}, which holds hundreds of nats in steps of a nat or more; \
+             save its weights, load them (`weights::load`) into a model on a device of F32, and take the bound of that"
+        )));
+    }
+    Ok(())
 }
 
 fn check_draws(what: &str, k: usize) -> Result<()> {

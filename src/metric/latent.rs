@@ -1,6 +1,7 @@
 use super::{Estimate, finite};
 use crate::distribution::{DiagonalGaussian, coordinate_kl};
 use crate::error::{Error, Result};
+use crate::kernel::points::at_least_single;
 use crate::prior::log_density;
 use crate::traits::{Code, Family, Posterior, Prior};
 use burn::tensor::Tensor;
@@ -32,11 +33,18 @@ pub fn active_units(means: Tensor<2>) -> Result<usize> {
             "active_units: a variance needs at least 2 samples, not {samples}"
         )));
     }
-    let variances = finite("the means", means.var_bias(0))?;
-    let active = variances
-        .iter()
-        .filter(|&&variance| variance > ACTIVE_VARIANCE);
+    let width = means.dims()[1];
+    let values = finite("the means", means)?;
+    let active =
+        (0..width).filter(|&k| variance(values.iter().skip(k).step_by(width)) > ACTIVE_VARIANCE);
     Ok(active.count())
+}
+
+/// The variance of some numbers, however far from 0 they are.
+fn variance<'a>(values: impl Iterator<Item = &'a f64> + Clone) -> f64 {
+    let n = values.clone().count() as f64;
+    let mean = values.clone().sum::<f64>() / n;
+    values.map(|value| (value - mean).powi(2)).sum::<f64>() / n
 }
 
 /// What each latent coordinate costs, the mean of its KL to the standard normal in nats, in the order of the
@@ -123,13 +131,15 @@ where
         )));
     }
     // n^2 densities would make a graph of that size.
-    let [mean, log_var] = [posterior.mean(), posterior.log_var()].map(Tensor::without_autodiff);
+    let dtype = posterior.mean().dtype();
+    let parameters = [posterior.mean(), posterior.log_var()];
+    let [mean, log_var] = parameters.map(|tensor| at_least_single(tensor.without_autodiff()));
     let posterior = DiagonalGaussian::new(mean, log_var);
     let z = posterior.rsample();
-    let uniform = Tensor::full([n], -(n as f64).ln(), &z.device());
+    let uniform = Tensor::full([n], -(n as f64).ln(), (&z.device(), z.dtype()));
     let aggregate = log_density(z.clone(), uniform, posterior.mean(), posterior.log_var());
     let known = posterior.log_prob(z.clone()) - aggregate.clone();
-    let gap = aggregate - prior.log_prob(z);
+    let gap = aggregate - at_least_single(prior.log_prob(z.cast(dtype)));
     Ok(LatentInformation {
         mutual_information: Estimate::of_batch(known)?,
         marginal_kl: Estimate::of_batch(gap)?,

@@ -5,8 +5,8 @@
 //! | How probable is the data? | [`importance_weighted_bound`] and [`elbo`], for every [`LatentVariableModel`](crate::traits::LatentVariableModel) |
 //! | What does the latent carry? | [`active_units`], [`kl_per_coordinate`], [`latent_information`] |
 //! | Are two samples of one distribution? | [`squared_mmd`], [`mmd_test`] |
-//! | Do samples look like data, to a network of your choice? | [`FeatureStatistics::frechet_distance`], [`precision_recall`] |
-//! | Does a score tell anomalies? | [`auroc`], with [`quantile`] for a threshold |
+//! | Do samples look like data, to a network of your choice? | [`FeatureStatistics::frechet_distance`], [`extrapolated_frechet_distance`], [`precision_recall`] |
+//! | Does a score tell anomalies? | [`auroc`] and [`auroc_interval`], with [`quantile`] for a threshold |
 //! | What would a linear model do? | [`Pca`] |
 #![cfg_attr(
     feature = "vision",
@@ -15,6 +15,10 @@
 //!
 //! All of them want the model as in evaluation: from a trained one, take burn's `model.valid()`. What changes as a
 //! training goes on is in `train`, as metrics of burn's `Learner`.
+//!
+//! They compute in the float type of their arguments, and in `f32` where that has 16 bits; what sums up log-densities of
+//! a model ([`importance_weighted_bound`], [`elbo`]) refuses a model of 16 bits, whose log-densities have no digits to
+//! sum.
 
 mod auroc;
 mod bound;
@@ -31,10 +35,10 @@ use crate::error::{Error, Result};
 use crate::kernel::points::read;
 use burn::tensor::Tensor;
 
-pub use auroc::{auroc, quantile};
+pub use auroc::{auroc, auroc_interval, quantile};
 pub use bound::{Elbo, ImportanceWeighted, elbo, importance_weighted_bound};
 pub use estimate::Estimate;
-pub use frechet::FeatureStatistics;
+pub use frechet::{FeatureStatistics, extrapolated_frechet_distance};
 pub use latent::{
     ACTIVE_VARIANCE, LatentInformation, active_units, kl_per_coordinate, latent_information,
 };
@@ -57,14 +61,21 @@ fn not_finite(what: &str) -> Error {
     Error::Samples(format!("{what} hold NaN or infinite values"))
 }
 
-/// Refuses samples of different width.
-fn check_width(what: &str, a: &Tensor<2>, b: &Tensor<2>) -> Result<()> {
-    match a.dims()[1] == b.dims()[1] {
-        true => Ok(()),
-        false => Err(Error::Samples(format!(
+/// Refuses samples of different width or float type.
+fn check_alike(what: &str, a: &Tensor<2>, b: &Tensor<2>) -> Result<()> {
+    if a.dims()[1] != b.dims()[1] {
+        return Err(Error::Samples(format!(
             "{what}: the samples have {} and {} coordinates; both must be of one space",
             a.dims()[1],
             b.dims()[1]
-        ))),
+        )));
     }
+    if a.dtype() != b.dtype() {
+        return Err(Error::Samples(format!(
+            "{what}: the samples are of {:?} and {:?}; convert one with `cast`",
+            a.dtype(),
+            b.dtype()
+        )));
+    }
+    Ok(())
 }

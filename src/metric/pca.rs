@@ -1,6 +1,7 @@
 use super::FeatureStatistics;
 use crate::error::{Error, Result};
-use burn::tensor::{Device, Tensor, TensorData};
+use crate::kernel::points::at_least_single;
+use burn::tensor::{DType, Device, Tensor, TensorData};
 
 /// Principal component analysis: the linear map to fewer dimensions that loses least in squared error. What a
 /// non-linear autoencoder is to be compared with.
@@ -36,12 +37,12 @@ impl Pca {
     /// [`Error::Samples`] if there are fewer than two samples or no coordinates, or a value is no number;
     /// [`Error::Device`] if the device cannot be read.
     pub fn fit(data: Tensor<2>) -> Result<Self> {
-        let device = data.device();
+        let (device, dtype) = (data.device(), at_least_single(data.clone()).dtype());
         let mut statistics = FeatureStatistics::new();
         for batch in data.split(4096, 0) {
             statistics.add(batch)?;
         }
-        Self::of(&statistics, &device)
+        Self::of_type(&statistics, (&device, dtype))
     }
 
     /// The components of the data that was gathered.
@@ -50,6 +51,15 @@ impl Pca {
     ///
     /// As [`fit`](Self::fit).
     pub fn of(statistics: &FeatureStatistics, device: &Device) -> Result<Self> {
+        // Not in 16 bits, which the data need not have.
+        let dtype = match device.settings().float_dtype.into() {
+            DType::F64 => DType::F64,
+            _ => DType::F32,
+        };
+        Self::of_type(statistics, (device, dtype))
+    }
+
+    fn of_type(statistics: &FeatureStatistics, options: (&Device, DType)) -> Result<Self> {
         let samples = statistics.samples();
         if samples < 2 {
             return Err(Error::Samples(format!(
@@ -73,9 +83,9 @@ impl Pca {
         Ok(Self {
             mean: Tensor::from_data(
                 TensorData::new(mean.as_slice().to_vec(), [1, width]),
-                device,
+                options,
             ),
-            components: Tensor::from_data(TensorData::new(components, [width, width]), device),
+            components: Tensor::from_data(TensorData::new(components, [width, width]), options),
             // Rounding makes what is 0 a little negative.
             variances: order
                 .iter()
@@ -109,7 +119,9 @@ impl Pca {
             "Pca: it was fitted to {width} coordinates, but the data has {}",
             data.dims()[1],
         );
-        (data - self.mean.clone()).matmul(self.first(k))
+        let (dtype, data) = (data.dtype(), at_least_single(data));
+        let [mean, first] = [self.mean.clone(), self.first(k)].map(|own| own.cast(data.dtype()));
+        (data - mean).matmul(first).cast(dtype)
     }
 
     /// The data that these coordinates stand for: `[samples, k]` to `[samples, width]`.
@@ -123,7 +135,10 @@ impl Pca {
             k <= width,
             "Pca: there are {width} components, but {k} coordinates"
         );
-        coordinates.matmul(self.first(k).transpose()) + self.mean.clone()
+        let (dtype, coordinates) = (coordinates.dtype(), at_least_single(coordinates));
+        let own = [self.mean.clone(), self.first(k)];
+        let [mean, first] = own.map(|own| own.cast(coordinates.dtype()));
+        (coordinates.matmul(first.transpose()) + mean).cast(dtype)
     }
 
     fn first(&self, k: usize) -> Tensor<2> {

@@ -1,6 +1,8 @@
-use super::{check_width, not_finite};
+use super::{check_alike, not_finite};
 use crate::error::{Error, Result};
-use crate::kernel::points::{is_constant, is_finite, squared_distances};
+use crate::kernel::points::{
+    RESOLVED, about_mean, at_least_single, is_constant, is_finite, read, squared_distances,
+};
 use burn::tensor::Tensor;
 
 /// How good samples are, and how much of the data they cover, from 0 to 1.
@@ -40,12 +42,11 @@ pub struct PrecisionRecall {
 /// # Ok::<(), burn_generative::Error>(())
 /// ```
 pub fn precision_recall(real: Tensor<2>, fake: Tensor<2>, k: usize) -> Result<PrecisionRecall> {
-    check_width("precision_recall", &real, &fake)?;
+    check_alike("precision_recall", &real, &fake)?;
     for (name, features) in [("data", &real), ("samples", &fake)] {
         check(name, features, k)?;
     }
-    let mean = Tensor::cat(vec![real.clone(), fake.clone()], 0).mean_dim(0);
-    let (real, fake) = (real - mean.clone(), fake - mean);
+    let (real, fake) = (at_least_single(real), at_least_single(fake));
     Ok(PrecisionRecall {
         precision: share_within(&fake, &real, k)?,
         recall: share_within(&real, &fake, k)?,
@@ -54,35 +55,70 @@ pub fn precision_recall(real: Tensor<2>, fake: Tensor<2>, k: usize) -> Result<Pr
 
 /// The share of `points` that lie within the k-th neighbour's distance of one of `others`.
 fn share_within(points: &Tensor<2>, others: &Tensor<2>, k: usize) -> Result<f64> {
+    let (points, others) = (Points::new(points, others)?, Points::new(others, others)?);
     let mut radii = Vec::new();
-    for_each_row(others, others, |distances| {
+    others.for_each_row_of(&others, |distances| {
         // The nearest is the point itself.
-        radii.push(*distances.select_nth_unstable_by(k, f32::total_cmp).1);
+        radii.push(*distances.select_nth_unstable_by(k, f64::total_cmp).1);
     })?;
     let mut within = 0;
-    for_each_row(points, others, |distances| {
+    others.for_each_row_of(&points, |distances| {
         let near = distances
             .iter()
             .zip(&radii)
             .any(|(distance, radius)| distance <= radius);
         within += usize::from(near);
     })?;
-    Ok(within as f64 / points.dims()[0] as f64)
+    Ok(within as f64 / points.squares.len() as f64)
 }
 
-/// The squared distances of each of `points` to all of `others`, some points at a time.
-fn for_each_row(
-    points: &Tensor<2>,
-    others: &Tensor<2>,
-    mut row: impl FnMut(&mut [f32]),
-) -> Result<()> {
-    let count = others.dims()[0];
-    for block in points.clone().split((1 << 22) / count + 1, 0) {
-        let data = squared_distances(&block, others).try_into_data_as::<f32>()?;
-        let mut distances: Vec<f32> = data.iter::<f32>().collect();
-        distances.chunks_mut(count).for_each(&mut row);
+/// Points on the device, and on the host.
+struct Points {
+    /// About a mean.
+    centred: Tensor<2>,
+    /// The square of each of these.
+    squares: Vec<f64>,
+    /// All numbers as they came.
+    numbers: Vec<f64>,
+}
+
+impl Points {
+    /// Points, on the device about the mean of others.
+    fn new(points: &Tensor<2>, others: &Tensor<2>) -> Result<Self> {
+        let centred = about_mean(points, others);
+        Ok(Self {
+            squares: read(centred.clone().square().sum_dim(1))?,
+            centred,
+            numbers: read(points.clone())?,
+        })
     }
-    Ok(())
+
+    fn row(&self, i: usize) -> &[f64] {
+        let width = self.centred.dims()[1];
+        &self.numbers[i * width..(i + 1) * width]
+    }
+
+    /// The squared distances of each of `points` to all of these, some points at a time. Those in which the product of the
+    /// device leaves too few digits (of a point to itself, and in clusters that are narrow beside their distance) are
+    /// computed anew.
+    fn for_each_row_of(&self, points: &Self, mut row: impl FnMut(&mut [f64])) -> Result<()> {
+        let count = self.squares.len();
+        let mut at = 0;
+        for block in points.centred.clone().split((1 << 22) / count + 1, 0) {
+            let mut distances = read(squared_distances(&block, &self.centred))?;
+            for distances in distances.chunks_mut(count) {
+                for (j, distance) in distances.iter_mut().enumerate() {
+                    if *distance < RESOLVED * (points.squares[at] + self.squares[j]) {
+                        let pairs = points.row(at).iter().zip(self.row(j));
+                        *distance = pairs.map(|(a, b)| (a - b).powi(2)).sum();
+                    }
+                }
+                row(distances);
+                at += 1;
+            }
+        }
+        Ok(())
+    }
 }
 
 fn check(name: &str, features: &Tensor<2>, k: usize) -> Result<()> {

@@ -1,4 +1,5 @@
 use crate::error::{Error, Result};
+use crate::kernel::points::at_least_single;
 use burn::data::dataloader::Progress;
 use burn::tensor::{Tensor, TensorReadError};
 use burn_train::metric::vision::{
@@ -16,7 +17,10 @@ use burn_train::metric::{Metric, MetricMetadata, Numeric};
 pub fn psnr(images: Tensor<4>, originals: Tensor<4>) -> Result<f64> {
     check("psnr", &images, &originals)?;
     let metric = PsnrMetric::new(PsnrMetricConfig::new(1.0));
-    value(metric, PsnrInput::new(images, originals))
+    value(
+        metric,
+        PsnrInput::new(at_least_single(images), at_least_single(originals)),
+    )
 }
 
 /// The structural similarity of images to their originals, the mean over the images: burn-train's, with the window of
@@ -37,7 +41,10 @@ pub fn ssim(images: Tensor<4>, originals: Tensor<4>) -> Result<f64> {
         )));
     }
     let metric = SsimMetric::new(SsimMetricConfig::new(1.0));
-    value(metric, SsimInput::new(images, originals))
+    value(
+        metric,
+        SsimInput::new(at_least_single(images), at_least_single(originals)),
+    )
 }
 
 fn check(what: &str, images: &Tensor<4>, originals: &Tensor<4>) -> Result<()> {

@@ -80,6 +80,12 @@ impl GaussianHead {
             log_var: layer(),
         }
     }
+
+    /// As [`forward`](Head::forward), for a distribution over data.
+    pub(super) fn over_data(&self, features: Tensor<2>) -> DiagonalGaussian {
+        let log_var = linear(&self.log_var, features.clone());
+        DiagonalGaussian::over_data(linear(&self.mean, features), log_var)
+    }
 }
 
 impl Head for GaussianHead {

@@ -224,7 +224,8 @@ impl<const D: usize> Decoder for MlpDecoder<GaussianHead, D> {
 
     fn decode(&self, latent: Tensor<2>) -> DiagonalGaussian<D> {
         let shape = self.output_shape(latent.dims()[0]);
-        self.head.forward(self.body.forward(latent)).reshape(shape)
+        let features = self.body.forward(latent);
+        self.head.over_data(features).reshape(shape)
     }
 }
 

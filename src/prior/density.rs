@@ -1,7 +1,8 @@
 //! Log-densities of mixtures, which several priors share.
 
 use crate::kernel::reference::LN_2PI;
-use burn::tensor::Tensor;
+use burn::tensor::kind::Basic;
+use burn::tensor::{FloatDType, Tensor};
 
 /// How many numbers a block of points times components may take: some megabytes, whatever the sizes.
 const BLOCK: usize = 1 << 20;
@@ -36,17 +37,19 @@ pub(super) fn log_joint(
     assert_fits(&z, means.dims()[1]);
     let (means, log_vars) = (means.unsqueeze_dim::<3>(0), log_vars.unsqueeze_dim::<3>(0));
     let distance = z.unsqueeze_dim::<3>(1) - means;
-    let exponent = distance.square() * log_vars.clone().neg().exp() + log_vars;
+    // Divided by the deviation before it is squared: either may leave the range of floats where the quotient does not.
+    let distance = distance * log_vars.clone().mul_scalar(-0.5).exp();
+    let exponent = distance.square() + log_vars;
     let log_normal = (exponent + LN_2PI).sum_dim(2).mul_scalar(-0.5);
     log_normal.squeeze_dim::<2>(2) + log_weights.unsqueeze()
 }
 
 /// A function of points that gives each a number, on as many of them at a time as there is room for, if one takes
 /// `each` numbers.
-pub(super) fn by_blocks(
-    z: Tensor<2>,
+pub(super) fn by_blocks<K: Basic>(
+    z: Tensor<2, K>,
     each: usize,
-    of_block: impl Fn(Tensor<2>) -> Tensor<1>,
+    of_block: impl Fn(Tensor<2, K>) -> Tensor<1>,
 ) -> Tensor<1> {
     let rows = BLOCK / each.max(1) + 1;
     match z.dims()[0] <= rows {
@@ -61,6 +64,11 @@ pub(super) fn log_sum_exp(joint: Tensor<2>) -> Tensor<1> {
     let largest = joint.clone().detach().max_dim(1);
     let sum = (joint - largest.clone()).exp().sum_dim(1);
     (sum.log() + largest).squeeze_dim(1)
+}
+
+/// The identity matrix, of the float type of another tensor, and where that is.
+pub(super) fn identity<const D: usize>(size: usize, like: &Tensor<D>) -> Tensor<2> {
+    Tensor::<2>::eye(size, &like.device()).cast(FloatDType::from(like.dtype()))
 }
 
 /// Refuses latents of another width than the mixture's.

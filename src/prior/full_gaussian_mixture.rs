@@ -1,4 +1,4 @@
-use super::density::{assert_fits, by_blocks, log_sum_exp};
+use super::density::{assert_fits, by_blocks, identity, log_sum_exp};
 use super::gaussian_mixture::{draw, known_or_drawn};
 use crate::error::{Error, Result};
 use crate::kernel::points::{is_finite, read};
@@ -6,7 +6,7 @@ use crate::kernel::reference::LN_2PI;
 use crate::traits::{LabeledSampler, Prior, Sampler};
 use burn::module::{Module, Param};
 use burn::tensor::activation::{log_softmax, softmax};
-use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
+use burn::tensor::{DType, Device, Distribution, FloatDType, Int, Tensor, TensorData};
 use nalgebra::{Cholesky, DMatrix};
 
 /// A mixture of Gaussians with full covariances: what [`MixtureFit`](super::MixtureFit) fits to codes. It is not
@@ -76,7 +76,7 @@ impl FullGaussianMixture {
         means: Tensor<2>,
         covariances: Vec<DMatrix<f64>>,
     ) -> Result<Self> {
-        let ([components, latent], device) = (means.dims(), means.device());
+        let ([components, latent], device, dtype) = (means.dims(), means.device(), means.dtype());
         let (mut spread, mut whiten) = (Vec::new(), Vec::new());
         for (k, covariance) in covariances.into_iter().enumerate() {
             let (factor, inverse) =
@@ -88,7 +88,7 @@ impl FullGaussianMixture {
         let tensor = |values: Vec<f64>| {
             Tensor::from_data(
                 TensorData::new(values, [components, latent, latent]),
-                &device,
+                (&device, dtype),
             )
         };
         let mixture = Self {
@@ -98,6 +98,27 @@ impl FullGaussianMixture {
             whiten: Param::from_tensor(tensor(whiten)),
         };
         Ok(mixture.no_grad())
+    }
+
+    /// The mixture with each coordinate multiplied by its unit and moved by an offset, in a float type.
+    pub(super) fn scaled(self, units: &[f64], offsets: &[f64], dtype: DType) -> Self {
+        let (latent, means) = (units.len(), self.means());
+        let numbers = |numbers: &[f64], shape: [usize; 3]| {
+            let data = TensorData::new(numbers.to_vec(), shape);
+            Tensor::<3>::from_data(data, (&means.device(), means.dtype()))
+        };
+        let row = |of: &[f64]| numbers(of, [1, 1, latent]).squeeze_dim::<2>(0);
+        let mixture = Self {
+            logits: Param::from_tensor(self.logits.val().cast(dtype)),
+            means: Param::from_tensor((means.clone() * row(units) + row(offsets)).cast(dtype)),
+            spread: self
+                .spread
+                .map(|spread| (spread * numbers(units, [1, 1, latent])).cast(dtype)),
+            whiten: self
+                .whiten
+                .map(|whiten| (whiten / numbers(units, [1, latent, 1])).cast(dtype)),
+        };
+        mixture.no_grad()
     }
 
     /// The weights, `[components]`, which sum to 1.
@@ -131,7 +152,7 @@ impl FullGaussianMixture {
             noise.square().sum_dim(1).mul_scalar(-0.5)
         };
         let of_noise = Tensor::cat((0..components).map(noise_log_prob).collect(), 1);
-        let diagonals = self.whiten.val() * Tensor::eye(latent, &z.device()).unsqueeze();
+        let diagonals = self.whiten.val() * identity(latent, &z).unsqueeze();
         let log_scales = diagonals
             .sum_dim(1)
             .log()
@@ -149,12 +170,14 @@ impl FullGaussianMixture {
         let [count, latent] = self.means.dims();
         let n = components.dims()[0];
         let normal = Distribution::Normal(0.0, 1.0);
-        let noise = Tensor::<2>::random([n, latent], normal, &components.device());
         let means = self.means().select(0, components.clone());
+        let dtype = means.dtype();
+        let noise = Tensor::<2>::random([n, latent], normal, (&means.device(), dtype));
         let components = components.unsqueeze_dim::<2>(1);
         // Each component's matrix in turn: a matrix a sample would fill the memory.
         (0..count).fold(means, |samples, k| {
-            let own = components.clone().equal_elem(k as i64).float();
+            let own = components.clone().equal_elem(k as i64);
+            let own = own.cast(FloatDType::from(dtype));
             samples + noise.clone().matmul(self.matrix(&self.spread, k)) * own
         })
     }

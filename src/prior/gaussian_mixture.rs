@@ -1,10 +1,11 @@
 use super::density::{log_density, log_joint};
-use crate::distribution::bound_log_var;
+use crate::distribution::bound_any_log_var;
 use crate::error::{Error, Result};
+use crate::kernel::points::at_least_single;
 use crate::traits::{LabeledSampler, Prior, Sampler};
 use burn::module::{Module, Param};
 use burn::tensor::activation::{log_softmax, softmax};
-use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
+use burn::tensor::{DType, Device, Distribution, Int, Tensor, TensorData};
 use std::f64::consts::TAU;
 
 /// A mixture of Gaussians with diagonal covariances, `sum of w_k N(mean_k, exp(log_var_k))`.
@@ -96,9 +97,9 @@ impl GaussianMixture {
         self.means.val()
     }
 
-    /// The bounded log-variances, `[components, latent]`.
+    /// The log-variances, `[components, latent]`, bounded to what `f32` can hold: codes may be of any scale.
     pub fn log_vars(&self) -> Tensor<2> {
-        bound_log_var(self.log_vars.val())
+        bound_any_log_var(self.log_vars.val())
     }
 
     /// The log-density of each of `z` under each component, weight included: `[batch, components]`. Its softmax is
@@ -110,6 +111,21 @@ impl GaussianMixture {
     pub fn log_joint(&self, z: Tensor<2>) -> Tensor<2> {
         let log_weights = log_softmax(self.logits.val(), 0);
         log_joint(z, log_weights, self.means(), self.log_vars())
+    }
+
+    /// The mixture with each coordinate multiplied by its unit and moved by an offset, in a float type.
+    pub(super) fn scaled(self, units: &[f64], offsets: &[f64], dtype: DType) -> Self {
+        let (latent, means) = (units.len(), self.means.val());
+        let row = |numbers: Vec<f64>| {
+            let data = TensorData::new(numbers, [1, latent]);
+            Tensor::<2>::from_data(data, (&means.device(), means.dtype()))
+        };
+        let widening = units.iter().map(|unit| 2.0 * unit.ln()).collect();
+        Self::new(
+            self.logits.val().cast(dtype),
+            (means.clone() * row(units.to_vec()) + row(offsets.to_vec())).cast(dtype),
+            (self.log_vars.val() + row(widening)).cast(dtype),
+        )
     }
 
     fn sample_of(&self, components: Tensor<1, Int>) -> Tensor<2> {
@@ -141,13 +157,12 @@ impl Prior for GaussianMixture {
 
 /// A component for each of `n` samples, by its weight.
 pub(super) fn draw(logits: Tensor<1>, n: usize, device: &Device) -> Tensor<1, Int> {
-    let [components] = logits.dims();
+    let (components, logits) = (logits.dims()[0], at_least_single(logits.detach()));
     // The largest of logits with Gumbel noise is distributed as their softmax.
-    let uniform = Tensor::<2>::random([n, components], Distribution::Default, device);
+    let options = (device, logits.dtype());
+    let uniform = Tensor::<2>::random([n, components], Distribution::Default, options);
     let gumbel = uniform.log().neg().log().neg();
-    (gumbel + logits.detach().unsqueeze::<2>())
-        .argmax(1)
-        .squeeze_dim(1)
+    (gumbel + logits.unsqueeze::<2>()).argmax(1).squeeze_dim(1)
 }
 
 /// The component of each label, or one by its weight where the label is one more than the last and so unknown.

@@ -18,6 +18,7 @@
 //! [`AnyPrior`] is one of them, chosen at run time.
 
 mod any;
+mod coordinate;
 mod density;
 mod fit;
 mod full_gaussian_mixture;

@@ -56,17 +56,30 @@ impl SwissRollConfig {
             radius,
             sigma,
             classes,
-            // Closer together than the noise is wide, so that the sum is the integral to many digits.
-            nodes: (2.0 * length / sigma).ceil() as usize,
+            panels: (length / (WIDEST * sigma)).ceil() as usize,
         })
     }
 }
+
+/// The length of a panel of the spiral at most, in widths of the noise.
+const WIDEST: f64 = 4.0;
+
+/// Nodes in `[-1, 1]` and weights of the Gauss-Legendre rule of eight points, those to the right of 0: the integral of a
+/// polynomial up to degree 15, so of a Gaussian that is no narrower than a quarter of the panel, to five digits.
+const GAUSS_LEGENDRE: [(f64, f64); 4] = [
+    (0.183_434_642_495_649_8, 0.362_683_783_378_362),
+    (0.525_532_409_916_329, 0.313_706_645_877_887_3),
+    (0.796_666_477_413_626_7, 0.222_381_034_453_374_5),
+    (0.960_289_856_497_536_3, 0.101_228_536_290_376_3),
+];
 
 /// A spiral in the plane with a little noise around it: `radius sqrt(u) (cos a, sin a)` with
 /// `a = 2 pi turns sqrt(u)` and `u` from `U[0, 1]`, plus `N(0, sigma^2 I)`. No density of an encoder has such a shape: a show-piece
 /// for adversarial autoencoders.
 ///
-/// Its density is that of as many Gaussians along the spiral as make the sum equal to the integral.
+/// Its density is that of Gaussians along the spiral, at the nodes and with the weights of a Gauss-Legendre rule of eight
+/// points on panels of four sigma at most: the integral to 1e-5 nats up to 5 sigma from the spiral, past its ends too, and
+/// to 0.01 up to 10.
 ///
 /// ```
 /// use burn::prelude::*;
@@ -84,10 +97,22 @@ pub struct SwissRoll {
     radius: f64,
     sigma: f64,
     classes: usize,
-    nodes: usize,
+    panels: usize,
 }
 
 impl SwissRoll {
+    /// The nodes of the integral over the square root of the place on the spiral, from 0 to 1, with their weights.
+    fn nodes(&self) -> impl Iterator<Item = (f64, f64)> {
+        let half = 0.5 / self.panels as f64;
+        let of_panel = move |panel: usize| {
+            let centre = (2 * panel + 1) as f64 * half;
+            let both = |(node, weight): (f64, f64)| [(-node, weight), (node, weight)];
+            let nodes = GAUSS_LEGENDRE.into_iter().flat_map(both);
+            nodes.map(move |(node, weight)| (centre + node * half, weight * half))
+        };
+        (0..self.panels).flat_map(of_panel)
+    }
+
     /// The points at these places of the spiral, between 0 and 1, with noise.
     fn at(&self, u: Tensor<1>) -> Tensor<2> {
         let root = u.sqrt();
@@ -112,23 +137,24 @@ impl Sampler for SwissRoll {
 
 impl Prior for SwissRoll {
     fn log_prob(&self, z: Tensor<2>) -> Tensor<1> {
-        // Even in sqrt(u), along which the spiral goes at no more than its speed at the end; u itself then has
-        // the density 2 sqrt(u).
-        let n = self.nodes;
-        let root = |i: usize| (i as f64 + 0.5) / n as f64;
-        let node = |i: usize| {
-            let root = root(i);
+        // Over sqrt(u), along which the spiral goes at no more than its speed at the end; it has the density 2 sqrt(u).
+        let point = |root: f64| {
             let angle = TAU * self.turns * root;
             [angle.cos(), angle.sin()].map(|side| self.radius * root * side)
         };
-        let means: Vec<f64> = (0..n).flat_map(node).collect();
-        let log_weights: Vec<f64> = (0..n).map(|i| (2.0 * root(i) / n as f64).ln()).collect();
+        let means: Vec<f64> = self.nodes().flat_map(|(root, _)| point(root)).collect();
+        let log_weights: Vec<f64> = self
+            .nodes()
+            .map(|(root, weight)| (2.0 * root * weight).ln())
+            .collect();
+        let n = log_weights.len();
         let device = z.device();
+        let options = (&device, z.dtype());
         log_density(
             z,
-            Tensor::from_data(TensorData::new(log_weights, [n]), &device),
-            Tensor::from_data(TensorData::new(means, [n, 2]), &device),
-            Tensor::full([n, 2], 2.0 * self.sigma.ln(), &device),
+            Tensor::from_data(TensorData::new(log_weights, [n]), options),
+            Tensor::from_data(TensorData::new(means, [n, 2]), options),
+            Tensor::full([n, 2], 2.0 * self.sigma.ln(), options),
         )
     }
 }

@@ -70,6 +70,7 @@ impl Prior for Uniform {
         let within = z.clone().greater_equal_elem(self.low);
         let within = within.bool_and(z.clone().lower_elem(self.high));
         let outside = within.all_dim(1).squeeze_dim::<1>(1).bool_not();
-        Tensor::full([batch], inside, &z.device()).mask_fill(outside, f64::NEG_INFINITY)
+        Tensor::full([batch], inside, (&z.device(), z.dtype()))
+            .mask_fill(outside, f64::NEG_INFINITY)
     }
 }

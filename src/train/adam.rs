@@ -1,6 +1,7 @@
 use super::GradientNorm;
 use crate::error::{Error, Result};
 use crate::kernel::adam::{AdamStep, adam_step};
+use crate::kernel::points::at_least_single;
 use burn::config::Config;
 use burn::optim::{AdamState, AdaptiveMomentumState, LearningRate, ModuleOptimizer, Optimizer};
 use burn::tensor::{Device, Tensor};
@@ -80,7 +81,8 @@ impl FusedAdamConfig {
 /// ```
 ///
 /// Equal to burn's `Adam` and `AdamW` to float tolerance, and its state is theirs: a run that was begun with
-/// either goes on with the other. (For AMSGrad and cautious weight decay take burn's.) On backends without
+/// either goes on with the other. Of parameters of 16 bits the moments are kept in `f32`, where burn's own keeps them in
+/// 16, in which `v` underflows or stalls; such a run goes on with this optimizer only. (For AMSGrad and cautious weight decay take burn's.) On backends without
 /// this crate's kernels it is the same in plain tensor operations.
 #[derive(Clone)]
 pub struct FusedAdam {
@@ -100,7 +102,10 @@ impl Optimizer for FusedAdam {
     ) -> (Tensor<D>, Option<AdamState<D>>) {
         let (time, moments) = match state.map(|state| state.momentum) {
             Some(state) => (state.time, [state.moment_1, state.moment_2]),
-            None => (0, [grad.zeros_like(), grad.zeros_like()]),
+            None => {
+                let zeros = at_least_single(grad.zeros_like());
+                (0, [zeros.clone(), zeros])
+            }
         };
         let time = time + 1;
         if let Some(norm) = &self.norm {

@@ -1,3 +1,4 @@
+use crate::kernel::points::at_least_single;
 use crate::loss::Losses;
 use burn::tensor::{Tensor, TensorReadError};
 use burn::train::metric::{
@@ -54,7 +55,7 @@ impl GradientNorm {
     pub(super) fn see<const D: usize>(&self, time: usize, gradient: &Tensor<D>) {
         // The first step, and every so many after it.
         if time % self.every == 1 % self.every {
-            let square = gradient.clone().square().sum();
+            let square = at_least_single(gradient.clone()).square().sum();
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
             seen.entry(time).or_default().push(square);
             // Nobody reads one that is not registered.

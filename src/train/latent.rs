@@ -1,3 +1,4 @@
+use crate::kernel::points::at_least_single;
 use crate::loss::Losses;
 use crate::metric::ACTIVE_VARIANCE;
 use burn::tensor::{Tensor, TensorReadError};
@@ -73,7 +74,7 @@ impl Metric for ActiveUnits {
         _metadata: &MetricMetadata,
     ) -> Result<SerializedEntry, TensorReadError> {
         if let Some(mean) = losses.watched(Losses::POSTERIOR_MEAN) {
-            self.add(mean);
+            self.add(at_least_single(mean));
         }
         Ok(SerializedEntry::not_available(None))
     }
@@ -153,7 +154,7 @@ impl Metric for KlPerCoordinate {
     ) -> Result<SerializedEntry, TensorReadError> {
         if let Some(kl) = losses.watched(Losses::COORDINATE_KL) {
             self.samples += kl.dims()[0];
-            let sum = kl.sum_dim(0);
+            let sum = at_least_single(kl).sum_dim(0);
             self.sum = Some(match self.sum.take() {
                 Some(before) => before + sum,
                 None => sum,

@@ -1,4 +1,5 @@
 use super::Guard;
+use crate::kernel::points::at_least_single;
 use crate::loss::Losses;
 use burn::tensor::{Tensor, TensorReadError};
 use burn::train::metric::{
@@ -21,6 +22,8 @@ pub struct TermMetric {
     name: MetricName,
     term: &'static str,
     guard: Guard,
+    /// Whether it has seen no step yet.
+    is_new: bool,
     pending: Vec<Pending>,
     sum: f64,
     count: usize,
@@ -35,6 +38,8 @@ struct Pending {
     losses: Losses,
     step: usize,
     split: &'static str,
+    /// Whether no step was taken before.
+    is_first: bool,
 }
 
 impl Pending {
@@ -46,7 +51,7 @@ impl Pending {
     fn culprit(&self, term: &'static str) -> Result<&'static str, TensorReadError> {
         if term == Losses::TOTAL {
             for (name, value) in self.losses.iter().skip(1) {
-                let mean: f64 = value.clone().mean().try_into_scalar()?;
+                let mean: f64 = at_least_single(value.clone()).mean().try_into_scalar()?;
                 if !mean.is_finite() {
                     return Ok(name);
                 }
@@ -67,6 +72,7 @@ impl TermMetric {
             name: Arc::new(term.to_string()),
             term,
             guard: guard.clone(),
+            is_new: true,
             pending: Vec::new(),
             sum: 0.0,
             count: 0,
@@ -91,8 +97,13 @@ impl TermMetric {
         let means = Tensor::cat(means, 0).try_into_data_as::<f64>()?;
         for (mean, step) in means.iter::<f64>().zip(&pending) {
             if !mean.is_finite() && self.guard.reason().is_none() {
+                let remedy = if step.is_first {
+                    "no step was taken before: it comes of the data, or of what the model starts with"
+                } else {
+                    "a smaller learning rate is the usual remedy"
+                };
                 self.guard.stop(&format!(
-                    "the loss term '{}' became {mean} at {} step {}; a smaller learning rate is the usual remedy",
+                    "the loss term '{}' became {mean} at {} step {}; {remedy}",
                     step.culprit(self.term)?,
                     step.split,
                     step.step
@@ -128,7 +139,8 @@ impl Metric for TermMetric {
     ) -> Result<SerializedEntry, TensorReadError> {
         match losses.term(self.term) {
             Some(term) => self.pending.push(Pending {
-                mean: term.mean(),
+                is_first: std::mem::replace(&mut self.is_new, false),
+                mean: at_least_single(term).mean(),
                 losses: losses.clone(),
                 step: metadata.iteration.unwrap_or(0),
                 // Only a training step has a learning rate.

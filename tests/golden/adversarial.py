@@ -11,7 +11,7 @@ import math
 import torch
 from torch.nn import functional as F
 
-from vae import Parameters, wave
+from vae import Parameters, summary, wave
 
 BATCH, WIDTH, LATENT, HIDDEN = 6, 8, 3, (7, 5)
 sp = F.softplus
@@ -46,9 +46,9 @@ def leaky(x):
 
 
 def gradients_of(total, parameters):
-    """The sum and the norm of each parameter's gradient, where it has one."""
+    """What `summary` says of each parameter's gradient, where it has one."""
     total.mean().backward()
-    return [[p.grad.sum().item(), p.grad.norm().item()] for p in parameters.all if p.grad is not None]
+    return [summary(p.grad) for p in parameters.all if p.grad is not None]
 
 
 def numbers(terms, total, parameters):
@@ -217,7 +217,7 @@ def vae_gan():
         for slope in torch.autograd.grad(loss.mean(), own, retain_graph=True)
     ]
     result = {name: term.tolist() for name, term in terms.items()}
-    return {**result, "gradients": [[s.sum().item(), s.norm().item()] for s in slopes]}
+    return {**result, "gradients": [summary(s) for s in slopes]}
 
 
 def denoising():

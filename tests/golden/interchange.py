@@ -70,6 +70,15 @@ def write(name, model, x, z):
         outputs = {"x": x, "z": z, "mean": mean, "log_var": log_var, "decoded": model.decode(z)}
     torch.save(model.state_dict(), HERE / f"{name}.pt")
     save_file(model.state_dict(), HERE / f"{name}.safetensors")
+    if name == "vae":
+        # As a training saves it, to be gone on with.
+        checkpoint = {
+            "epoch": 20,
+            "model_state_dict": model.state_dict(),
+            "optimizer_state_dict": optimizer.state_dict(),
+            "loss": loss,
+        }
+        torch.save(checkpoint, HERE / f"{name}-checkpoint.pt")
     numbers = {key: value.flatten().tolist() for key, value in outputs.items()}
     (HERE / f"{name}.json").write_text(json.dumps(numbers) + "\n")
 
