@@ -9,7 +9,7 @@ mod common;
 
 use burn::prelude::*;
 use burn_generative::metric::{Estimate, MmdKernel, mmd_test};
-use burn_generative::nn::initialize;
+use burn_generative::nn::{UNKNOWN, initialize};
 use burn_generative::plot::Measured;
 use burn_generative::prelude::*;
 use burn_generative::prior::{AnyPrior, GaussianMixture, SwissRollConfig, Uniform};
@@ -172,13 +172,8 @@ fn run(args: Args) -> Result<()> {
             .with_adversarial_weight(weight)?;
             initialize(&aae);
             let labels = |labels: &[u8], known: usize| {
-                // One more than the last class stands for "unknown".
                 let label = |(i, &digit): (usize, &u8)| {
-                    if i < known {
-                        i64::from(digit)
-                    } else {
-                        CLASSES as i64
-                    }
+                    if i < known { i64::from(digit) } else { UNKNOWN }
                 };
                 let labels: Vec<i64> = labels.iter().enumerate().map(label).collect();
                 let length = labels.len();
@@ -198,7 +193,7 @@ fn run(args: Args) -> Result<()> {
             };
             outcome.draw(test)?;
             session.save_samples_by(&aae, |aae, n| {
-                let anything = vec![CLASSES as i64; n];
+                let anything = vec![UNKNOWN; n];
                 let anything = TensorData::new(anything, [n]);
                 aae.sample_labeled(Tensor::from_data(anything, &session.device()))
             })?;

@@ -82,6 +82,8 @@ struct Outcome {
     standard_error: Vec<f64>,
     /// The share of anomalies above the threshold of each score.
     found: Vec<f64>,
+    /// And that of normal test images: one in twenty, if they are like those of the training.
+    false_alarms: Vec<f64>,
 }
 
 fn main() -> ExitCode {
@@ -139,9 +141,11 @@ fn run(args: Args) -> Result<()> {
     let mut report = Report::new("anomaly_mnist", lead);
     for (k, score) in SCORES.iter().enumerate() {
         let (area, found) = (mean(&|one| one.auroc[k])?, mean(&|one| one.found[k])?);
+        let alarms = mean(&|one| one.false_alarms[k])?;
         println!(
-            "{score}: AUROC {area:.3}; of the anomalies, {:.0}% lie above the threshold",
-            100.0 * found
+            "{score}: AUROC {area:.3}; above the threshold lie {:.0}% of the anomalies, and {:.1}% of the normal test images",
+            100.0 * found,
+            100.0 * alarms
         );
         report.number(score, &format!("{area:.3}"), "AUROC");
     }
@@ -231,6 +235,7 @@ fn hold_out(
         auroc: Vec::new(),
         standard_error: Vec::new(),
         found: Vec::new(),
+        false_alarms: Vec::new(),
     };
     let mut shown = Vec::new();
     for ((name, scores), known) in SCORES.iter().zip(tested).zip(known) {
@@ -242,10 +247,14 @@ fn hold_out(
         let (normal, anomalous) = (of(false), of(true));
         let area = auroc(&normal, &anomalous)?;
         let threshold = quantile(&known, 0.95)?;
-        let above = anomalous.iter().filter(|&&score| score > threshold).count();
+        let above = |scores: &[f64]| {
+            let count = scores.iter().filter(|&&score| score > threshold).count();
+            count as f64 / scores.len() as f64
+        };
         outcome.auroc.push(area.mean);
         outcome.standard_error.push(area.standard_error);
-        outcome.found.push(above as f64 / anomalous.len() as f64);
+        outcome.found.push(above(&anomalous));
+        outcome.false_alarms.push(above(&normal));
         let title = format!("{digit} was never seen: {name}, AUROC {:.3}", area.mean);
         let groups = [
             ("other digits".to_string(), normal),

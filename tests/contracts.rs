@@ -297,7 +297,7 @@ fn labeled_priors() {
             assert!(z.chunks(2).all(|z| near(z, centre)), "{label} on {name}");
         }
         let n = 4000;
-        let z = values(ring.sample_labeled(labels(n, 4)));
+        let z = values(ring.sample_labeled(labels(n, -1)));
         for centre in &centres {
             let share = z.chunks(2).filter(|z| near(z, centre)).count() as f64 / n as f64;
             assert!((share - 0.25).abs() < 0.035, "{share} on {name}");
@@ -315,7 +315,7 @@ fn labeled_priors() {
             });
             assert!(within, "{label} on {name}");
         }
-        let z = values(roll.sample_labeled(labels(1000, 10)));
+        let z = values(roll.sample_labeled(labels(1000, -1)));
         let far = z
             .chunks(2)
             .filter(|z| z[0].hypot(z[1]) > 8f64.sqrt())

@@ -273,7 +273,7 @@ fn semi_supervised_adversarial_autoencoder() {
         let prior = rows(2002, 1.5, LATENT, &device);
         let losses = aae.losses_with(
             rows(2001, 1.0, WIDTH, &device),
-            Tensor::from_ints([0, 1, 2, 2, 1, 0], &device),
+            Tensor::from_ints([0, 1, -1, -1, 1, 0], &device),
             (),
             prior,
         );

@@ -62,6 +62,10 @@ impl Kl {
 
     /// The KL's share of the total, `[batch]`.
     fn weigh(&self, kl: Tensor<1>) -> Tensor<1> {
+        // What does not count must not poison what does: 0 times infinity is no number.
+        if self.beta == 0.0 {
+            return kl.zeros_like();
+        }
         if !kl.device().is_autodiff() {
             return kl.mul_scalar(self.beta);
         }
@@ -71,7 +75,11 @@ impl Kl {
             kl
         };
         match &self.warmup {
-            Some(warmup) => kl * warmup.weight().mul_scalar(self.beta),
+            Some(warmup) => {
+                let weight = warmup.weight();
+                let ignored = weight.clone().equal_elem(0.0).expand(kl.dims());
+                kl.mask_fill(ignored, 0.0) * weight.mul_scalar(self.beta)
+            }
             None => kl.mul_scalar(self.beta),
         }
     }

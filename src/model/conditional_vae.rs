@@ -1,11 +1,14 @@
 use super::{LatentOf, Vae};
+use crate::error::Result;
 use crate::loss::{BernoulliNll, Kl, Losses};
+use crate::nn::{LabeledDecoder, check_labels};
 use crate::prior::StandardNormal;
 use crate::traits::{
     Batch, Code, Decoder, Draw, Encoder, Evidence, LatentLoss, LatentVariableModel, Likelihood,
     Model, Posterior, Prior, ReconstructionLoss, Sampler,
 };
 use burn::module::Module;
+use burn::tensor::{Int, Tensor};
 
 /// The conditional VAE: a [`Vae`](super::Vae) whose encoder and decoder are both told a condition `y`, a class label
 /// say, `losses = -log p(x | z, y) + beta KL(q(z | x, y) || p(z))`. So the latent need not carry the condition, and
@@ -41,6 +44,7 @@ use burn::module::Module;
 ///     BernoulliNll,
 /// );
 /// let (images, labels) = (Tensor::<4>::zeros([3, 1, 28, 28], &device), Tensor::from_ints([7, 0, 1], &device));
+/// vae.check_labels(&labels)?;
 /// let gradients = vae.losses((images, labels)).mean().backward();
 /// let sevens = vae.sample(Tensor::from_ints([7; 5], &Device::default()));
 /// assert_eq!(sevens.dims(), [5, 1, 28, 28]);
@@ -138,6 +142,17 @@ where
         let latent = self.vae.prior.valid().sample(condition.len(), &device);
         let output = self.vae.decoder.valid().decode((latent, condition));
         self.vae.likelihood.valid().point(output)
+    }
+}
+
+impl<E, D, P, L, R> ConditionalVae<E, LabeledDecoder<D>, P, L, R> {
+    /// Refuses labels that are no classes of the model: once, on a data set, as it reads back from the device.
+    ///
+    /// # Errors
+    ///
+    /// As [`check_labels`].
+    pub fn check_labels(&self, labels: &Tensor<1, Int>) -> Result<()> {
+        check_labels(labels, self.vae.decoder.classes(), false)
     }
 }
 

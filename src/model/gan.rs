@@ -7,7 +7,7 @@ use crate::traits::{
 };
 use burn::config::Config;
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 use std::sync::Arc;
 
 /// Configuration of a [`Gan`].
@@ -40,7 +40,7 @@ impl GanConfig {
     {
         check_at_least_one("Gan", "critic_steps", self.critic_steps)?;
         let device = critic.devices().into_iter().next().unwrap_or_default();
-        let taken = Tensor::zeros([1], &device);
+        let taken = Tensor::zeros([1], (&device, DType::F32));
         Ok(Gan {
             generator,
             critic,

@@ -1,7 +1,7 @@
 use super::{Aae, LatentOf};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::loss::{Losses, SquaredError};
-use crate::nn::{frozen_copy, one_hot};
+use crate::nn::{check_labels, frozen_copy, one_hot};
 use crate::traits::{
     AdversarialLoss, Batch, Code, Critic, Decoder, Encoder, LabeledSampler, Model,
     ReconstructionLoss,
@@ -19,7 +19,7 @@ use burn::tensor::{Int, Tensor};
 /// | `critic` | - | - | trains |
 /// | `encoder` | trains, times `adversarial_weight` | - | - |
 ///
-/// The prior learns nothing. The terms are those of [`Aae`]. A label is a class of the [`LabeledSampler`], `0..K`, or K for "unknown"; the critic
+/// The prior learns nothing. The terms are those of [`Aae`]. A label is a class of the [`LabeledSampler`], `0..K`, or [`UNKNOWN`](crate::nn::UNKNOWN); the critic
 /// reads it one-hot, `[batch, K + 1]`. It reads no label at encoding.
 ///
 /// [Makhzani et al. 2015](https://arxiv.org/abs/1511.05644), section 2.3.
@@ -42,7 +42,7 @@ use burn::tensor::{Int, Tensor};
 ///     NonSaturating,
 /// );
 /// let rows = Tensor::<2>::zeros([3, 13], &device);
-/// let labels = Tensor::from_ints([7, 0, 10], &device); // the third is unknown
+/// let labels = Tensor::from_ints([7, 0, -1], &device); // the third is unknown
 /// aae.check_labels(&labels)?;
 /// let gradients = aae.losses((rows, labels)).mean().backward();
 /// # Ok::<(), burn_generative::Error>(())
@@ -80,7 +80,7 @@ where
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] if it is negative or not finite.
+    /// [`Error::Config`](crate::Error::Config) if it is negative or not finite.
     pub fn with_adversarial_weight(self, weight: f64) -> Result<Self> {
         let aae = self.aae.with_adversarial_weight(weight)?;
         Ok(Self { aae })
@@ -112,34 +112,23 @@ where
             labels.len(),
             latent.len(),
         );
-        let labels = one_hot(labels, self.aae.prior.num_classes() + 1);
+        let classes = self.aae.prior.num_classes();
+        // The last column stands for "unknown".
+        let unknown = labels.clone().lower_elem(0);
+        let labels = one_hot(labels.mask_fill(unknown, classes as i64), classes + 1);
         let score = |critic: &C, latent| critic.score((latent, labels.clone()));
         self.aae
             .losses_of("SemiSupervisedAae", input, latent, prior, score)
     }
 
-    /// Checks that all labels are classes of the prior, or K for "unknown".
-    ///
-    /// Reads back from the device, so call it once on a data set, not on every batch.
+    /// Refuses labels that are neither classes of the prior nor [`UNKNOWN`](crate::nn::UNKNOWN): once, on a data set, as it
+    /// reads back from the device.
     ///
     /// # Errors
     ///
-    /// [`Error::Support`] if one is not; [`Error::Device`] if the device cannot be read.
+    /// As [`check_labels`].
     pub fn check_labels(&self, labels: &Tensor<1, Int>) -> Result<()> {
-        labels.check_finite("labels")?;
-        let classes = self.aae.prior.num_classes() as i64;
-        let least: i64 = labels.clone().min().try_into_scalar()?;
-        let greatest: i64 = labels.clone().max().try_into_scalar()?;
-        if least >= 0 && greatest <= classes {
-            return Ok(());
-        }
-        Err(Error::Support {
-            what: "labels".to_string(),
-            reason: format!(
-                "lie in [{least}, {greatest}], but the prior has {classes} classes, from 0 on ({classes} stands \
-                 for an unknown label)"
-            ),
-        })
+        check_labels(labels, self.aae.prior.num_classes(), true)
     }
 
     /// The code of each sample: a point, or a posterior.

@@ -110,6 +110,9 @@ impl ConvEncoderConfig {
 ///
 /// Shapes: `[batch, channels, height, width]` to `[batch, latent_dim]`. Built by
 /// [`ConvEncoderConfig`].
+///
+/// (burn's batch normalisation keeps running statistics for each thread: a program whose every step runs on a new thread,
+/// an asynchronous server say, ends with statistics that are off. Train on one thread, or normalise by groups.)
 #[derive(Module, Debug)]
 pub struct ConvEncoder<H> {
     convs: Vec<Conv2d>,

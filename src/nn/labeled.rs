@@ -1,13 +1,59 @@
-use crate::traits::{Decoder, Encoder};
+use crate::error::{Error, Result};
+use crate::traits::{Batch, Decoder, Encoder};
 use burn::module::Module;
 use burn::nn::{Embedding, EmbeddingConfig};
 use burn::tensor::{Device, Int, Tensor};
 
+/// What stands for a label that is not known, where a model allows for that; no class has this number.
+pub const UNKNOWN: i64 = -1;
+
+/// Refuses labels that are no classes, `0..classes`; or, with `or_unknown`, [`UNKNOWN`].
+///
+/// Reads back from the device, so call it once on a data set, not on every batch: no model does, and a label that is no class
+/// makes an error in the backend's words, or a picture of nothing.
+///
+/// # Errors
+///
+/// [`Error::Support`] if there is no label, or one is no class; [`Error::Device`] if the device cannot be read.
+///
+/// ```
+/// use burn::prelude::*;
+/// use burn_generative::nn::check_labels;
+///
+/// let letters = Tensor::<1, Int>::from_ints([1, 26], &Device::default());
+/// let refused = check_labels(&letters, 26, false).unwrap_err().to_string();
+/// assert!(refused.contains("lie in [1, 26], but there are 26 classes, from 0 to 25"));
+/// check_labels(&(letters - 1), 26, false)?;
+/// # Ok::<(), burn_generative::Error>(())
+/// ```
+pub fn check_labels(labels: &Tensor<1, Int>, classes: usize, or_unknown: bool) -> Result<()> {
+    labels.check_finite("labels")?;
+    let least: i64 = labels.clone().min().try_into_scalar()?;
+    let greatest: i64 = labels.clone().max().try_into_scalar()?;
+    let lowest = if or_unknown { UNKNOWN } else { 0 };
+    if least >= lowest && greatest < classes as i64 {
+        return Ok(());
+    }
+    let unknown = if or_unknown {
+        format!(" ({UNKNOWN} stands for an unknown label)")
+    } else {
+        String::new()
+    };
+    Err(Error::Support {
+        what: "labels".to_string(),
+        reason: format!(
+            "lie in [{least}, {greatest}], but there are {classes} classes, from 0 to {}{unknown}; number them from 0, or \
+             make the model for more classes",
+            classes as i64 - 1
+        ),
+    })
+}
+
 /// An encoder of images that is told their labels: it reads one more channel, on which a learned picture of the label
 /// is drawn.
 ///
-/// Input: images `[batch, channels, height, width]` and labels `[batch]`, in `0..classes`; labels beyond are the
-/// caller's to avoid. The inner encoder is built for `channels + 1`.
+/// Input: images `[batch, channels, height, width]` and labels `[batch]`, in `0..classes`
+/// ([`check_labels`] refuses others, once). The inner encoder is built for `channels + 1`.
 /// [`ConditionalVae`](crate::model::ConditionalVae) has an example.
 #[derive(Module, Debug)]
 pub struct LabeledEncoder<E> {
@@ -49,8 +95,8 @@ impl<E: Encoder<Input = Tensor<4>>> Encoder for LabeledEncoder<E> {
 
 /// A decoder that is told the label of what it is to make: it reads the label, one-hot, behind the latent.
 ///
-/// Input: latents `[batch, latent]` and labels `[batch]`, in `0..classes`; labels beyond are the caller's to avoid. The
-/// inner decoder is built for `latent + classes` coordinates.
+/// Input: latents `[batch, latent]` and labels `[batch]`, in `0..classes` ([`check_labels`] refuses others,
+/// once). The inner decoder is built for `latent + classes` coordinates.
 /// [`ConditionalVae`](crate::model::ConditionalVae) has an example.
 #[derive(Module, Debug)]
 pub struct LabeledDecoder<D> {
@@ -62,6 +108,11 @@ impl<D> LabeledDecoder<D> {
     /// Tells `decoder` labels of so many classes.
     pub fn new(decoder: D, classes: usize) -> Self {
         Self { decoder, classes }
+    }
+
+    /// The number of classes.
+    pub fn classes(&self) -> usize {
+        self.classes
     }
 }
 

@@ -46,7 +46,7 @@ pub use gradient::scale_gradient;
 pub use head::{GaussianHead, Head};
 pub use initialize::initialize;
 pub(crate) use labeled::one_hot;
-pub use labeled::{LabeledDecoder, LabeledEncoder};
+pub use labeled::{LabeledDecoder, LabeledEncoder, UNKNOWN, check_labels};
 pub use mlp::{MlpDecoder, MlpDecoderConfig, MlpEncoder, MlpEncoderConfig};
 pub use squashed::Squashed;
 pub(crate) use trained::is_trained;

@@ -165,9 +165,9 @@ pub(super) fn draw(logits: Tensor<1>, n: usize, device: &Device) -> Tensor<1, In
     (gumbel + logits.unsqueeze::<2>()).argmax(1).squeeze_dim(1)
 }
 
-/// The component of each label, or one by its weight where the label is one more than the last and so unknown.
+/// The component of each label, or one by its weight where the label is below 0, and so unknown.
 pub(super) fn known_or_drawn(labels: Tensor<1, Int>, logits: Tensor<1>) -> Tensor<1, Int> {
-    let unknown = labels.clone().equal_elem(logits.dims()[0] as i64);
+    let unknown = labels.clone().lower_elem(0);
     let drawn = draw(logits, labels.dims()[0], &labels.device());
     labels.mask_where(unknown, drawn)
 }

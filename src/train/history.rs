@@ -1,3 +1,4 @@
+use crate::losses::Losses;
 use burn::train::logger::MetricLogger;
 use burn::train::metric::store::{EpochSummary, MetricsUpdate, Split};
 use burn::train::metric::{MetricDefinition, MetricId, NumericEntry};
@@ -101,14 +102,19 @@ impl MetricLogger for History {
             let now = Instant::now();
             let started = shared.started.replace(now).unwrap_or(now);
             epoch.seconds = (now - started).as_secs_f64();
-            // A value that is no number ends the training; its epoch never finished.
-            if epoch
-                .train
-                .values()
-                .chain(epoch.test.values())
-                .any(|value| !value.is_finite())
-            {
+            // A loss that is no number ends the training: its epoch never finished. Any other metric that is none is left
+            // out, and takes no other with it.
+            let losses = [&epoch.train, &epoch.test].map(|metrics| metrics.get(Losses::TOTAL));
+            if losses.into_iter().flatten().any(|loss| !loss.is_finite()) {
                 return;
+            }
+            for metrics in [&mut epoch.train, &mut epoch.test] {
+                metrics.retain(|name, value| {
+                    if !value.is_finite() {
+                        log::warn!("epoch {}: the metric '{name}' is {value}", epoch.epoch);
+                    }
+                    value.is_finite()
+                });
             }
             shared.epochs.push(epoch);
             if let Some(callback) = &mut shared.callback {

@@ -113,10 +113,11 @@ pub trait LabeledSampler: Sampler {
     /// The number of classes, K.
     fn num_classes(&self) -> usize;
 
-    /// A sample of the class of each label, `[batch]` in `0..K`; the label K stands for "unknown", and gets a
+    /// A sample of the class of each label, `[batch]` in `0..K`; a label below 0 ([`UNKNOWN`](crate::nn::UNKNOWN)) gets a
     /// sample of the whole prior.
     ///
-    /// Labels beyond K are the caller's to avoid: a check would read them back from the device each time.
+    /// Other labels are the caller's to avoid, by [`check_labels`](crate::nn::check_labels): a check here would read them
+    /// back from the device each time.
     fn sample_labeled(&self, labels: Tensor<1, Int>) -> Self::Value;
 }
 

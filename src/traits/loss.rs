@@ -238,7 +238,16 @@ pub trait AdversarialLoss: Debug + Send + Sync {
 
     /// What the critic minimises on a pair of a real and a fake sample: the sum of the two.
     /// A relativistic loss, which looks at both at once, overrides it.
+    ///
+    /// # Panics
+    ///
+    /// If there are not as many of the one as of the other.
     fn critic(&self, real: Tensor<1>, fake: Tensor<1>) -> Tensor<1> {
+        let [reals, fakes] = [&real, &fake].map(|scores| scores.dims()[0]);
+        assert!(
+            reals == fakes,
+            "AdversarialLoss: {reals} scores of real samples, but {fakes} of fakes"
+        );
         self.real(real) + self.fake(fake)
     }
 
