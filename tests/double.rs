@@ -163,7 +163,7 @@ fn priors() {
         let mixture: FullGaussianMixture = MixtureFit::new(2).fit_full(codes(dtype)).unwrap();
         drawn(mixture.sample(5, &device), dtype);
         drawn(
-            mixture.sample_labeled(Tensor::from_ints([0, 1, 2], &device)),
+            mixture.sample_labeled(Tensor::from_ints([0, 1, -1], &device)),
             dtype,
         );
         mixture.log_prob(z(dtype))
@@ -172,7 +172,7 @@ fn priors() {
         let mixture: GaussianMixture = MixtureFit::new(2).fit_diagonal(codes(dtype)).unwrap();
         drawn(mixture.sample(5, &device), dtype);
         drawn(
-            mixture.sample_labeled(Tensor::from_ints([0, 1, 2], &device)),
+            mixture.sample_labeled(Tensor::from_ints([0, 1, -1], &device)),
             dtype,
         );
         mixture.log_prob(z(dtype))

@@ -30,9 +30,9 @@ impl StopOnCtrlC {
             }
             _ => std::process::exit(EXIT_CODE),
         };
-        // One is set already, by an earlier training or by the program; or the system has no such signal, and the process
-        // just ends, and resumes from its last checkpoint.
-        if let Err(error) = ctrlc::try_set_handler(handler) {
+        // It is set already, by an earlier training; or the system has no such signal, and the process just ends, and resumes
+        // from its last checkpoint.
+        if let Err(error) = ctrlc::set_handler(handler) {
             log::debug!("Ctrl-C is not handled here: {error}");
         }
         Self

@@ -1,6 +1,7 @@
 use super::Epoch;
 use crate::error::{Error, Result};
-use crate::{file, weights};
+use crate::file;
+use crate::weights;
 use burn::module::Module;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -44,8 +45,8 @@ pub struct Run {
     config: Value,
     data: Value,
     resumed: bool,
-    /// Locked as long as any clone is there.
-    _lock: Arc<File>,
+    /// Held as long as any clone is there.
+    _lock: Arc<Lock>,
 }
 
 const CONFIG: &str = "config.json";
@@ -147,7 +148,7 @@ impl Run {
             _ => (),
         }
         std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
-        let lock = lock(folder)?;
+        let lock = Lock::of(folder)?;
         let run = Self {
             folder: folder.to_path_buf(),
             config,
@@ -288,20 +289,32 @@ fn holds_something(folder: &Path) -> bool {
 }
 
 /// The lock of a folder, which the system gives back whatever becomes of the process.
-fn lock(folder: &Path) -> Result<File> {
-    let path = folder.join(LOCK);
-    let file = File::create(&path).map_err(Error::io(&path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::Config(format!(
-            "{} is open in another run; wait for its end, or choose another folder",
-            folder.display()
-        ))),
-        // Where a file system knows no locks, two runs in one folder are the user's to avoid.
-        Err(TryLockError::Error(error)) => {
-            log::warn!("{}: no lock: {error}", path.display());
-            Ok(file)
+#[derive(Debug)]
+struct Lock(File);
+
+impl Lock {
+    fn of(folder: &Path) -> Result<Self> {
+        let path = folder.join(LOCK);
+        let file = File::create(&path).map_err(Error::io(&path))?;
+        match file.try_lock() {
+            Ok(()) => (),
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::Config(format!(
+                    "{} is open in another run; wait for its end, or choose another folder",
+                    folder.display()
+                )));
+            }
+            // Where a file system knows no locks, two runs in one folder are the user's to avoid.
+            Err(TryLockError::Error(error)) => log::warn!("{}: no lock: {error}", path.display()),
         }
+        Ok(Self(file))
+    }
+}
+
+impl Drop for Lock {
+    /// Closing the file is not enough: a process that is just being started holds a copy of it.
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
     }
 }
 
