@@ -5,7 +5,6 @@
 
 mod common;
 
-use burn::prelude::*;
 use burn_generative::data::{Channels, ImageFolderConfig, Unreadable};
 use burn_generative::device::Devices;
 use burn_generative::latent;

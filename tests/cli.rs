@@ -421,7 +421,10 @@ fn sizes_and_numbers_that_cannot_work_are_refused_before_anything_is_written() {
         ),
         (
             &["--device", "cuda"],
-            &["'cuda' is unknown or was not built in", "--features cuda"],
+            &[
+                "'cuda' is unknown or was not built in",
+                "the feature `cuda`",
+            ],
         ),
         (&["--out", "/proc/nowhere/run"], &["/proc/nowhere/run"]),
     ] {
@@ -658,7 +661,7 @@ fn a_run_is_resumed_on_its_own_data_only() {
     stdout(&on(data.path(), &out, &[]));
     let other = float_images(44, |_| 0.5);
     let refused = on(other.path(), &out, &["--resume", "--epochs", "3"]);
-    assert_says(&refused, &["another configuration", "data is "]);
+    assert_says(&refused, &["another configuration", "in data, labels is "]);
     stdout(&on(data.path(), &out, &["--resume", "--epochs", "3"]));
 }
 
