@@ -6,8 +6,6 @@
 //! Every sprite has a shape, a size, an angle and a place, and each step draws new ones. Before the scores are computed, no model
 //! is told of the factors.
 
-mod common;
-
 use burn::nn::Linear;
 use burn::optim::AdamConfig;
 use burn::prelude::*;
@@ -20,7 +18,6 @@ use burn_generative::plot;
 use burn_generative::prelude::*;
 use burn_generative::{Error, Result};
 use clap::{Parser, ValueEnum};
-use common::{positive, rate};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -69,10 +66,6 @@ struct Args {
     #[arg(long, default_value_t = 1e-3, value_name = "X")]
     lr: f64,
 
-    /// Backend to train on, one of those built in. [default: the first that is built in, GPUs first]
-    #[arg(long, value_name = "NAME")]
-    device: Option<String>,
-
     /// Folder for pictures and scores.
     #[arg(long, default_value = "out/sprites", value_name = "DIR")]
     out: PathBuf,
@@ -112,7 +105,13 @@ type Autoencoder<R> =
     Vae<MlpEncoder<GaussianHead, 4>, MlpDecoder<Linear, 4>, StandardNormal, BernoulliNll, R>;
 
 fn main() -> ExitCode {
-    common::report(run(Args::parse()))
+    match run(Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn run(args: Args) -> Result<()> {
@@ -123,14 +122,20 @@ fn run(args: Args) -> Result<()> {
         ("--latent", args.latent),
         ("--seeds", args.seeds as usize),
     ] {
-        positive(flag, value)?;
+        if value == 0 {
+            return Err(Error::Config(format!("{flag} must be at least 1")));
+        }
     }
-    rate("--lr", args.lr)?;
-    let (device, name) = common::device(args.device.as_deref())?;
-    println!("device: {name}");
+    if !(args.lr > 0.0 && args.lr.is_finite()) {
+        let reason = format!("--lr must be a positive number, not {}", args.lr);
+        return Err(Error::Config(reason));
+    }
+    let device = Device::default();
     std::fs::create_dir_all(&args.out).map_err(Error::io(&args.out))?;
 
-    println!("model   reconstruction        MIG              FactorVAE        SAP              seconds");
+    println!(
+        "model   reconstruction        MIG              FactorVAE        SAP              seconds"
+    );
     let mut table = Vec::new();
     for &kind in &args.models {
         let mut scores = Vec::new();
@@ -150,7 +155,10 @@ fn run(args: Args) -> Result<()> {
             column(|one| one.seconds)?,
         ];
         let name = format!("{kind:?}").to_lowercase();
-        println!("{name:<8}{:<22}{:<17}{:<17}{:<17}{}", columns[0], columns[1], columns[2], columns[3], columns[4]);
+        println!(
+            "{name:<8}{:<22}{:<17}{:<17}{:<17}{}",
+            columns[0], columns[1], columns[2], columns[3], columns[4]
+        );
         table.push((kind, scores));
         let path = args.out.join("scores.json");
         let text = serde_json::to_string_pretty(&(&args, &table)).expect("numbers and names");
@@ -169,7 +177,12 @@ fn train(kind: Kind, seed: u64, args: &Args, device: &Device) -> Result<Scores> 
     let begun = Instant::now();
     match kind {
         Kind::Vae => {
-            let vae = learn(autoencoder(args, &training, Kl::default())?, seed, args, &training)?;
+            let vae = learn(
+                autoencoder(args, &training, Kl::default())?,
+                seed,
+                args,
+                &training,
+            )?;
             judge(&vae.valid(), kind, seed, args, begun)
         }
         Kind::Beta => {
@@ -234,7 +247,13 @@ where
 }
 
 /// The scores of a model as in evaluation; the first seed's is also drawn.
-fn judge<R>(vae: &Autoencoder<R>, kind: Kind, seed: u64, args: &Args, begun: Instant) -> Result<Scores>
+fn judge<R>(
+    vae: &Autoencoder<R>,
+    kind: Kind,
+    seed: u64,
+    args: &Args,
+    begun: Instant,
+) -> Result<Scores>
 where
     R: LatentLoss<DiagonalGaussian, StandardNormal>,
 {

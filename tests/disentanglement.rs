@@ -42,13 +42,33 @@ fn nothing(i: usize) -> f64 {
 fn factors_in_coordinates_of_their_own_have_full_scores() {
     // In another order, scaled, turned over, with coordinates that know nothing or do not vary.
     let codes = known(|[a, b, c], i| [0.5 * c, -a, nothing(i), 7.0, 3.0 * b + 1.0]);
-    assert_close(codes.factor_vae_score(800, 64, 1).unwrap(), 1.0, 1e-9, "FactorVAE's");
+    assert_close(
+        codes.factor_vae_score(800, 64, 1).unwrap(),
+        1.0,
+        1e-9,
+        "FactorVAE's",
+    );
     // The coordinate that knows nothing seems to know a little, by chance.
     assert_close(codes.mutual_information_gap(), 1.0, 0.12, "MIG");
-    assert_close(codes.separated_predictability(&[]).unwrap(), 1.0, 0.03, "SAP");
+    assert_close(
+        codes.separated_predictability(&[]).unwrap(),
+        1.0,
+        0.03,
+        "SAP",
+    );
     let clean = known(|[a, b, c], _| [0.5 * c, -a, 7.0, 3.0 * b + 1.0]);
-    assert_close(clean.mutual_information_gap(), 1.0, 1e-9, "MIG without noise");
-    assert_close(clean.separated_predictability(&[]).unwrap(), 1.0, 1e-9, "SAP without noise");
+    assert_close(
+        clean.mutual_information_gap(),
+        1.0,
+        1e-9,
+        "MIG without noise",
+    );
+    assert_close(
+        clean.separated_predictability(&[]).unwrap(),
+        1.0,
+        1e-9,
+        "SAP without noise",
+    );
     // By thresholds the best guess from what knows nothing is right in one of as many as there are values.
     let gap = [2.0 / 3.0, 3.0 / 4.0, 9.0 / 10.0].iter().sum::<f64>() / 3.0;
     let score = clean.separated_predictability(&[0, 1, 2]).unwrap();
@@ -59,12 +79,27 @@ fn factors_in_coordinates_of_their_own_have_full_scores() {
 fn a_factor_that_two_coordinates_know_has_no_gap() {
     let codes = known(|[a, b, c], _| [a, b, c, -2.0 * a, -2.0 * b, -2.0 * c]);
     assert_close(codes.mutual_information_gap(), 0.0, 1e-9, "MIG");
-    assert_close(codes.separated_predictability(&[]).unwrap(), 0.0, 1e-9, "SAP");
+    assert_close(
+        codes.separated_predictability(&[]).unwrap(),
+        0.0,
+        1e-9,
+        "SAP",
+    );
     // FactorVAE's score does not mind.
-    assert_close(codes.factor_vae_score(800, 64, 1).unwrap(), 1.0, 1e-9, "FactorVAE's");
+    assert_close(
+        codes.factor_vae_score(800, 64, 1).unwrap(),
+        1.0,
+        1e-9,
+        "FactorVAE's",
+    );
     // Two of three factors in one coordinate each, the third in two.
     let codes = known(|[a, b, c], _| [a, b, c, 3.0 * c]);
-    assert_close(codes.mutual_information_gap(), 2.0 / 3.0, 1e-9, "MIG of two");
+    assert_close(
+        codes.mutual_information_gap(),
+        2.0 / 3.0,
+        1e-9,
+        "MIG of two",
+    );
 }
 
 #[test]
@@ -97,18 +132,34 @@ fn a_gap_by_hand() {
     });
     let score = Disentanglement::new(codes, &factors).unwrap();
     // The sum has H = 3/2 ln 2 and, given one of its factors, ln 2: it knows 1/2 ln 2 of each; the copy all of the first.
-    assert_close(score.mutual_information_gap(), (0.5 + 0.5) / 2.0, 1e-9, "MIG");
+    assert_close(
+        score.mutual_information_gap(),
+        (0.5 + 0.5) / 2.0,
+        1e-9,
+        "MIG",
+    );
     // The squared correlation of the sum with either is 1/2.
-    assert_close(score.separated_predictability(&[]).unwrap(), 0.5, 1e-9, "SAP");
+    assert_close(
+        score.separated_predictability(&[]).unwrap(),
+        0.5,
+        1e-9,
+        "SAP",
+    );
 }
 
 #[test]
 fn what_cannot_be_scored_is_refused() {
     let codes = |rows: usize| tensor::<2>([rows, 2], &cpu(), |i| i as f64);
     let few = message(Disentanglement::new(codes(3), &factors()));
-    assert!(few.contains("[3, 2] do not belong to 1200 samples"), "{few}");
+    assert!(
+        few.contains("[3, 2] do not belong to 1200 samples"),
+        "{few}"
+    );
     let same = message(Disentanglement::new(codes(3), &[[0, 5], [1, 5], [2, 5]]));
-    assert!(same.contains("factor 1 is the same in all samples"), "{same}");
+    assert!(
+        same.contains("factor 1 is the same in all samples"),
+        "{same}"
+    );
     assert!(Disentanglement::new(codes(0), &[] as &[[usize; 2]]).is_err());
     let poisoned = tensor::<2>([2, 1], &cpu(), |i| [1.0, f64::NAN][i]);
     assert!(message(Disentanglement::new(poisoned, &[[0], [1]])).contains("NaN"));
@@ -127,7 +178,10 @@ fn ink(factors: [usize; 5], side: usize) -> [f64; 3] {
     let image = values(sprites::images(&[factors], side, &cpu()).unwrap());
     let all: f64 = image.iter().sum();
     let moment = |axis: fn(usize, usize) -> usize| {
-        let weighed = image.iter().enumerate().map(|(i, ink)| ink * (axis(i, side) as f64 + 0.5));
+        let weighed = image
+            .iter()
+            .enumerate()
+            .map(|(i, ink)| ink * (axis(i, side) as f64 + 0.5));
         weighed.sum::<f64>() / all / side as f64
     };
     let (x, y) = (moment(|i, side| i % side), moment(|i, side| i / side));
@@ -175,9 +229,15 @@ fn factors_are_drawn_evenly_and_from_the_seed() {
     assert_ne!(drawn[..100], sprites::draw(100, 6));
     for (factor, count) in sprites::COUNTS.into_iter().enumerate() {
         for value in 0..count {
-            let share = drawn.iter().filter(|factors| factors[factor] == value).count() as f64;
+            let share = drawn
+                .iter()
+                .filter(|factors| factors[factor] == value)
+                .count() as f64;
             let want = 12_000.0 / count as f64;
-            assert!((share - want).abs() < 5.0 * want.sqrt(), "{factor} {value}: {share}");
+            assert!(
+                (share - want).abs() < 5.0 * want.sqrt(),
+                "{factor} {value}: {share}"
+            );
         }
     }
     assert_eq!(sprites::COUNTS.iter().product::<usize>(), 737_280);
@@ -186,7 +246,10 @@ fn factors_are_drawn_evenly_and_from_the_seed() {
 #[test]
 fn a_sprite_that_is_none_is_refused() {
     let refused = message(sprites::images(&[[0; 5], [0, 0, 40, 0, 0]], 16, &cpu()));
-    assert!(refused.contains("sprite 1 has the angle 40, but there are 40"), "{refused}");
+    assert!(
+        refused.contains("sprite 1 has the angle 40, but there are 40"),
+        "{refused}"
+    );
     assert!(message(sprites::images(&[[0; 5]], 7, &cpu())).contains("a side of 7 pixels"));
     let none = sprites::images(&[], 16, &cpu()).unwrap();
     assert_eq!(none.dims(), [0, 1, 16, 16]);

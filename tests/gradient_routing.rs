@@ -642,13 +642,12 @@ fn factor_vae() {
         let ranks = || tensor([4, 2], &device, |i| [0, 1, 1, 2, 2, 3, 3, 0][i] as f64);
         let losses = || model.losses_with(data(), eps(), ranks());
         let reached_parts = |gradients: &Gradients| {
-            let vae = &model.vae;
-            let of_vae = [
-                reached(&vae.encoder, gradients),
-                reached(&vae.decoder, gradients),
-                reached(&vae.prior, gradients),
-            ];
-            [of_vae[0], of_vae[1], reached(&model.critic, gradients), of_vae[2]]
+            [
+                reached(&model.vae.encoder, gradients),
+                reached(&model.vae.decoder, gradients),
+                reached(&model.critic, gradients),
+                reached(&model.vae.prior, gradients),
+            ]
         };
         assert_routes(
             name,
@@ -677,7 +676,8 @@ fn factor_vae() {
         assert_same_gradients(&model.vae.encoder, &one, with_correlation, &of("encoder"));
         assert_same_gradients(&model.vae.decoder, &one, own(), &of("decoder"));
         let (first, second) = (code().narrow(1, 0, 1), code().narrow(1, 1, 1));
-        let before = Tensor::cat(vec![second.clone().narrow(0, 3, 1), second.narrow(0, 0, 3)], 0);
+        let last_first = vec![second.clone().narrow(0, 3, 1), second.narrow(0, 0, 3)];
+        let before = Tensor::cat(last_first, 0);
         let shuffled = Tensor::cat(vec![first, before], 1);
         let judge = NonSaturating.real(model.critic.score(code()))
             + NonSaturating.fake(model.critic.score(shuffled));

@@ -234,7 +234,13 @@ where
     R: LatentLoss<DiagonalGaussian, StandardNormal>,
 {
     let (encoder, decoder) = (gaussian_encoder(device), decoder(device));
-    Vae::with_latent_loss(encoder, decoder, StandardNormal::new(3), GaussianNll::default(), loss)
+    Vae::with_latent_loss(
+        encoder,
+        decoder,
+        StandardNormal::new(3),
+        GaussianNll::default(),
+        loss,
+    )
 }
 
 /// Half of them after seven steps, and again.
@@ -242,17 +248,16 @@ fn cycle(device: &Device) -> Warmup {
     Warmup::cyclical(3, 7, &device.clone().without_autodiff()).unwrap()
 }
 
-/// A semi-supervised VAE of rows of so many columns and three classes.
-fn small_semi_supervised_vae(
-    columns: usize,
-    device: &Device,
-) -> SemiSupervisedVae<
+type SmallSemiSupervisedVae = SemiSupervisedVae<
     LabeledRowEncoder<MlpEncoder<GaussianHead, 2>>,
     LabeledDecoder<MlpDecoder<Linear, 2>>,
     MlpEncoder<Linear, 2>,
     StandardNormal,
     GaussianNll,
-> {
+>;
+
+/// A semi-supervised VAE of rows of so many columns and three classes.
+fn small_semi_supervised_vae(columns: usize, device: &Device) -> SmallSemiSupervisedVae {
     let encoder = MlpEncoderConfig::new(vec![columns + 3], 2).with_hidden(vec![9]);
     let decoder = MlpDecoderConfig::new(2 + 3, vec![columns]).with_hidden(vec![9]);
     let classifier = MlpEncoderConfig::new(vec![columns], 3).with_hidden(vec![9]);

@@ -103,11 +103,19 @@ fn train<M: Model>(mut model: M, steps: usize, rate: f64, batch: impl Fn() -> M:
 fn a_capacity_draws_the_kl_to_it_and_rises() {
     let (device, _turn) = seeded();
     let training = device.autodiff();
-    let kl = Kl::new(3.0).unwrap().with_capacity(4.0, 2, &training).unwrap();
+    let kl = Kl::new(3.0)
+        .unwrap()
+        .with_capacity(4.0, 2, &training)
+        .unwrap();
     let posterior = Around { log_var: 0.0 }.encode(tensor([2, 1], &training, |i| [2.0, 4.0][i])); // 2 and 8 nats
     let total = |kl: &Kl| {
         let losses = kl.losses(&posterior, &posterior.draw(), &StandardNormal::new(1));
-        assert_all_close(&values(losses.term("kl").unwrap()), &[2.0, 8.0], 1e-5, "the KL itself");
+        assert_all_close(
+            &values(losses.term("kl").unwrap()),
+            &[2.0, 8.0],
+            1e-5,
+            "the KL itself",
+        );
         mean(losses.total)
     };
     assert_close(total(&kl), 3.0 * 5.0, 1e-5, "from 0");
@@ -117,7 +125,10 @@ fn a_capacity_draws_the_kl_to_it_and_rises() {
     let kl = advance(advance(kl));
     assert_close(total(&kl), 3.0 * (5.0 - 4.0), 1e-5, "at the end");
     // From below too.
-    let kl = Kl::new(3.0).unwrap().with_capacity(9.0, 0, &training).unwrap();
+    let kl = Kl::new(3.0)
+        .unwrap()
+        .with_capacity(9.0, 0, &training)
+        .unwrap();
     assert_close(total(&kl), 3.0 * 4.0, 1e-5, "above the KL");
     assert!(message(Kl::default().with_capacity(-1.0, 3, &training)).contains("Kl: capacity"));
 }
@@ -148,10 +159,14 @@ fn a_schedule_weighs_any_loss_in_training_alone() {
     assert_all_close(&shares(kl, "kl", &training), &[1.5, 3.0], 1e-4, "Kl");
     let mmd = Mmd::new(3.0, kernels()).unwrap().with_schedule(half_way());
     assert_all_close(&shares(mmd, "mmd", &training), &[1.5, 3.0], 1e-4, "Mmd");
-    let tc = TotalCorrelation::new(3.0, 100).unwrap().with_schedule(half_way());
+    let tc = TotalCorrelation::new(3.0, 100)
+        .unwrap()
+        .with_schedule(half_way());
     let share = shares(tc, "total_correlation", &training);
     assert_all_close(&share, &[1.5, 3.0], 1e-3, "TotalCorrelation");
-    let dip = DipVae::type_one(3.0, 3.0).unwrap().with_schedule(half_way());
+    let dip = DipVae::type_one(3.0, 3.0)
+        .unwrap()
+        .with_schedule(half_way());
     let [half, whole] = [&training, &device].map(|device| {
         let posterior = Around { log_var: -1.0 }.encode(tensor([6, 2], device, noise(1, 2.0)));
         let losses = dip.losses(&posterior, &posterior.draw(), &StandardNormal::new(2));
@@ -215,13 +230,17 @@ fn a_batch_of_one_has_no_pairs() {
     let (draw, prior) = (posterior.draw(), StandardNormal::new(2));
     let mmd = Mmd::new(1.0, MmdKernel::inverse_multiquadrics(2)).unwrap();
     assert_eq!(values(mmd.losses(&posterior, &draw, &prior).total), [0.0]);
-    let losses = TotalCorrelation::new(6.0, 100).unwrap().losses(&posterior, &draw, &prior);
+    let losses = TotalCorrelation::new(6.0, 100)
+        .unwrap()
+        .losses(&posterior, &draw, &prior);
     for term in ["mutual_information", "total_correlation"] {
         assert!(mean(losses.term(term).unwrap()).abs() < 1e-5, "{term}");
     }
     let want = posterior.log_prob(draw.z.clone()) - prior.log_prob(draw.z.clone());
     assert_close(mean(losses.total), mean(want), 1e-5, "one draw of the KL");
-    let dip = DipVae::type_two(1.0, 1.0).unwrap().losses(&posterior, &draw, &prior);
+    let dip = DipVae::type_two(1.0, 1.0)
+        .unwrap()
+        .losses(&posterior, &draw, &prior);
     assert!(mean(dip.total).is_finite());
 }
 
@@ -229,7 +248,10 @@ fn a_batch_of_one_has_no_pairs() {
 fn weights_that_cannot_be_are_refused() {
     let kernels = || MmdKernel::inverse_multiquadrics(2);
     let refused = message(InfoVae::new(0.5, 0.4, kernels()));
-    assert!(refused.contains("lambda must be at least 0.5, not 0.4"), "{refused}");
+    assert!(
+        refused.contains("lambda must be at least 0.5, not 0.4"),
+        "{refused}"
+    );
     assert!(message(InfoVae::new(1.5, 2.0, kernels())).contains("alpha must be"));
     assert!(message(InfoVae::new(f64::NAN, 2.0, kernels())).contains("alpha must be"));
     assert!(message(Mmd::new(-1.0, kernels())).contains("Mmd: weight"));
@@ -296,7 +318,11 @@ fn the_information_of_an_info_vae_is_the_closed_form() {
         let want = 0.5 * (1.0 / ((1.0 - alpha) * variance)).ln();
         let got = information.mutual_information;
         assert_close(got.mean, want, 0.05, &format!("alpha {alpha}: {got}"));
-        assert!(information.marginal_kl.mean.abs() < 0.02, "{}", information.marginal_kl);
+        assert!(
+            information.marginal_kl.mean.abs() < 0.02,
+            "{}",
+            information.marginal_kl
+        );
     }
 }
 
@@ -315,7 +341,7 @@ fn the_total_correlation_of_a_correlated_gaussian_is_the_closed_form() {
     let (device, _turn) = seeded();
     let prior = StandardNormal::new(2);
     for c in [0.0, 0.6] {
-        let want = -0.5 * (1.0 - c * c as f64).ln();
+        let want = -0.5 * (1.0f64 - c * c).ln();
         let all = correlated_means(4000, c, -1.5, &device);
         let loss = TotalCorrelation::new(6.0, 4000).unwrap();
         let of = |means: Tensor<2>| {
@@ -329,7 +355,12 @@ fn the_total_correlation_of_a_correlated_gaussian_is_the_closed_form() {
         let information = Estimate::of_batch(whole.term("mutual_information").unwrap()).unwrap();
         let det = 1.0 - c * c;
         let exact = 0.5 * (det.ln() + 3.0);
-        assert_close(information.mean, exact, 0.05, &format!("{c}: {information}"));
+        assert_close(
+            information.mean,
+            exact,
+            0.05,
+            &format!("{c}: {information}"),
+        );
         assert!(mean(whole.term("coordinate_kl").unwrap()).abs() < 0.03);
 
         let batches = (0..4000 / 250).map(|k| of(all.clone().narrow(0, 250 * k, 250)));
@@ -350,7 +381,9 @@ fn the_mixture_has_stratified_weights() {
     let posterior = DiagonalGaussian::new(means.clone(), log_vars.clone());
     let draw = posterior.draw();
     let prior = StandardNormal::new(latent);
-    let losses = TotalCorrelation::new(4.0, n).unwrap().losses(&posterior, &draw, &prior);
+    let losses = TotalCorrelation::new(4.0, n)
+        .unwrap()
+        .losses(&posterior, &draw, &prior);
 
     let [z, m, lv] = [draw.z.clone(), means, log_vars].map(values);
     let weight = |i: usize, j: usize| match i == j {
@@ -371,12 +404,22 @@ fn the_mixture_has_stratified_weights() {
         let joint: f64 = rows(i).map(|(j, w)| w * whole(j)).sum();
         let marginal = |d| rows(i).map(|(j, w)| w * density(i, j, d)).sum::<f64>().ln();
         let marginals: f64 = (0..latent).map(marginal).sum();
-        assert_close(information[i], whole(i).ln() - joint.ln(), 1e-4, "information");
+        assert_close(
+            information[i],
+            whole(i).ln() - joint.ln(),
+            1e-4,
+            "information",
+        );
         assert_close(correlation[i], joint.ln() - marginals, 1e-4, "correlation");
     }
     let kl = posterior.log_prob(draw.z.clone()) - prior.log_prob(draw.z);
     let extra = losses.term("total_correlation").unwrap() * 3.0;
-    assert_all_close(&values(losses.total.clone()), &values(kl + extra), 1e-4, "the total");
+    assert_all_close(
+        &values(losses.total.clone()),
+        &values(kl + extra),
+        1e-4,
+        "the total",
+    );
 }
 
 #[test]
@@ -384,7 +427,7 @@ fn a_critic_finds_the_total_correlation_of_a_gaussian() {
     let (device, _turn) = seeded();
     let training = device.autodiff();
     for c in [0.0, 0.7] {
-        let want = -0.5 * (1.0 - c * c as f64).ln();
+        let want = -0.5 * (1.0f64 - c * c).ln();
         let critic = MlpCriticConfig::new(vec![2]).with_hidden(vec![32, 32]);
         let model = FactorVaeConfig::new()
             .init(
@@ -395,7 +438,10 @@ fn a_critic_finds_the_total_correlation_of_a_gaussian() {
                 SquaredError,
             )
             .unwrap();
-        let model = train(model, 600, 5e-3, || correlated_means(256, c, -1.5, &training)).valid();
+        let model = train(model, 600, 5e-3, || {
+            correlated_means(256, c, -1.5, &training)
+        })
+        .valid();
         let losses = model.losses(correlated_means(20_000, c, -1.5, &training.clone().inner()));
         let got = mean(losses.term("total_correlation").unwrap());
         assert_close(got, want, 0.05, &format!("correlation {c}"));
@@ -488,7 +534,12 @@ fn known_iwae(k: usize, share: f64, doubly: bool, device: &Device) -> KnownIwae 
     let config = IwaeConfig::new(k).with_doubly_reparameterized(doubly);
     let likelihood = GaussianNll::new(VARIANCE).unwrap();
     config
-        .init(known(share, device), known(1.0, device), StandardNormal::new(1), likelihood)
+        .init(
+            known(share, device),
+            known(1.0, device),
+            StandardNormal::new(1),
+            likelihood,
+        )
         .unwrap()
 }
 
@@ -504,7 +555,10 @@ fn the_bound_of_an_iwae_rises_to_the_exact_log_probability() {
     for pair in bounds.windows(2) {
         assert!(pair[0] < pair[1], "{bounds:?} do not rise");
     }
-    assert!(bounds[0] < exact - 0.1 && bounds[3] < exact + 0.005, "{bounds:?}, {exact}");
+    assert!(
+        bounds[0] < exact - 0.1 && bounds[3] < exact + 0.005,
+        "{bounds:?}, {exact}"
+    );
     assert_close(bounds[3], exact, 0.01, "500 draws");
     // With the true posterior one draw is exact.
     let one = -mean(known_iwae(1, 1.0, false, &device).losses(x).total);
@@ -540,8 +594,10 @@ fn the_doubly_reparameterized_gradient_is_unbiased_and_less_noisy() {
     let (mut of_plain, mut of_doubly) = (Vec::new(), Vec::new());
     for _ in 0..1500 {
         let noise = noise();
-        let ([a, of_decoder], [b, same]) =
-            (gradients(&plain, &x, noise.clone()), gradients(&doubly, &x, noise));
+        let ([a, of_decoder], [b, same]) = (
+            gradients(&plain, &x, noise.clone()),
+            gradients(&doubly, &x, noise),
+        );
         assert_close(same, of_decoder, 1e-4, "the decoder's");
         of_plain.push(a);
         of_doubly.push(b);
@@ -550,7 +606,10 @@ fn the_doubly_reparameterized_gradient_is_unbiased_and_less_noisy() {
     let apart = (plain_mean.mean - doubly_mean.mean).abs();
     let error = plain_mean.standard_error.hypot(doubly_mean.standard_error);
     assert!(apart < 4.0 * error, "{plain_mean} against {doubly_mean}");
-    assert!(plain_mean.mean.abs() > 20.0 * plain_mean.standard_error, "{plain_mean} is nothing");
+    assert!(
+        plain_mean.mean.abs() > 20.0 * plain_mean.standard_error,
+        "{plain_mean} is nothing"
+    );
     assert!(doubly_mean.standard_error < plain_mean.standard_error);
 
     let noise = noise();
@@ -564,7 +623,10 @@ fn the_doubly_reparameterized_gradient_is_unbiased_and_less_noisy() {
         let model = known_iwae(k, 1.0, doubly, &device);
         gradients(&model, &x, noise.clone())[0].abs()
     });
-    assert!(doubly < 1e-5 && plain > 1e-3, "{doubly}, and {plain} of the plain one");
+    assert!(
+        doubly < 1e-5 && plain > 1e-3,
+        "{doubly}, and {plain} of the plain one"
+    );
 }
 
 // ---- priors
@@ -582,16 +644,28 @@ fn a_vamp_prior_of_one_pseudo_input_is_its_posterior() {
     );
     let component = encoder.encode(u);
     let z = normal([7, 2], &device);
-    let each = z.clone().split(1, 0).into_iter().map(|z| component.log_prob(z));
+    let each = z
+        .clone()
+        .split(1, 0)
+        .into_iter()
+        .map(|z| component.log_prob(z));
     let want = values(Tensor::cat(each.collect(), 0));
     assert_all_close(&values(vae.prior().log_prob(z)), &want, 1e-4, "the density");
 
     let x = tensor::<2>([1, 3], &device, noise(2, 1.0)).repeat_dim(0, 20_000);
     let kl = Estimate::of_batch(vae.losses(x.clone()).term("kl").unwrap()).unwrap();
     let exact = values(encoder.encode(x.narrow(0, 0, 1)).kl(&component))[0];
-    assert!((kl.mean - exact).abs() < 4.0 * kl.standard_error, "{kl}, exactly {exact}");
+    assert!(
+        (kl.mean - exact).abs() < 4.0 * kl.standard_error,
+        "{kl}, exactly {exact}"
+    );
     let samples = vae.prior().sample(20_000, &device);
-    assert_all_close(&moments(samples).0, &values(component.mean()), 0.05, "samples");
+    assert_all_close(
+        &moments(samples).0,
+        &values(component.mean()),
+        0.05,
+        "samples",
+    );
 }
 
 #[test]
@@ -618,8 +692,16 @@ fn a_vamp_prior_is_a_density_and_learns_with_the_encoder() {
     assert!(vae.pseudo_inputs.values().grad(&gradients).is_some());
     let got = common::gradients(&vae.encoder, &gradients);
     let posterior = |frozen: bool| {
-        let encoder = if frozen { frozen_copy(&vae.encoder) } else { vae.encoder.clone() };
-        let prior = if frozen { vae.prior() } else { frozen_copy(&vae.prior()) };
+        let encoder = if frozen {
+            frozen_copy(&vae.encoder)
+        } else {
+            vae.encoder.clone()
+        };
+        let prior = if frozen {
+            vae.prior()
+        } else {
+            frozen_copy(&vae.prior())
+        };
         let posterior = encoder.encode(data.clone());
         let kl = prior.kl(&posterior, &posterior.draw_with(eps()));
         common::gradients(&vae.encoder, &kl.mean().backward())
@@ -632,7 +714,10 @@ fn a_vamp_prior_is_a_density_and_learns_with_the_encoder() {
     }
 
     let refused = message(PseudoInputs::of_data(&data, 51, 1));
-    assert!(refused.contains("51 cannot be chosen from 50 samples"), "{refused}");
+    assert!(
+        refused.contains("51 cannot be chosen from 50 samples"),
+        "{refused}"
+    );
     assert!(message(PseudoInputs::of_data(&data, 0, 1)).contains("at least 1"));
     let chosen = PseudoInputs::of_data(&data, 50, 1).unwrap().values();
     let [mut all, mut chosen] = [data, chosen].map(values);
@@ -685,8 +770,12 @@ fn a_fitted_prior_samples_what_the_codes_are() {
     assert!(near(fitted.sample(4000, &device)) > 0.99);
     let staged = vae.with_fitted_prior(data.clone(), |codes| {
         let second = Vae::new(
-            MlpEncoderConfig::new(vec![2], 2).with_hidden(vec![32]).init_gaussian(&training)?,
-            MlpDecoderConfig::new(2, vec![2]).with_hidden(vec![32]).init_gaussian(&training)?,
+            MlpEncoderConfig::new(vec![2], 2)
+                .with_hidden(vec![32])
+                .init_gaussian(&training)?,
+            MlpDecoderConfig::new(2, vec![2])
+                .with_hidden(vec![32])
+                .init_gaussian(&training)?,
             StandardNormal::new(2),
             Nll,
         );
@@ -752,19 +841,42 @@ fn the_unlabelled_bound_is_the_sum_of_the_labelled_ones() {
     let (device, _turn) = seeded();
     let batch = 5;
     let rows = || tensor::<2>([batch, 4], &device, noise(1, 1.0));
-    let eps = || (0..CLASSES).map(|y| tensor::<2>([batch, 2], &device, noise(2 + y, 1.0))).collect();
+    let eps = || {
+        (0..CLASSES)
+            .map(|y| tensor::<2>([batch, 2], &device, noise(2 + y, 1.0)))
+            .collect()
+    };
     let model = small_m2(Tensor::zeros([batch, CLASSES], &device), &device);
     let all = |label: usize| Tensor::<1, Int>::full([batch], label as i64, &device);
     let bounds = (0..CLASSES).map(|y| {
         let losses = model.losses_with(rows(), all(y), eps());
         let classification = losses.term("classification").unwrap();
-        assert_all_close(&values(classification.clone()), &[3f64.ln(); 5], 1e-5, "an even guess");
-        assert_all_close(&values(losses.term("label_kl").unwrap()), &[3f64.ln(); 5], 1e-5, "ln K");
+        assert_all_close(
+            &values(classification.clone()),
+            &[3f64.ln(); 5],
+            1e-5,
+            "an even guess",
+        );
+        assert_all_close(
+            &values(losses.term("label_kl").unwrap()),
+            &[3f64.ln(); 5],
+            1e-5,
+            "ln K",
+        );
         // The labelled bound is that of the conditional model, and the label's.
         let noise: Vec<Tensor<2>> = eps();
-        let conditional = model.vae.losses_with(rows(), all(y), noise[y].clone()).total + 3f64.ln();
+        let conditional = model
+            .vae
+            .losses_with(rows(), all(y), noise[y].clone())
+            .total
+            + 3f64.ln();
         let bound = losses.total - classification * 5.0;
-        assert_all_close(&values(bound.clone()), &values(conditional), 1e-4, "labelled");
+        assert_all_close(
+            &values(bound.clone()),
+            &values(conditional),
+            1e-4,
+            "labelled",
+        );
         values(bound.neg())
     });
     let bounds: Vec<Vec<f64>> = bounds.collect();
@@ -772,23 +884,51 @@ fn the_unlabelled_bound_is_the_sum_of_the_labelled_ones() {
         .map(|i| (0..CLASSES).map(|y| bounds[y][i].exp()).sum::<f64>().ln())
         .collect();
 
-    let exact = tensor::<2>([batch, CLASSES], &device, |i| bounds[i % CLASSES][i / CLASSES]);
+    let exact = tensor::<2>([batch, CLASSES], &device, |i| {
+        bounds[i % CLASSES][i / CLASSES]
+    });
     let mut knowing = model.clone();
     knowing.classifier.logits = Param::from_tensor(exact);
     let unknown = knowing.losses_with(rows(), all(CLASSES), eps());
-    assert_all_close(&values(unknown.total.clone().neg()), &want, 1e-4, "the exact classifier");
-    assert_all_close(&values(unknown.term("classification").unwrap()), &[0.0; 5], 0.0, "no label");
+    assert_all_close(
+        &values(unknown.total.clone().neg()),
+        &want,
+        1e-4,
+        "the exact classifier",
+    );
+    assert_all_close(
+        &values(unknown.term("classification").unwrap()),
+        &[0.0; 5],
+        0.0,
+        "no label",
+    );
     let guessing = values(model.losses_with(rows(), all(CLASSES), eps()).total.neg());
-    assert!(guessing.iter().zip(&want).all(|(guess, exact)| guess < exact));
+    assert!(
+        guessing
+            .iter()
+            .zip(&want)
+            .all(|(guess, exact)| guess < exact)
+    );
     // A batch of both kinds is both, row by row.
     let mixed = Tensor::from_ints([0, 3, 2, 3, 1], &device);
     let mixed = values(knowing.losses_with(rows(), mixed, eps()).total);
     let known = |y: usize| values(knowing.losses_with(rows(), all(y), eps()).total);
-    let by_row = [known(0)[0], known(3)[1], known(2)[2], known(3)[3], known(1)[4]];
+    let by_row = [
+        known(0)[0],
+        known(3)[1],
+        known(2)[2],
+        known(3)[3],
+        known(1)[4],
+    ];
     assert_all_close(&mixed, &by_row, 1e-4, "a mixed batch");
     let classes = values(knowing.classify(rows()).float());
     let largest = |i: usize| (0..CLASSES).max_by(|&a, &b| bounds[a][i].total_cmp(&bounds[b][i]));
-    assert_eq!(classes, (0..batch).map(|i| largest(i).unwrap() as f64).collect::<Vec<_>>());
+    assert_eq!(
+        classes,
+        (0..batch)
+            .map(|i| largest(i).unwrap() as f64)
+            .collect::<Vec<_>>()
+    );
 }
 
 #[test]
@@ -802,10 +942,16 @@ fn labels_that_teach_nothing_are_refused() {
     check(&[0, 1, 2, 3, 3]).unwrap();
     check(&[0, 1, 2]).unwrap(); // all labelled
     let refused = message(check(&[0, 1, 4]));
-    assert!(refused.contains("sample 2 has 4, but there are 3 classes"), "{refused}");
+    assert!(
+        refused.contains("sample 2 has 4, but there are 3 classes"),
+        "{refused}"
+    );
     assert!(message(check(&[0, -1, 2])).contains("sample 1 has -1"));
     let refused = message(check(&[0, 2, 3, 3]));
-    assert!(refused.contains("no sample is known to be of class 1"), "{refused}");
+    assert!(
+        refused.contains("no sample is known to be of class 1"),
+        "{refused}"
+    );
 }
 
 /// Three clusters with one label each: both models find the rest.
@@ -821,7 +967,13 @@ fn a_label_a_cluster_is_enough() {
     });
     let rows = centres + normal([n, 4], &device) * 0.3;
     let truth: Vec<i64> = (0..n).map(|i| (i % CLASSES) as i64).collect();
-    let told = |i: usize| if i < 2 * CLASSES { truth[i] } else { CLASSES as i64 };
+    let told = |i: usize| {
+        if i < 2 * CLASSES {
+            truth[i]
+        } else {
+            CLASSES as i64
+        }
+    };
     let told = TensorData::new((0..n).map(told).collect::<Vec<_>>(), [n]);
     let labels = Tensor::<1, Int>::from_data(told, &device);
     let input = || (rows.clone().autodiff(), labels.clone().to_device(&training));
@@ -833,15 +985,17 @@ fn a_label_a_cluster_is_enough() {
     let m2 = |features: usize| {
         let encoder = MlpEncoderConfig::new(vec![features + CLASSES], 1).with_hidden(vec![16]);
         let decoder = MlpDecoderConfig::new(1 + CLASSES, vec![features]).with_hidden(vec![16]);
-        SemiSupervisedVaeConfig::new(CLASSES).with_classification_weight(50.0).init(
-            LabeledRowEncoder::new(encoder.init_gaussian(&training)?, CLASSES),
-            LabeledDecoder::new(decoder.init(&training)?, CLASSES),
-            MlpEncoderConfig::new(vec![features], CLASSES)
-                .with_hidden(vec![16])
-                .init(&training)?,
-            StandardNormal::new(1),
-            GaussianNll::new(0.2)?,
-        )
+        SemiSupervisedVaeConfig::new(CLASSES)
+            .with_classification_weight(50.0)
+            .init(
+                LabeledRowEncoder::new(encoder.init_gaussian(&training)?, CLASSES),
+                LabeledDecoder::new(decoder.init(&training)?, CLASSES),
+                MlpEncoderConfig::new(vec![features], CLASSES)
+                    .with_hidden(vec![16])
+                    .init(&training)?,
+                StandardNormal::new(1),
+                GaussianNll::new(0.2)?,
+            )
     };
     let model = m2(4).unwrap();
     model.check_labels(&labels).unwrap();
@@ -850,7 +1004,9 @@ fn a_label_a_cluster_is_enough() {
     assert!(share > 0.97, "M2: {share}");
 
     let first = Vae::new(
-        MlpEncoderConfig::new(vec![4], 2).init_gaussian(&training).unwrap(),
+        MlpEncoderConfig::new(vec![4], 2)
+            .init_gaussian(&training)
+            .unwrap(),
         MlpDecoderConfig::new(2, vec![4]).init(&training).unwrap(),
         StandardNormal::new(2),
         GaussianNll::new(0.1).unwrap(),
@@ -877,10 +1033,17 @@ fn nltcs(part: &str) -> Option<Vec<f32>> {
         return None;
     };
     let path = PathBuf::from(folder).join(format!("binary/nltcs.{part}.data.gz"));
-    let file = std::fs::File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let file =
+        std::fs::File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let mut text = String::new();
-    flate2::read::GzDecoder::new(file).read_to_string(&mut text).unwrap();
-    Some(text.lines().flat_map(|row| row.split(',').map(|bit| bit.parse::<f32>().unwrap())).collect())
+    flate2::read::GzDecoder::new(file)
+        .read_to_string(&mut text)
+        .unwrap();
+    Some(
+        text.lines()
+            .flat_map(|row| row.split(',').map(|bit| bit.parse::<f32>().unwrap()))
+            .collect(),
+    )
 }
 
 const BITS: usize = 16;
@@ -896,7 +1059,7 @@ where
     D: Decoder<Latent = Tensor<2>, Output = Tensor<2>>,
 {
     let device = rows.device();
-    let (side, step) = (81, 0.15);
+    let (side, step) = (61, 0.2);
     let at = |i: usize| (i as f64 - (side / 2) as f64) * step;
     let grid = tensor::<2>([side * side, 2], &device, |i| {
         [at(i / 2 / side), at(i / 2 % side)][i % 2]
@@ -926,7 +1089,8 @@ fn the_gap_of_a_vae_on_nltcs_is_exact() {
     let [count, _] = data.dims();
     let batch = || {
         let place = Tensor::<1>::random([250], Distribution::Uniform(0.0, count as f64), &training);
-        data.clone().select(0, place.int().clamp(0, count as i64 - 1))
+        data.clone()
+            .select(0, place.int().clamp(0, count as i64 - 1))
     };
     let parts = || {
         let encoder = MlpEncoderConfig::new(vec![BITS], 2).with_hidden(vec![64]);
@@ -938,24 +1102,49 @@ fn the_gap_of_a_vae_on_nltcs_is_exact() {
     };
     let prior = || StandardNormal::new(2);
     let (encoder, decoder) = parts();
-    let vae = train(Vae::new(encoder, decoder, prior(), BernoulliNll), 1200, 3e-3, batch).valid();
+    let vae = train(
+        Vae::new(encoder, decoder, prior(), BernoulliNll),
+        800,
+        4e-3,
+        batch,
+    )
+    .valid();
     let (encoder, decoder) = parts();
-    let iwae = IwaeConfig::new(5).init(encoder, decoder, prior(), BernoulliNll).unwrap();
-    let iwae = train(iwae, 1200, 3e-3, batch).valid();
+    let iwae = IwaeConfig::new(5)
+        .init(encoder, decoder, prior(), BernoulliNll)
+        .unwrap();
+    let iwae = train(iwae, 800, 4e-3, batch).valid();
 
     let states: Vec<f32> = (0..1 << BITS)
         .flat_map(|state: u32| (0..BITS).map(move |bit| (state >> bit & 1) as f32))
         .collect();
     let test = bits(&test_rows, &device);
     let judge = |vae: &Vae<_, MlpDecoder<Linear, 2>, _, _>, name: &str| {
-        let total: f64 = exact_log_prob(&vae.decoder, bits(&states, &device)).iter().map(|p| p.exp()).sum();
-        assert_close(total, 1.0, 1e-3, &format!("{name}: the probabilities of all states"));
+        let total: f64 = exact_log_prob(&vae.decoder, bits(&states, &device))
+            .iter()
+            .map(|p| p.exp())
+            .sum();
+        assert_close(
+            total,
+            1.0,
+            1e-3,
+            &format!("{name}: the probabilities of all states"),
+        );
         let exact = exact_log_prob(&vae.decoder, test.clone());
         let exact = exact.iter().sum::<f64>() / exact.len() as f64;
         let lower = mean(elbo(vae, test.clone(), 50).unwrap().total());
-        let tight = mean(importance_weighted_bound(vae, test.clone(), 500).unwrap().log_prob);
-        eprintln!("NLTCS, test, nats: {name} exact {exact:.4}, k = 500 {tight:.4}, k = 1 {lower:.4}");
-        assert!(lower < exact && tight < exact + 0.005, "{name}: {lower}, {tight}, {exact}");
+        let tight = mean(
+            importance_weighted_bound(vae, test.clone(), 500)
+                .unwrap()
+                .log_prob,
+        );
+        eprintln!(
+            "NLTCS, test, nats: {name} exact {exact:.4}, k = 500 {tight:.4}, k = 1 {lower:.4}"
+        );
+        assert!(
+            lower < exact && tight < exact + 0.005,
+            "{name}: {lower}, {tight}, {exact}"
+        );
         assert_close(tight, exact, 0.01, &format!("{name}: 500 draws"));
         [exact, exact - lower]
     };
@@ -981,12 +1170,23 @@ fn a_mixture_is_learned_by_the_kl() {
         Tensor::zeros([2, 1], &training),
     );
     let data = || {
-        let right = Tensor::<2>::random([256, 1], Distribution::Default, &training).lower_elem(0.25);
+        let right =
+            Tensor::<2>::random([256, 1], Distribution::Default, &training).lower_elem(0.25);
         right.float() * 6.0 - 3.0
     };
-    let vae = Vae::new(Around { log_var: -1.0 }, Around { log_var: 0.0 }, mixture, SquaredError);
+    let vae = Vae::new(
+        Around { log_var: -1.0 },
+        Around { log_var: 0.0 },
+        mixture,
+        SquaredError,
+    );
     let prior = train(vae, 600, 0.03, data).prior.valid();
     assert_all_close(&values(prior.weights()), &[0.75, 0.25], 0.05, "the weights");
     assert_all_close(&values(prior.means()), &[-3.0, 3.0], 0.05, "the means");
-    assert_all_close(&values(prior.log_vars()), &[-1.0, -1.0], 0.1, "the variances");
+    assert_all_close(
+        &values(prior.log_vars()),
+        &[-1.0, -1.0],
+        0.1,
+        "the variances",
+    );
 }

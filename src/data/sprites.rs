@@ -61,7 +61,11 @@ pub fn images(factors: &[[usize; 5]], side: usize, device: &Device) -> Result<Te
         )));
     }
     let mut pixels = vec![0f32; factors.len() * side * side];
-    for (index, (factors, image)) in factors.iter().zip(pixels.chunks_mut(side * side)).enumerate() {
+    for (index, (factors, image)) in factors
+        .iter()
+        .zip(pixels.chunks_mut(side * side))
+        .enumerate()
+    {
         for ((&value, count), name) in factors.iter().zip(COUNTS).zip(NAMES) {
             if value >= count {
                 return Err(Error::Config(format!(
@@ -95,9 +99,8 @@ fn paint([shape, size, angle, x, y]: [usize; 5], side: usize, image: &mut [f32])
     });
     for row in rows {
         for column in columns.clone() {
-            let fine = (0..FINE * FINE).filter(|fine| {
-                covered(column * FINE + fine % FINE, row * FINE + fine / FINE)
-            });
+            let fine = (0..FINE * FINE)
+                .filter(|fine| covered(column * FINE + fine % FINE, row * FINE + fine / FINE));
             image[row * side + column] = fine.count() as f32 / (FINE * FINE) as f32;
         }
     }

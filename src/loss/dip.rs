@@ -35,7 +35,8 @@ use burn::tensor::Tensor;
 ///     GaussianNll::default(),
 ///     DipVae::type_two(5.0, 5.0)?,
 /// );
-/// assert_eq!(vae.terms(), ["reconstruction", "kl", "correlation", "variance"]);
+/// let losses = vae.losses(Tensor::<2>::zeros([8, 13], &device));
+/// assert_eq!(losses.term("correlation").unwrap().dims(), [8]);
 /// # Ok::<(), burn_generative::Error>(())
 /// ```
 #[derive(Module, Debug)]
@@ -87,7 +88,11 @@ impl DipVae {
         let mean = posterior.mean();
         let [batch, latent] = mean.dims();
         let centred = mean.clone() - mean.mean_dim(0);
-        let covariance = centred.clone().transpose().matmul(centred).div_scalar(batch as f64);
+        let covariance = centred
+            .clone()
+            .transpose()
+            .matmul(centred)
+            .div_scalar(batch as f64);
         if !self.of_draws {
             return covariance;
         }

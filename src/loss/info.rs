@@ -28,7 +28,8 @@ use burn::tensor::Tensor;
 ///     GaussianNll::default(),
 ///     InfoVae::new(0.5, 100.0, kernels.clone())?,
 /// );
-/// assert_eq!(info_vae.terms(), ["reconstruction", "kl", "mmd"]);
+/// let losses = info_vae.losses(Tensor::<2>::zeros([8, 13], &device));
+/// assert_eq!(losses.term("mmd").unwrap().dims(), [8]);
 /// let error = InfoVae::new(0.5, 0.2, kernels).unwrap_err().to_string();
 /// assert!(error.contains("lambda must be at least 0.5"), "{error}");
 /// # Ok::<(), burn_generative::Error>(())

@@ -157,7 +157,10 @@ where
 
     fn losses(&self, posterior: &Q, draw: &Draw<Q::Latent>, prior: &P) -> Losses {
         let kl = prior.kl(posterior, draw);
-        watch(Losses::new(self.weigh(kl.clone())).with_term("kl", kl), posterior)
+        watch(
+            Losses::new(self.weigh(kl.clone())).with_term("kl", kl),
+            posterior,
+        )
     }
 
     fn advance(self) -> Self {

@@ -30,7 +30,9 @@ impl MmdKernel {
     pub fn inverse_multiquadrics(latent_dim: usize) -> Vec<Self> {
         let near = 2.0 * latent_dim as f64;
         let scales = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0].map(|share| share * near);
-        scales.map(|scale| Self::InverseMultiquadric { scale }).to_vec()
+        scales
+            .map(|scale| Self::InverseMultiquadric { scale })
+            .to_vec()
     }
 
     pub(crate) fn check(self) -> Result<()> {
@@ -122,7 +124,10 @@ impl Mmd {
     fn similarity(&self, a: &Tensor<2>, b: &Tensor<2>) -> Tensor<2> {
         let distances = squared_distances(a, b);
         let none = distances.zeros_like();
-        let by_kernel = self.kernels.iter().map(|kernel| kernel.of(distances.clone()));
+        let by_kernel = self
+            .kernels
+            .iter()
+            .map(|kernel| kernel.of(distances.clone()));
         by_kernel.fold(none, |sum, similarity| sum + similarity)
     }
 

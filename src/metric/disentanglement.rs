@@ -105,8 +105,13 @@ impl Disentanglement {
                 "factor_vae_score: the variance of a vote needs at least 2 samples, not {size}"
             )));
         }
-        let spread = self.codes.iter().map(|code| (code, variance(code.iter().copied())));
-        let active: Vec<_> = spread.filter(|(_, variance)| *variance > ACTIVE_VARIANCE).collect();
+        let spread = self
+            .codes
+            .iter()
+            .map(|code| (code, variance(code.iter().copied())));
+        let active: Vec<_> = spread
+            .filter(|(_, variance)| *variance > ACTIVE_VARIANCE)
+            .collect();
         if active.is_empty() {
             return Err(Error::Samples(format!(
                 "factor_vae_score: no coordinate has a variance above {ACTIVE_VARIANCE}"
@@ -154,7 +159,10 @@ impl Disentanglement {
     ///
     /// [`Error::Config`] if there is no factor of an index in `categorical`.
     pub fn separated_predictability(&self, categorical: &[usize]) -> Result<f64> {
-        if let Some(index) = categorical.iter().find(|&&index| index >= self.factors.len()) {
+        if let Some(index) = categorical
+            .iter()
+            .find(|&&index| index >= self.factors.len())
+        {
             return Err(Error::Config(format!(
                 "separated_predictability: there is no factor {index}; there are {}, counted from 0",
                 self.factors.len()
@@ -189,13 +197,19 @@ fn gap(mut scores: Vec<f64>) -> f64 {
 /// The index of the smallest.
 fn least(values: impl Iterator<Item = f64>) -> usize {
     let smaller = |a: &(usize, f64), b: &(usize, f64)| a.1.total_cmp(&b.1);
-    values.enumerate().min_by(smaller).map_or(0, |(index, _)| index)
+    values
+        .enumerate()
+        .min_by(smaller)
+        .map_or(0, |(index, _)| index)
 }
 
 /// The index of the largest, the first of several.
 fn most(counts: &[usize]) -> usize {
     let largest = counts.iter().copied().max().unwrap_or(0);
-    counts.iter().position(|&count| count == largest).unwrap_or(0)
+    counts
+        .iter()
+        .position(|&count| count == largest)
+        .unwrap_or(0)
 }
 
 fn variance(values: impl Iterator<Item = f64> + Clone) -> f64 {
@@ -221,7 +235,11 @@ fn bins(code: &[f64]) -> Vec<usize> {
 
 /// The samples of each value.
 fn by_value(factor: &[usize]) -> Vec<Vec<usize>> {
-    let values = factor.iter().copied().max().map_or(0, |largest| largest + 1);
+    let values = factor
+        .iter()
+        .copied()
+        .max()
+        .map_or(0, |largest| largest + 1);
     let mut samples = vec![Vec::new(); values];
     for (sample, &value) in factor.iter().enumerate() {
         samples[value].push(sample);
@@ -254,7 +272,10 @@ fn mutual_information(a: &[usize], b: &[usize]) -> f64 {
     };
     let row = |row: &Vec<f64>| {
         let of_a: f64 = row.iter().sum();
-        row.iter().zip(&of_b).map(|(&count, &of_b)| term(count, of_a, of_b)).sum::<f64>()
+        row.iter()
+            .zip(&of_b)
+            .map(|(&count, &of_b)| term(count, of_a, of_b))
+            .sum::<f64>()
     };
     counts.iter().map(row).sum()
 }
@@ -276,7 +297,10 @@ fn squared_correlation(code: &[f64], factor: &[usize]) -> f64 {
     let factor: Vec<f64> = factor.iter().map(|&value| value as f64).collect();
     let centre = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
     let (of_code, of_factor) = (centre(code), centre(&factor));
-    let products = code.iter().zip(&factor).map(|(a, b)| (a - of_code) * (b - of_factor));
+    let products = code
+        .iter()
+        .zip(&factor)
+        .map(|(a, b)| (a - of_code) * (b - of_factor));
     let covariance = products.sum::<f64>() / code.len() as f64;
     let variances = variance(code.iter().copied()) * variance(factor.iter().copied());
     if variances > 0.0 {

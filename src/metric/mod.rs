@@ -33,6 +33,7 @@ use crate::error::{Error, Result};
 use crate::kernel::points::read;
 use burn::tensor::Tensor;
 
+pub use crate::loss::MmdKernel;
 pub use auroc::{auroc, quantile};
 pub use bound::{Elbo, ImportanceWeighted, elbo, importance_weighted_bound};
 pub use disentanglement::Disentanglement;
@@ -41,7 +42,6 @@ pub use frechet::FeatureStatistics;
 pub use latent::{
     ACTIVE_VARIANCE, LatentInformation, active_units, kl_per_coordinate, latent_information,
 };
-pub use crate::loss::MmdKernel;
 pub use mmd::{MmdTest, mmd_test, squared_mmd};
 pub use pca::Pca;
 pub use precision_recall::{PrecisionRecall, precision_recall};

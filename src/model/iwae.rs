@@ -4,8 +4,8 @@ use crate::loss::{BernoulliNll, Losses, watch};
 use crate::nn::{frozen_copy, is_trained};
 use crate::prior::{StandardNormal, log_sum_exp};
 use crate::traits::{
-    Batch, Code, Decoder, Draw, Encoder, Evidence, LatentVariableModel, Likelihood, Model, Posterior,
-    Prior, Sampler,
+    Batch, Code, Decoder, Draw, Encoder, Evidence, LatentVariableModel, Likelihood, Model,
+    Posterior, Prior, Sampler,
 };
 use burn::config::Config;
 use burn::module::Module;
@@ -168,11 +168,14 @@ where
             self.log_weight(input.clone(), &posterior, draw)
         });
         let of_decoder = stack(of_decoder);
-        let of_encoder = draws.into_iter().map(|draw| {
-            frozen.log_weight(input.clone(), &posterior, without_density(draw.z))
-        });
+        let of_encoder = draws
+            .into_iter()
+            .map(|draw| frozen.log_weight(input.clone(), &posterior, without_density(draw.z)));
         let squared_weights = softmax(of_decoder.clone().detach(), 1).square();
-        let encoder = (stack(of_encoder) * squared_weights).sum_dim(1).squeeze_dim::<1>(1).neg();
+        let encoder = (stack(of_encoder) * squared_weights)
+            .sum_dim(1)
+            .squeeze_dim::<1>(1)
+            .neg();
         let bound = log_mean_exp(of_decoder).neg();
         // The value of the bound, with both gradients.
         Losses::of("bound", bound + (encoder.clone() - encoder.detach()))

@@ -4,9 +4,7 @@ use crate::kernel::points::read;
 use crate::loss::{BernoulliNll, Losses};
 use crate::nn::one_hot;
 use crate::prior::StandardNormal;
-use crate::traits::{
-    Batch, Code, Decoder, Encoder, Model, Posterior, Prior, ReconstructionLoss,
-};
+use crate::traits::{Batch, Code, Decoder, Encoder, Model, Posterior, Prior, ReconstructionLoss};
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::activation::log_softmax;
@@ -172,15 +170,20 @@ where
         // How probable each class is: certain, or as the classifier has it.
         let probabilities = given.clone() + log_probabilities.clone().exp() * unknown.clone();
         let over_classes = |name| {
-            let columns = by_class.iter().map(|losses| losses.term(name).expect("a VAE has it"));
+            let columns = by_class
+                .iter()
+                .map(|losses| losses.term(name).expect("a VAE has it"));
             let columns = Tensor::stack(columns.collect(), 1);
             row_sums(probabilities.clone() * columns)
         };
         let [reconstruction, kl, bound] = ["reconstruction", "kl", Losses::TOTAL].map(over_classes);
-        let negative_entropy = log_probabilities.clone().exp() * log_probabilities.clone() * unknown;
+        let negative_entropy =
+            log_probabilities.clone().exp() * log_probabilities.clone() * unknown;
         let label_kl = row_sums(negative_entropy) + (self.classes as f64).ln();
         let classification = row_sums(given * log_probabilities).neg();
-        let weighed = classification.clone().mul_scalar(self.classification_weight);
+        let weighed = classification
+            .clone()
+            .mul_scalar(self.classification_weight);
         Losses::new(bound + label_kl.clone() + weighed)
             .with_term("reconstruction", reconstruction)
             .with_term("kl", kl)

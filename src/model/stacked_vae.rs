@@ -1,9 +1,7 @@
 use super::{LatentOf, SemiSupervisedVae, Vae};
 use crate::loss::Losses;
 use crate::nn::frozen_copy;
-use crate::traits::{
-    Block, Code, Decoder, Encoder, Model, Posterior, Prior, ReconstructionLoss,
-};
+use crate::traits::{Block, Code, Decoder, Encoder, Model, Posterior, Prior, ReconstructionLoss};
 use burn::module::Module;
 use burn::tensor::{Int, Tensor};
 
@@ -59,7 +57,6 @@ impl<F, S> StackedSemiSupervisedVae<F, S> {
         Self { first, second }
     }
 }
-
 
 impl<E1, D1, P1, L1, R1, E, D, C, P, L>
     StackedSemiSupervisedVae<Vae<E1, D1, P1, L1, R1>, SemiSupervisedVae<E, D, C, P, L>>

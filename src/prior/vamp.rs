@@ -8,7 +8,8 @@ use rand::SeedableRng;
 use rand::seq::index;
 use rand_pcg::Pcg64;
 
-/// What a [`VampPrior`] encodes: K learned inputs, `[K, ...]`, in the shape of the data.
+/// What a [`VampPrior`] encodes: K learned inputs, `[K, ...]`, in the shape of the data. They are any numbers; the paper keeps
+/// those of images in [0, 1].
 #[derive(Module, Debug)]
 pub struct PseudoInputs<const D: usize> {
     values: Param<Tensor<D>>,
