@@ -263,27 +263,41 @@ fn weights_that_cannot_be_are_refused() {
     assert!(message(DipVae::type_one(1.0, -1.0)).contains("diagonal"));
 }
 
-/// Points of a Gaussian far from the prior are coded as the prior, by no density.
+/// Data that is a Gaussian far from the prior is coded as the prior, by no density: as points, and by posteriors.
 #[test]
-fn a_wasserstein_autoencoder_finds_the_prior() {
+fn a_discrepancy_alone_finds_the_prior() {
     let (device, _turn) = seeded();
     let training = device.clone().autodiff();
     let mix = || tensor::<2>([2, 2], &training, |i| [1.5, 0.9, 0.0, 0.5][i]);
-    let data = || normal([128, 2], &training).matmul(mix()) + 2.0;
+    let data = |n: usize| normal([n, 2], &training).matmul(mix()) + 2.0;
+    let is_the_prior = |codes: Tensor<2>| {
+        let (centre, covariance) = moments(codes.without_autodiff());
+        assert_all_close(&centre, &[0.0, 0.0], 0.06, "the mean");
+        assert_all_close(&covariance, &[1.0, 0.0, 0.0, 1.0], 0.08, "the covariance");
+    };
+    let kernels = || MmdKernel::inverse_multiquadrics(2);
+
     let encoder = MlpEncoderConfig::new(vec![2], 2).with_hidden(vec![]);
-    let (_, decoder) = linear(2, 2, &training);
     let wae = Vae::with_latent_loss(
         encoder.init::<2>(&training).unwrap(),
+        linear(2, 2, &training).1,
+        StandardNormal::new(2),
+        SquaredError,
+        Mmd::new(10.0, kernels()).unwrap(),
+    );
+    let wae = train(wae, 2000, 0.02, || data(128));
+    is_the_prior(wae.encode(data(20_000)));
+
+    let (encoder, decoder) = linear(2, 2, &training);
+    let mmd_vae = Vae::with_latent_loss(
+        encoder,
         decoder,
         StandardNormal::new(2),
         SquaredError,
-        Mmd::new(10.0, MmdKernel::inverse_multiquadrics(2)).unwrap(),
+        InfoVae::new(1.0, 10.0, kernels()).unwrap(),
     );
-    let wae = train(wae, 2000, 0.02, data);
-    let data = normal([20_000, 2], &training).matmul(mix()) + 2.0;
-    let (centre, covariance) = moments(wae.encode(data).without_autodiff());
-    assert_all_close(&centre, &[0.0, 0.0], 0.06, "the mean");
-    assert_all_close(&covariance, &[1.0, 0.0, 0.0, 1.0], 0.08, "the covariance");
+    let mmd_vae = train(mmd_vae, 2000, 0.02, || data(128));
+    is_the_prior(mmd_vae.encode(data(20_000)).rsample());
 }
 
 /// The mean and the covariance of rows.
