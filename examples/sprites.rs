@@ -4,7 +4,15 @@
 //!     cargo run --example sprites -- --models vae,tc --seeds 5 --steps 20000
 //!
 //! Every sprite has a shape, a size, an angle and a place, and each step draws new ones. Before the scores are computed, no model
-//! is told of the factors.
+//! is told of the factors. With `--seeds 5 --steps 2500 --batch-size 64`, under a minute each on two shared cores:
+//!
+//! | | reconstruction | MIG | FactorVAE's score | SAP |
+//! |---|---|---|---|---|
+//! | vae | 38.2 ± 1.2 | 0.055 ± 0.014 | 0.567 ± 0.069 | 0.149 ± 0.044 |
+//! | tc | 44.2 ± 0.2 | 0.148 ± 0.016 | 0.584 ± 0.019 | 0.229 ± 0.022 |
+//! | factor | 40.0 ± 0.6 | 0.068 ± 0.009 | 0.632 ± 0.027 | 0.130 ± 0.021 |
+//!
+//! So short a training tells the total correlation's gap from the VAE's, and not yet the rest.
 
 use burn::nn::Linear;
 use burn::optim::AdamConfig;
