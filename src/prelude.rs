@@ -8,8 +8,10 @@ pub use crate::distribution::DiagonalGaussian;
 pub use crate::kernel::sum_event;
 pub use crate::loss::{BernoulliNll, GaussianNll, Kl, Losses, Nll, NonSaturating, SquaredError};
 pub use crate::model::{
-    Aae, AaeConfig, Ali, Autoencoder, ConditionalVae, DenoisingAutoencoder, Gan, GanConfig,
-    MaximumLikelihood, SemiSupervisedAae, Vae, VaeConfig, VaeGan, VaeGanConfig,
+    Aae, AaeConfig, Ali, Autoencoder, ConditionalVae, DenoisingAutoencoder, FactorVae,
+    FactorVaeConfig, Gan, GanConfig, Iwae, IwaeConfig, MaximumLikelihood, SemiSupervisedAae,
+    SemiSupervisedVae, SemiSupervisedVaeConfig, StackedSemiSupervisedVae, Vae, VaeConfig, VaeGan,
+    VaeGanConfig, VampVae,
 };
 pub use crate::nn::{
     ConvCriticConfig, ConvDecoderConfig, ConvEncoderConfig, GaussianHead, Head, MlpCriticConfig,

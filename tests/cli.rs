@@ -735,7 +735,7 @@ fn every_model_of_the_family_leaves_what_it_promises_and_resumes() {
         (
             "dae_mnist",
             &["--hidden", "16"],
-            &["loss"],
+            &["loss", "reconstruction"],
             &["denoised.png", "curves.png"],
         ),
         (

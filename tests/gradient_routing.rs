@@ -12,11 +12,11 @@ use burn_generative::loss::{
 };
 use burn_generative::model::{Balance, SemiSupervisedAae};
 use burn_generative::nn::{
-    GaussianCorruption, LabeledDecoder, LabeledEncoder, MlpCritic, MlpCriticConfig, MlpDecoder,
-    MlpEncoder, MlpJointCritic, Squashed,
+    GaussianCorruption, LabeledDecoder, LabeledEncoder, LabeledRowEncoder, MlpCritic,
+    MlpCriticConfig, MlpDecoder, MlpEncoder, MlpJointCritic, Squashed,
 };
 use burn_generative::prelude::*;
-use burn_generative::prior::GaussianMixture;
+use burn_generative::prior::{GaussianMixture, PseudoInputs};
 use common::{assert_all_close, devices, noise, tensor};
 
 /// Whether any parameter of a part has a gradient that is not zero.
@@ -588,5 +588,173 @@ fn semi_supervised_aae() {
             common::values(losses.term("encoder").unwrap())
         };
         assert_ne!(scores([0, 2, -1, 1]), scores([1, 2, -1, 1]), "on {name}");
+    }
+}
+
+#[test]
+fn iwae() {
+    for (name, device) in devices() {
+        for doubly in [false, true] {
+            let device = device.clone().autodiff();
+            let config = IwaeConfig::new(3).with_doubly_reparameterized(doubly);
+            let iwae = config
+                .init(
+                    small_encoder().init_gaussian(&device).unwrap(),
+                    small_decoder().init(&device).unwrap(),
+                    learned_prior(&device),
+                    LearnedGaussianNll::new(&device),
+                )
+                .unwrap();
+            let rows = || tensor::<2>([4, 6], &device, noise(1, 1.0));
+            assert_routes(
+                name,
+                || iwae.losses(rows()),
+                parts!(iwae.vae => encoder, decoder, prior, likelihood),
+                // term     encoder decoder prior likelihood
+                &[("bound", [true, true, true, true])],
+            );
+        }
+    }
+}
+
+#[test]
+fn factor_vae() {
+    let gamma = 3.0;
+    for (name, device) in devices() {
+        let device = device.autodiff();
+        let model = FactorVaeConfig::new()
+            .with_gamma(gamma)
+            .init(
+                small_encoder().init_gaussian::<2>(&device).unwrap(),
+                small_decoder().init::<2>(&device).unwrap(),
+                small_critic(2).init::<2>(&device).unwrap(),
+                learned_prior(&device),
+                SquaredError,
+            )
+            .unwrap();
+        let data = || tensor::<2>([4, 6], &device, noise(1, 1.0));
+        let eps = || tensor::<2>([4, 2], &device, noise(2, 1.0));
+        // The second coordinate of each code is that of the sample before.
+        let ranks = || tensor([4, 2], &device, |i| [0, 1, 1, 2, 2, 3, 3, 0][i] as f64);
+        let losses = || model.losses_with(data(), eps(), ranks());
+        let reached_parts = |gradients: &Gradients| {
+            [
+                reached(&model.vae.encoder, gradients),
+                reached(&model.vae.decoder, gradients),
+                reached(&model.critic, gradients),
+                reached(&model.vae.prior, gradients),
+            ]
+        };
+        assert_routes(
+            name,
+            losses,
+            reached_parts,
+            &[
+                // term                encoder decoder critic prior
+                ("reconstruction", [true, true, false, false]),
+                ("kl", [true, false, false, true]),
+                ("total_correlation", [true, false, false, false]),
+                ("critic", [false, false, true, false]),
+                ("loss", [true, true, true, true]),
+            ],
+        );
+
+        // Algorithm 2, a player at a time.
+        let one = losses().mean().backward();
+        let code = || model.vae.encode(data()).rsample_with(eps());
+        let own = || {
+            let posterior = model.vae.encode(data());
+            let kl = model.vae.prior.kl(&posterior, &posterior.draw_with(eps()));
+            SquaredError.loss(model.vae.decode(code()), data()) + kl
+        };
+        let with_correlation = own() + model.critic.score(code()) * gamma;
+        let of = |part: &str| format!("{part} on {name}");
+        assert_same_gradients(&model.vae.encoder, &one, with_correlation, &of("encoder"));
+        assert_same_gradients(&model.vae.decoder, &one, own(), &of("decoder"));
+        let (first, second) = (code().narrow(1, 0, 1), code().narrow(1, 1, 1));
+        let last_first = vec![second.clone().narrow(0, 3, 1), second.narrow(0, 0, 3)];
+        let before = Tensor::cat(last_first, 0);
+        let shuffled = Tensor::cat(vec![first, before], 1);
+        let judge = NonSaturating.real(model.critic.score(code()))
+            + NonSaturating.fake(model.critic.score(shuffled));
+        assert_same_gradients(&model.critic, &one, judge, &of("critic"));
+    }
+}
+
+#[test]
+fn vamp_vae() {
+    for (name, device) in devices() {
+        let device = device.autodiff();
+        let rows = || tensor::<2>([4, 6], &device, noise(1, 1.0));
+        let vae = VampVae::new(
+            small_encoder().init_gaussian(&device).unwrap(),
+            small_decoder().init(&device).unwrap(),
+            PseudoInputs::of_data(&rows(), 3, 1).unwrap(),
+            LearnedGaussianNll::new(&device),
+        );
+        assert_routes(
+            name,
+            || vae.losses(rows()),
+            parts!(vae => encoder, decoder, pseudo_inputs, likelihood),
+            &[
+                // term              encoder decoder pseudo-inputs likelihood
+                ("reconstruction", [true, true, false, true]),
+                ("kl", [true, false, true, false]),
+                ("loss", [true, true, true, true]),
+            ],
+        );
+    }
+}
+
+/// What is known needs no classifier, but to teach it.
+#[test]
+fn semi_supervised_vae() {
+    for (name, device) in devices() {
+        let device = device.autodiff();
+        let encoder = MlpEncoderConfig::new(vec![6 + 3], 2).with_hidden(vec![HIDDEN]);
+        let decoder = MlpDecoderConfig::new(2 + 3, vec![6]).with_hidden(vec![HIDDEN]);
+        let classifier = MlpEncoderConfig::new(vec![6], 3).with_hidden(vec![HIDDEN]);
+        let model = SemiSupervisedVaeConfig::new(3)
+            .init(
+                LabeledRowEncoder::new(encoder.init_gaussian::<2>(&device).unwrap(), 3),
+                LabeledDecoder::new(decoder.init::<2>(&device).unwrap(), 3),
+                classifier.init::<2>(&device).unwrap(),
+                learned_prior(&device),
+                SquaredError,
+            )
+            .unwrap();
+        let rows = || tensor::<2>([4, 6], &device, noise(1, 1.0));
+        let reached_parts = |gradients: &Gradients| {
+            let vae = &model.vae.vae;
+            [
+                reached(&vae.encoder, gradients),
+                reached(&vae.decoder, gradients),
+                reached(&model.classifier, gradients),
+                reached(&vae.prior, gradients),
+            ]
+        };
+        assert_routes(
+            name,
+            || model.losses((rows(), Tensor::from_ints([3, 3, 3, 3], &device))),
+            reached_parts,
+            &[
+                // term              encoder decoder classifier prior
+                ("reconstruction", [true, true, true, false]),
+                ("kl", [true, false, true, true]),
+                ("label_kl", [false, false, true, false]),
+                ("loss", [true, true, true, true]),
+            ],
+        );
+        assert_routes(
+            name,
+            || model.losses((rows(), Tensor::from_ints([0, 1, 2, 1], &device))),
+            reached_parts,
+            &[
+                ("reconstruction", [true, true, false, false]),
+                ("kl", [true, false, false, true]),
+                ("classification", [false, false, true, false]),
+                ("loss", [true, true, true, true]),
+            ],
+        );
     }
 }

@@ -21,15 +21,16 @@ use burn::train::{
 };
 use burn_generative::data::TensorLoader;
 use burn_generative::loss::{
-    BernoulliNll, GradientPenalty, LearnedGaussianNll, Unregularized, Wasserstein, WeightClipping,
+    BernoulliNll, DipVae, GradientPenalty, InfoVae, LearnedGaussianNll, Mmd, MmdKernel,
+    TotalCorrelation, Unregularized, Wasserstein, WeightClipping,
 };
 use burn_generative::model::Balance;
 use burn_generative::nn::{
-    GaussianCorruption, LabeledDecoder, LabeledEncoder, MlpCritic, MlpDecoder, MlpEncoder,
-    initialize,
+    GaussianCorruption, LabeledDecoder, LabeledEncoder, LabeledRowEncoder, MlpCritic, MlpDecoder,
+    MlpEncoder, Warmup, initialize,
 };
 use burn_generative::prelude::*;
-use burn_generative::prior::GaussianMixture;
+use burn_generative::prior::{GaussianMixture, PseudoInputs};
 use burn_generative::train::{Checkpoints, Guard, History, ProgressLines, TermMetric};
 use burn_generative::weights;
 use common::{cpu, noise, tensor, values};
@@ -224,6 +225,53 @@ fn critic(device: &Device) -> MlpCritic<2> {
     critic_config(2).init(device).unwrap()
 }
 
+/// A VAE whose codes are held to the prior by this loss.
+fn held_by<R>(
+    loss: R,
+    device: &Device,
+) -> Vae<MlpEncoder<GaussianHead, 2>, MlpDecoder<Linear, 2>, StandardNormal, GaussianNll, R>
+where
+    R: LatentLoss<DiagonalGaussian, StandardNormal>,
+{
+    let (encoder, decoder) = (gaussian_encoder(device), decoder(device));
+    Vae::with_latent_loss(
+        encoder,
+        decoder,
+        StandardNormal::new(3),
+        GaussianNll::default(),
+        loss,
+    )
+}
+
+/// Half of them after seven steps, and again.
+fn cycle(device: &Device) -> Warmup {
+    Warmup::cyclical(3, 7, &device.clone().without_autodiff()).unwrap()
+}
+
+type SmallSemiSupervisedVae = SemiSupervisedVae<
+    LabeledRowEncoder<MlpEncoder<GaussianHead, 2>>,
+    LabeledDecoder<MlpDecoder<Linear, 2>>,
+    MlpEncoder<Linear, 2>,
+    StandardNormal,
+    GaussianNll,
+>;
+
+/// A semi-supervised VAE of rows of so many columns and three classes.
+fn small_semi_supervised_vae(columns: usize, device: &Device) -> SmallSemiSupervisedVae {
+    let encoder = MlpEncoderConfig::new(vec![columns + 3], 2).with_hidden(vec![9]);
+    let decoder = MlpDecoderConfig::new(2 + 3, vec![columns]).with_hidden(vec![9]);
+    let classifier = MlpEncoderConfig::new(vec![columns], 3).with_hidden(vec![9]);
+    SemiSupervisedVaeConfig::new(3)
+        .init(
+            LabeledRowEncoder::new(encoder.init_gaussian(device).unwrap(), 3),
+            LabeledDecoder::new(decoder.init(device).unwrap(), 3),
+            classifier.init(device).unwrap(),
+            StandardNormal::new(2),
+            GaussianNll::default(),
+        )
+        .unwrap()
+}
+
 /// The table: a model of these parts on a device, and what it learns from, with the last law where it can be sampled alone.
 macro_rules! laws {
     ($($name:ident $(, $law:ident)?: |$device:ident| $model:expr, $items:expr;)*) => {$(
@@ -250,6 +298,63 @@ laws! {
             LearnedGaussianNll::new(device),
         ).unwrap()
     }, rows();
+    vae_of_cycles_and_a_capacity, samples_are_finite: |device| {
+        let kl = Kl::default().with_schedule(cycle(device));
+        held_by(kl.with_capacity(2.0, 9, device).unwrap(), device)
+    }, rows();
+    wae, samples_are_finite: |device| {
+        let kernels = MmdKernel::inverse_multiquadrics(3);
+        held_by(Mmd::new(10.0, kernels).unwrap().with_schedule(cycle(device)), device)
+    }, rows();
+    info_vae, samples_are_finite: |device| {
+        let kernels = MmdKernel::inverse_multiquadrics(3);
+        held_by(InfoVae::new(0.5, 10.0, kernels).unwrap().with_schedule(cycle(device)), device)
+    }, rows();
+    beta_tc_vae, samples_are_finite: |device| {
+        held_by(TotalCorrelation::new(6.0, 80).unwrap().with_schedule(cycle(device)), device)
+    }, rows();
+    dip_vae, samples_are_finite: |device| {
+        held_by(DipVae::type_two(5.0, 5.0).unwrap().with_schedule(cycle(device)), device)
+    }, rows();
+    iwae, samples_are_finite: |device| {
+        IwaeConfig::new(3).init(
+            gaussian_encoder(device),
+            decoder(device),
+            StandardNormal::new(3),
+            LearnedGaussianNll::new(device),
+        ).unwrap()
+    }, rows();
+    doubly_reparameterized_iwae, samples_are_finite: |device| {
+        IwaeConfig::new(3).with_doubly_reparameterized(true).init(
+            gaussian_encoder(device),
+            decoder(device),
+            StandardNormal::new(3),
+            LearnedGaussianNll::new(device),
+        ).unwrap()
+    }, rows();
+    factor_vae, samples_are_finite: |device| {
+        FactorVaeConfig::new().with_gamma(5.0).init(
+            gaussian_encoder(device),
+            decoder(device),
+            critic_config(3).init::<2>(device).unwrap(),
+            StandardNormal::new(3),
+            GaussianNll::default(),
+        ).unwrap().with_schedule(cycle(device))
+    }, rows();
+    vamp_vae, samples_are_finite: |device| {
+        let pseudo_inputs = PseudoInputs::of_data(&rows().to_device(device), 5, 1).unwrap();
+        VampVae::new(gaussian_encoder(device), decoder(device), pseudo_inputs, GaussianNll::default())
+    }, rows();
+    semi_supervised_vae: |device| small_semi_supervised_vae(2, device), (rows(), labels(4));
+    stacked_semi_supervised_vae: |device| {
+        let first = Vae::new(
+            encoder_config(1).with_hidden(vec![2]).init_gaussian::<2>(device).unwrap(),
+            MlpDecoderConfig::new(1, vec![2]).with_hidden(vec![2]).init::<2>(device).unwrap(),
+            StandardNormal::new(1),
+            GaussianNll::default(),
+        );
+        StackedSemiSupervisedVae::new(first, small_semi_supervised_vae(1, device))
+    }, (rows(), labels(4));
     conditional_vae: |device| {
         // Rows as images of one line, for a label is a plane of an image.
         let encoder = MlpEncoderConfig::new(vec![2, 1, 2], 3).with_hidden(vec![9]);

@@ -8,11 +8,11 @@ mod counting;
 
 use burn::optim::AdamConfig;
 use burn::prelude::*;
-use burn_generative::loss::{NonSaturating, Unregularized};
+use burn_generative::loss::{Mmd, MmdKernel, NonSaturating, Unregularized};
 use burn_generative::model::Balance;
-use burn_generative::nn::MlpCriticConfig;
+use burn_generative::nn::{LabeledDecoder, LabeledRowEncoder, MlpCriticConfig};
 use burn_generative::prelude::*;
-use burn_generative::prior::GaussianMixture;
+use burn_generative::prior::{GaussianMixture, PseudoInputs};
 use counting::NOW;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -95,7 +95,57 @@ fn a_step_leaves_nothing_behind() {
             )
             .unwrap()
     };
+    let posteriors = || encoder().init_gaussian::<2>(&device).unwrap();
+    let kernels = MmdKernel::inverse_multiquadrics(2);
+    let wae = Vae::with_latent_loss(
+        posteriors(),
+        decoder(),
+        mixture(),
+        SquaredError,
+        Mmd::new(10.0, kernels).unwrap(),
+    );
+    let iwae = |doubly| {
+        let config = IwaeConfig::new(3).with_doubly_reparameterized(doubly);
+        let likelihood = GaussianNll::default();
+        config
+            .init(posteriors(), decoder(), mixture(), likelihood)
+            .unwrap()
+    };
+    let factor_vae = FactorVaeConfig::new()
+        .init(
+            posteriors(),
+            decoder(),
+            critic(2).init::<2>(&device).unwrap(),
+            mixture(),
+            SquaredError,
+        )
+        .unwrap();
+    let pseudo_inputs = PseudoInputs::of_data(&rows(), 5, 1).unwrap();
+    let vamp_vae = VampVae::new(posteriors(), decoder(), pseudo_inputs, SquaredError);
+    let few = |columns: usize| {
+        let encoder = MlpEncoderConfig::new(vec![columns + 3], 2).with_hidden(hidden());
+        let decoder = MlpDecoderConfig::new(2 + 3, vec![columns]).with_hidden(hidden());
+        let classifier = MlpEncoderConfig::new(vec![columns], 3).with_hidden(hidden());
+        SemiSupervisedVaeConfig::new(3)
+            .init(
+                LabeledRowEncoder::new(encoder.init_gaussian::<2>(&device).unwrap(), 3),
+                LabeledDecoder::new(decoder.init::<2>(&device).unwrap(), 3),
+                classifier.init::<2>(&device).unwrap(),
+                mixture(),
+                SquaredError,
+            )
+            .unwrap()
+    };
+    let first = Vae::new(posteriors(), decoder(), mixture(), SquaredError);
+    let stacked = StackedSemiSupervisedVae::new(first, few(2));
     let rows_of = [
+        ("wae", growth(wae, rows())),
+        ("iwae", growth(iwae(false), rows())),
+        ("doubly reparameterized iwae", growth(iwae(true), rows())),
+        ("factor vae", growth(factor_vae, rows())),
+        ("vamp vae", growth(vamp_vae, rows())),
+        ("semi-supervised vae", growth(few(6), (rows(), labels()))),
+        ("stacked vae", growth(stacked, (rows(), labels()))),
         ("aae", growth(aae, rows())),
         (
             "semi-supervised aae",

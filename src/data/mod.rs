@@ -2,7 +2,7 @@
 //!
 //! | I have | to take | then |
 //! |---|---|---|
-//! | nothing yet | [`digits`], [`mnist`] | `TensorLoader` |
+//! | nothing yet | [`digits`], [`mnist`], [`sprites`] with their factors | `TensorLoader` |
 //! | a tensor, or a pair of tensors | | [`TensorLoader`]: it stays on the device |
 //! | images in the format of MNIST (Fashion-MNIST, EMNIST) | [`Mnist::open`](mnist::Mnist::open), [`LabeledImages::open`], [`idx`] | `TensorLoader`, or [`ImageLoader`] if the device has no room |
 //! | a folder of PNG and JPEG pictures | [`ImageFolderConfig`] | [`ImageFolder::decode`], and one of the above; [`ImageFolder::loader`] if the memory has no room |
@@ -44,6 +44,7 @@ pub mod digits;
 pub mod idx;
 pub mod mnist;
 pub mod npy;
+pub mod sprites;
 pub mod table;
 
 mod image_folder;

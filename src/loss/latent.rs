@@ -26,6 +26,9 @@ pub struct Kl {
     warmup: Option<Warmup>,
     beta: f64,
     free_bits: f64,
+    /// How far the capacity has risen.
+    capacity: Option<Warmup>,
+    capacity_nats: f64,
 }
 
 impl Kl {
@@ -39,7 +42,7 @@ impl Kl {
         Ok(Self {
             warmup: None,
             beta: check_not_negative("Kl: beta", beta)?,
-            free_bits: 0.0,
+            ..Self::default()
         })
     }
 
@@ -60,28 +63,77 @@ impl Kl {
         Ok(self)
     }
 
+    /// Lets the weight go as any schedule says: in cycles ([`Warmup::cyclical`]), say.
+    pub fn with_schedule(mut self, schedule: Warmup) -> Self {
+        self.warmup = Some(schedule);
+        self
+    }
+
+    /// Draws the divergence, on the batch's mean, to a capacity in place of 0: the total has `beta |KL - C|`, and `C` rises
+    /// in a straight line from 0 to so many nats per sample over so many training steps.
+    /// [Burgess et al. 2018](https://arxiv.org/abs/1804.03599), equation 8, whose gamma is `beta`; there it goes to 25 nats.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`](crate::Error::Config) if the capacity is negative or not finite.
+    ///
+    /// ```
+    /// use burn::prelude::*;
+    /// use burn_generative::loss::Kl;
+    ///
+    /// let kl = Kl::new(100.0)?.with_capacity(25.0, 10_000, &Device::default())?;
+    /// # Ok::<(), burn_generative::Error>(())
+    /// ```
+    pub fn with_capacity(mut self, nats: f64, steps: usize, device: &Device) -> Result<Self> {
+        self.capacity_nats = check_not_negative("Kl: capacity", nats)?;
+        self.capacity = Some(Warmup::new(steps, &device.clone().without_autodiff()));
+        Ok(self)
+    }
+
     /// The KL's share of the total, `[batch]`.
     fn weigh(&self, kl: Tensor<1>) -> Tensor<1> {
-        // What does not count must not poison what does: 0 times infinity is no number.
-        if self.beta == 0.0 {
-            return kl.zeros_like();
-        }
         if !kl.device().is_autodiff() {
-            return kl.mul_scalar(self.beta);
+            return weigh(kl, self.beta, &None);
         }
         let kl = if self.free_bits > 0.0 {
             floor_mean(kl, self.free_bits)
         } else {
             kl
         };
-        match &self.warmup {
-            Some(warmup) => {
-                let weight = warmup.weight();
-                let ignored = weight.clone().equal_elem(0.0).expand(kl.dims());
-                kl.mask_fill(ignored, 0.0) * weight.mul_scalar(self.beta)
-            }
-            None => kl.mul_scalar(self.beta),
+        let kl = match &self.capacity {
+            Some(risen) => distance_of_mean(kl, risen.weight().mul_scalar(self.capacity_nats)),
+            None => kl,
+        };
+        weigh(kl, self.beta, &self.warmup)
+    }
+}
+
+/// A term's share of the total, `[batch]`: times its weight, and in training times that of its schedule.
+pub(crate) fn weigh(term: Tensor<1>, weight: f64, schedule: &Option<Warmup>) -> Tensor<1> {
+    match schedule {
+        // What does not count must not poison what does: 0 times infinity is no number.
+        _ if weight == 0.0 => term.zeros_like(),
+        Some(schedule) if term.device().is_autodiff() => {
+            let share = schedule.weight();
+            let ignored = share.clone().equal_elem(0.0).expand(term.dims());
+            term.mask_fill(ignored, 0.0) * share.mul_scalar(weight)
         }
+        _ => term.mul_scalar(weight),
+    }
+}
+
+/// Adds to losses in evaluation what can be [watched](Losses::watched) of a Gaussian posterior: its means, and the KL of
+/// each coordinate.
+pub(crate) fn watch<Q: Posterior>(losses: Losses, posterior: &Q) -> Losses {
+    let training = losses.total.device().is_autodiff();
+    match posterior.family() {
+        Some(Family::Gaussian { mean, log_var }) if !training => {
+            let kl = coordinate_kl(mean.clone(), log_var);
+            losses
+                .with_watched(Losses::POSTERIOR_MEAN, mean)
+                .with_watched(Losses::COORDINATE_KL, kl)
+        }
+        _ => losses,
     }
 }
 
@@ -92,6 +144,8 @@ impl Default for Kl {
             warmup: None,
             beta: 1.0,
             free_bits: 0.0,
+            capacity: None,
+            capacity_nats: 0.0,
         }
     }
 }
@@ -107,22 +161,16 @@ where
 
     fn losses(&self, posterior: &Q, draw: &Draw<Q::Latent>, prior: &P) -> Losses {
         let kl = prior.kl(posterior, draw);
-        let training = kl.device().is_autodiff();
-        let losses = Losses::new(self.weigh(kl.clone())).with_term("kl", kl);
-        match posterior.family() {
-            Some(Family::Gaussian { mean, log_var }) if !training => {
-                let kl = coordinate_kl(mean.clone(), log_var);
-                losses
-                    .with_watched(Losses::POSTERIOR_MEAN, mean)
-                    .with_watched(Losses::COORDINATE_KL, kl)
-            }
-            _ => losses,
-        }
+        watch(
+            Losses::new(self.weigh(kl.clone())).with_term("kl", kl),
+            posterior,
+        )
     }
 
     fn advance(self) -> Self {
         Self {
             warmup: self.warmup.map(Warmup::advance),
+            capacity: self.capacity.map(Warmup::advance),
             ..self
         }
     }
@@ -133,4 +181,10 @@ fn floor_mean(kl: Tensor<1>, floor: f64) -> Tensor<1> {
     let above = kl.clone().detach().mean().greater_elem(floor).float();
     let below = above.clone().neg().add_scalar(1.0);
     kl * above + below.mul_scalar(floor)
+}
+
+/// The distance of the mean over the batch from `target`, `[1]`, as `[batch]` numbers whose mean it is.
+fn distance_of_mean(kl: Tensor<1>, target: Tensor<1>) -> Tensor<1> {
+    let side = (kl.clone().detach().mean() - target.clone()).sign();
+    (kl - target) * side
 }

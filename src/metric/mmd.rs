@@ -1,30 +1,14 @@
 use super::check_alike;
-use crate::error::{Error, Result, check_positive};
+use crate::error::{Error, Result};
 use crate::kernel::points::{
     RESOLVED, about_mean, at_least_single, squared_differences, squared_distances_down_to,
     squared_products,
 };
+use crate::loss::MmdKernel;
 use burn::tensor::{Tensor, TensorData};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_pcg::Pcg64;
-
-/// How alike two points are, by their squared distance d².
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum MmdKernel {
-    /// `exp(-d² / (2 variance))`: blind to what is much further apart than its width.
-    Rbf {
-        /// The square of its width.
-        variance: f64,
-    },
-    /// `scale / (scale + d²)`: with heavy tails, so that it also feels outliers. For a d-dimensional latent with a
-    /// standard normal prior, [Tolstikhin et al. 2018](https://arxiv.org/abs/1711.01558) take `scale = 2 d`.
-    InverseMultiquadric {
-        /// The squared distance at which it has fallen to a half.
-        scale: f64,
-    },
-}
 
 impl MmdKernel {
     /// The Gaussian kernel whose width is the median distance between two points of both samples: the usual choice
@@ -57,14 +41,6 @@ impl MmdKernel {
              give the kernel a variance"
                 .to_string(),
         ))
-    }
-
-    fn check(self) -> Result<()> {
-        match self {
-            Self::Rbf { variance } => check_positive("MmdKernel: variance", variance)?,
-            Self::InverseMultiquadric { scale } => check_positive("MmdKernel: scale", scale)?,
-        };
-        Ok(())
     }
 
     /// The squared distance at which points begin to look different.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | How probable is the data? | [`importance_weighted_bound`] and [`elbo`], for every [`LatentVariableModel`](crate::traits::LatentVariableModel) |
 //! | What does the latent carry? | [`active_units`], [`kl_per_coordinate`], [`latent_information`] |
+//! | Is each factor of variation in a coordinate of its own? | [`Disentanglement`] |
 //! | Are two samples of one distribution? | [`squared_mmd`], [`mmd_test`] |
 //! | Do samples look like data, to a network of your choice? | [`FeatureStatistics::frechet_distance`], [`extrapolated_frechet_distance`], [`precision_recall`] |
 //! | Does a score tell anomalies? | [`auroc`] and [`auroc_interval`], with [`quantile`] for a threshold |
@@ -22,6 +23,7 @@
 
 mod auroc;
 mod bound;
+mod disentanglement;
 mod estimate;
 mod frechet;
 mod latent;
@@ -35,14 +37,16 @@ use crate::error::{Error, Result};
 use crate::kernel::points::read;
 use burn::tensor::Tensor;
 
+pub use crate::loss::MmdKernel;
 pub use auroc::{auroc, auroc_interval, quantile};
 pub use bound::{Elbo, ImportanceWeighted, elbo, importance_weighted_bound};
+pub use disentanglement::Disentanglement;
 pub use estimate::Estimate;
 pub use frechet::{FeatureStatistics, extrapolated_frechet_distance};
 pub use latent::{
     ACTIVE_VARIANCE, LatentInformation, active_units, kl_per_coordinate, latent_information,
 };
-pub use mmd::{MmdKernel, MmdTest, mmd_test, squared_mmd};
+pub use mmd::{MmdTest, mmd_test, squared_mmd};
 pub use pca::Pca;
 pub use precision_recall::{PrecisionRecall, precision_recall};
 #[cfg(feature = "vision")]

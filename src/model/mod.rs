@@ -9,7 +9,10 @@
 //! | compress, find features | [`Autoencoder`] |
 //! | repair noisy or incomplete data | [`DenoisingAutoencoder`] |
 //! | generate and encode, with a likelihood | [`Vae`] |
+//! | the same, with a tighter bound; with a prior that follows the codes | [`Iwae`]; [`VampVae`] |
+//! | find independent factors | [`FactorVae`]; a [`Vae`] with [`TotalCorrelation`](crate::loss::TotalCorrelation) |
 //! | generate what a label asks for | [`ConditionalVae`] |
+//! | the same, and classify, from few labels | [`SemiSupervisedVae`], [`StackedSemiSupervisedVae`] |
 //! | shape the codes as any prior, or by labels | [`Aae`], [`SemiSupervisedAae`] |
 //! | generate and encode, sharp to the eye | [`VaeGan`] |
 //! | generate, sharp to the eye | [`Gan`] |
@@ -35,11 +38,17 @@ mod ali;
 mod autoencoder;
 mod conditional_vae;
 mod denoising;
+mod factor_vae;
+mod fitted_prior;
 mod gan;
+mod iwae;
 mod maximum_likelihood;
 mod semi_supervised_aae;
+mod semi_supervised_vae;
+mod stacked_vae;
 mod vae;
 mod vae_gan;
+mod vamp_vae;
 
 use crate::traits::{Batch, Code, Decoder, Encoder, Sampler};
 use burn::tensor::Device;
@@ -49,11 +58,17 @@ pub use ali::Ali;
 pub use autoencoder::Autoencoder;
 pub use conditional_vae::ConditionalVae;
 pub use denoising::DenoisingAutoencoder;
+pub use factor_vae::{FactorVae, FactorVaeConfig};
+pub use fitted_prior::SecondStage;
 pub use gan::{Gan, GanConfig};
+pub use iwae::{Iwae, IwaeConfig};
 pub use maximum_likelihood::MaximumLikelihood;
 pub use semi_supervised_aae::SemiSupervisedAae;
+pub use semi_supervised_vae::{SemiSupervisedVae, SemiSupervisedVaeConfig};
+pub use stacked_vae::StackedSemiSupervisedVae;
 pub use vae::{Vae, VaeConfig};
 pub use vae_gan::{Balance, VaeGan, VaeGanConfig};
+pub use vamp_vae::VampVae;
 
 /// What a decoder makes of `n` samples of a prior, without gradients and as in evaluation: how every model of this
 /// crate samples, and how one without a prior does, or with another than its own.

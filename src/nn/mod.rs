@@ -12,7 +12,8 @@
 //! | [`MlpJointCritic`] | any shape, and a latent | a logit |
 //! | [`ConvJointCritic`] | images, and a latent | a logit |
 //!
-//! [`LabeledEncoder`] and [`LabeledDecoder`] tell a network that knows no labels the label of each sample.
+//! [`LabeledEncoder`] (of images), [`LabeledRowEncoder`] (of rows) and [`LabeledDecoder`] tell a network that knows no labels
+//! the label of each sample.
 //! [`Squashed`] puts a sigmoid or a tanh behind a decoder whose output a critic is to see.
 //!
 //! And what a denoising model does to its input: [`GaussianCorruption`], [`MaskingCorruption`],
@@ -27,6 +28,7 @@ mod gradient;
 mod head;
 mod initialize;
 mod labeled;
+mod labeled_rows;
 mod linear;
 mod maps;
 mod mlp;
@@ -47,6 +49,7 @@ pub use head::{GaussianHead, Head};
 pub use initialize::initialize;
 pub(crate) use labeled::one_hot;
 pub use labeled::{LabeledDecoder, LabeledEncoder, UNKNOWN, check_labels};
+pub use labeled_rows::LabeledRowEncoder;
 pub use mlp::{MlpDecoder, MlpDecoderConfig, MlpEncoder, MlpEncoderConfig};
 pub use squashed::Squashed;
 pub(crate) use trained::is_trained;

@@ -59,7 +59,7 @@ pub(super) fn by_blocks<K: Basic>(
 }
 
 /// `log sum of exp` over the second axis.
-pub(super) fn log_sum_exp(joint: Tensor<2>) -> Tensor<1> {
+pub(crate) fn log_sum_exp(joint: Tensor<2>) -> Tensor<1> {
     // A point so far away that all densities are 0 has a log-density nevertheless.
     let largest = joint.clone().detach().max_dim(1);
     let sum = (joint - largest.clone()).exp().sum_dim(1);

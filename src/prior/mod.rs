@@ -6,9 +6,12 @@
 //! | [`GaussianMixture`] | vectors; [`ring`](GaussianMixture::ring) in the plane | its components |
 //! | [`SwissRoll`] | the plane | pieces of the spiral |
 //! | [`Uniform`] | vectors in a box | - |
+//! | [`Empirical`], the points of another data set | events of any shape; it has no density | - |
+//! | [`VampPrior`], posteriors of learned [`PseudoInputs`] | vectors | - |
 //!
 //! Fitted to codes after a training, so that an autoencoder of any kind can be sampled
-//! ([`model::sample`](crate::model::sample)), and a VAE better than from its own prior:
+//! ([`model::sample`](crate::model::sample)), and a VAE better than from its own prior
+//! ([`Vae::with_fitted_prior`](crate::model::Vae::with_fitted_prior)):
 //!
 //! | prior | fitted by |
 //! |---|---|
@@ -20,6 +23,7 @@
 mod any;
 mod coordinate;
 mod density;
+mod empirical;
 mod fit;
 mod full_gaussian_mixture;
 mod gaussian_mixture;
@@ -27,9 +31,11 @@ mod kernel_density;
 mod standard_normal;
 mod swiss_roll;
 mod uniform;
+mod vamp;
 
 pub use any::AnyPrior;
-pub(crate) use density::log_density;
+pub(crate) use density::{log_density, log_sum_exp};
+pub use empirical::Empirical;
 pub use fit::MixtureFit;
 pub use full_gaussian_mixture::FullGaussianMixture;
 pub use gaussian_mixture::GaussianMixture;
@@ -37,3 +43,4 @@ pub use kernel_density::KernelDensity;
 pub use standard_normal::StandardNormal;
 pub use swiss_roll::{SwissRoll, SwissRollConfig};
 pub use uniform::Uniform;
+pub use vamp::{PseudoInputs, VampPrior};
