@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Those of one row stand side by side.
-const LAYERS: [&[&str]; 15] = [
+const LAYERS: [&[&str]; 16] = [
     &["error"],
     &["file"],
     &["unoptimized"],
@@ -13,6 +13,7 @@ const LAYERS: [&[&str]; 15] = [
     &["traits"],
     &["distribution"],
     &["nn"],
+    &["flow"],
     &["prior"],
     &["loss"],
     &["model"],
