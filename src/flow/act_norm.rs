@@ -1,5 +1,6 @@
 use super::{Bijection, for_each};
 use crate::error::{Result, check_at_least_one};
+use crate::traits::Batch;
 use burn::module::{Module, Param, RunningState};
 use burn::tensor::{Device, Tensor};
 use std::sync::Arc;
@@ -65,7 +66,8 @@ impl<const D: usize> ActNorm<D> {
         let is_started = state.clone().narrow(0, 2, 1).max().into_scalar::<f32>() > 0.0;
         if !is_started {
             let channels = x.dims()[1];
-            let values = x.clone().detach().swap_dims(0, 1).reshape([channels as i64, -1]);
+            let values = x.clone().without_autodiff().swap_dims(0, 1);
+            let values = values.reshape([channels as i64, -1]);
             let mean = values.clone().mean_dim(1);
             let variance = (values - mean.clone()).square().mean_dim(1);
             // Next to its mean a constant's deviation is rounding.
@@ -73,8 +75,7 @@ impl<const D: usize> ActNorm<D> {
             let is_constant = variance.clone().lower_equal(least);
             let log_std = variance.mask_fill(is_constant, 1.0).log() / 2.0;
             let columns = vec![mean.clone(), log_std, mean.ones_like()];
-            let start = Tensor::cat(columns, 1).transpose().to_device(&state.device());
-            self.start.update(start.detach());
+            self.start.update(Tensor::cat(columns, 1).transpose());
             // A record is written of what was synced.
             self.start.value_sync();
         }
@@ -89,8 +90,9 @@ impl<const D: usize> ActNorm<D> {
             "ActNorm: it is over {channels} channels, but the data has {}",
             x.dims()[1]
         );
-        // On several devices the state may be where another copy of the module is.
-        let start = self.start.value_sync().to_device(&x.device());
+        // On several devices the state may be where another copy of the module is. It belongs to no step's graph.
+        let start = self.start.value_sync().without_autodiff();
+        let start = Batch::to_device(&start, &x.device());
         let row = |index| start.clone().narrow(0, index, 1).squeeze_dim::<1>(0);
         let (mean, log_std) = (row(0), row(1));
         let log_scale = self.log_scale.val() - log_std.clone();

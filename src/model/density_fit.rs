@@ -94,7 +94,7 @@ impl DensityFit {
         let held_out = (held_out > 0).then(|| data.select(indices(&order, &device)));
 
         let training_device = device.clone().autodiff();
-        let mut model = MaximumLikelihood::new(density).train().to_device(&training_device);
+        let mut model = MaximumLikelihood::new(density.valid().to_device(&device)).train();
         let mut optimizer = self.optimizer();
         let batch = self.batch_size.min(training.len());
         let every = self.steps.div_ceil(CHECKS);
