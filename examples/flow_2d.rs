@@ -130,15 +130,24 @@ fn main() -> ExitCode {
 fn run(args: Args) -> Result<()> {
     let config = &args.config;
     if config.steps * config.batch_size == 0 {
-        return Err(Error::Config("--steps and --batch-size must be at least 1".to_string()));
+        return Err(Error::Config(
+            "--steps and --batch-size must be at least 1".to_string(),
+        ));
     }
     if !(config.lr > 0.0 && config.lr.is_finite()) {
-        return Err(Error::Config(format!("--lr must be a positive number, not {}", config.lr)));
+        return Err(Error::Config(format!(
+            "--lr must be a positive number, not {}",
+            config.lr
+        )));
     }
     // Before the training: a folder that cannot be written is known at once.
     let out = &args.out;
     std::fs::create_dir_all(out).map_err(Error::io(out))?;
-    if std::fs::read_dir(out).map_err(Error::io(out))?.next().is_some() {
+    if std::fs::read_dir(out)
+        .map_err(Error::io(out))?
+        .next()
+        .is_some()
+    {
         let reason = format!("{} is not empty; choose another --out", out.display());
         return Err(Error::Config(reason));
     }
@@ -154,7 +163,9 @@ fn run(args: Args) -> Result<()> {
     });
     match config.model {
         Kind::Realnvp => {
-            let flow = RealNvpConfig::new(2).with_couplings(layers).with_hidden(hidden);
+            let flow = RealNvpConfig::new(2)
+                .with_couplings(layers)
+                .with_hidden(hidden);
             fit(flow.init(&training)?, config, &truth, &device, out)
         }
         Kind::Maf => {
@@ -173,13 +184,7 @@ fn run(args: Args) -> Result<()> {
 }
 
 /// Trains a flow of these steps, measures it and draws it.
-fn fit<S>(
-    steps: Vec<S>,
-    config: &Config,
-    truth: &Truth,
-    device: &Device,
-    out: &Path,
-) -> Result<()>
+fn fit<S>(steps: Vec<S>, config: &Config, truth: &Truth, device: &Device, out: &Path) -> Result<()>
 where
     S: Bijection<Input = Tensor<2>, Output = Tensor<2>>,
 {
@@ -196,25 +201,45 @@ where
     let groups = [("data".to_string(), data), ("flow".to_string(), samples)];
     let picture = plot::scatter_groups("Samples on top of the data", ["x", "y"], &groups)?;
     plot::save(&picture, out.join("samples.png"))?;
-    let densities = Tensor::cat(vec![truth.picture(device), density_picture(&flow, truth, device)], 0);
+    let densities = Tensor::cat(
+        vec![truth.picture(device), density_picture(&flow, truth, device)],
+        0,
+    );
     let densities = plot::grid(densities, 2, 2)?;
     plot::save(&densities, out.join("density.png"))?;
     let frames = way_to_data(&flow, truth, device)?;
     plot::save_gif(&frames, Duration::from_millis(80), out.join("flow.gif"))?;
 
-    let lead = "A normalizing flow in the plane, and how far it is from the best that any model can be.";
+    let lead =
+        "A normalizing flow in the plane, and how far it is from the best that any model can be.";
     let mut report = Report::new("flow_2d", lead);
-    report.number("negative log-likelihood", &format!("{:.4}", result.nll), "nats");
-    report.number("entropy of the data", &format!("{:.4}", result.entropy), "nats");
+    report.number(
+        "negative log-likelihood",
+        &format!("{:.4}", result.nll),
+        "nats",
+    );
+    report.number(
+        "entropy of the data",
+        &format!("{:.4}", result.entropy),
+        "nats",
+    );
     let excess = format!("{:.4} ± {:.4}", result.excess, result.standard_error);
     report.number("excess", &excess, "nats");
     report.section("Pictures");
     report.chart("Samples", "", &picture)?;
-    report.pixels("Density", "The data's on the left, the flow's on the right.", &densities, 2)?;
+    report.pixels(
+        "Density",
+        "The data's on the left, the flow's on the right.",
+        &densities,
+        2,
+    )?;
     let text = "The grid of the noise, carried to the data step by step.";
     report.animation("From noise to data", text, out.join("flow.gif"))?;
     report.save(out.join("report.html"))?;
-    println!("wrote report.html, pictures and metrics to {}", out.display());
+    println!(
+        "wrote report.html, pictures and metrics to {}",
+        out.display()
+    );
     println!(
         "nll {:.4}, entropy {:.4}: excess {excess} nats",
         result.nll, result.entropy
@@ -302,27 +327,34 @@ impl Truth {
         let curves = |curves: &[&dyn Fn(f64) -> [f64; 2]], sigma: f64| {
             let nodes = 200;
             let along = |curve: &&dyn Fn(f64) -> [f64; 2]| -> Vec<f64> {
-                (0..nodes).flat_map(|k| curve((k as f64 + 0.5) / nodes as f64)).collect()
+                (0..nodes)
+                    .flat_map(|k| curve((k as f64 + 0.5) / nodes as f64))
+                    .collect()
             };
             let means: Vec<f64> = curves.iter().flat_map(along).collect();
             let count = means.len() / 2;
             let means = Tensor::from_data(TensorData::new(means, [count, 2]), device);
             let log_vars = Tensor::full([count, 2], 2.0 * sigma.ln(), device);
-            Self::Mixture(GaussianMixture::new(Tensor::zeros([count], device), means, log_vars))
+            Self::Mixture(GaussianMixture::new(
+                Tensor::zeros([count], device),
+                means,
+                log_vars,
+            ))
         };
-        let circle = |radius: f64| move |t: f64| [radius * (TAU * t).cos(), radius * (TAU * t).sin()];
+        let circle =
+            |radius: f64| move |t: f64| [radius * (TAU * t).cos(), radius * (TAU * t).sin()];
         Ok(match points {
             Points::Moons => curves(
-                &[
-                    &|t| [(PI * t).cos(), (PI * t).sin()],
-                    &|t| [1.0 - (PI * t).cos(), 0.5 - (PI * t).sin()],
-                ],
+                &[&|t| [(PI * t).cos(), (PI * t).sin()], &|t| {
+                    [1.0 - (PI * t).cos(), 0.5 - (PI * t).sin()]
+                }],
                 0.1,
             ),
             Points::Circles => curves(&[&circle(1.0), &circle(0.5)], 0.08),
-            Points::Rings => {
-                curves(&[&circle(0.75), &circle(1.5), &circle(2.25), &circle(3.0)], 0.1)
-            }
+            Points::Rings => curves(
+                &[&circle(0.75), &circle(1.5), &circle(2.25), &circle(3.0)],
+                0.1,
+            ),
             Points::Gaussians => {
                 let scale = 2f64.sqrt();
                 Self::Mixture(GaussianMixture::ring(8, 4.0 / scale, 0.5 / scale, device)?)
@@ -334,7 +366,18 @@ impl Truth {
 
     fn sample(&self, n: usize, device: &Device) -> Tensor<2> {
         match self {
-            Self::Mixture(mixture) => mixture.sample(n, device),
+            Self::Mixture(mixture) => {
+                // All are as likely, of which there are hundreds along a curve.
+                let means = mixture.means();
+                let count = means.dims()[0] as f64;
+                let places = Distribution::Uniform(0.0, count);
+                let places = Tensor::<1>::random([n], places, device)
+                    .clamp(0.0, count - 1.0)
+                    .int();
+                let noise = Tensor::random([n, 2], Distribution::Normal(0.0, 1.0), device);
+                let scales = (mixture.log_vars() / 2.0).exp();
+                means.select(0, places.clone()) + scales.select(0, places) * noise
+            }
             Self::Spiral(spiral) => spiral.sample(n, device),
             Self::Board => {
                 let uniform = |low, high| {
@@ -367,7 +410,7 @@ impl Truth {
         }
     }
 
-    /// Half the side of a square that holds all but a rounding error.
+    /// Half the side of a square that holds nearly all points.
     fn reach(&self) -> f64 {
         match self {
             Self::Mixture(mixture) => {
@@ -379,9 +422,8 @@ impl Truth {
         }
     }
 
-    /// The midpoints of a grid of `cells` times `cells` squares, row by row from above.
-    fn grid(&self, cells: usize, device: &Device) -> Tensor<2> {
-        let reach = self.reach();
+    /// The midpoints of a grid of `cells` times `cells` squares over `[-reach, reach]`, row by row from above.
+    fn grid(reach: f64, cells: usize, device: &Device) -> Tensor<2> {
         let at = |index: usize| ((index as f64 + 0.5) / cells as f64 * 2.0 - 1.0) * reach;
         let points = (0..cells * cells).flat_map(|i| [at(i % cells), -at(i / cells)]);
         let points = TensorData::new(points.collect::<Vec<f64>>(), [cells * cells, 2]);
@@ -393,16 +435,17 @@ impl Truth {
         if let Self::Board = self {
             return Ok(32f64.ln()); // the rule would cut through its squares
         }
-        let cells = 400;
-        let log_prob = self.log_prob(self.grid(cells, device));
+        // Beyond which there is nothing but a rounding error.
+        let (reach, cells) = (self.reach() * 1.5, 500);
+        let log_prob = self.log_prob(Self::grid(reach, cells, device));
         let terms = log_prob.clone().exp() * log_prob;
-        let area = (2.0 * self.reach() / cells as f64).powi(2);
+        let area = (2.0 * reach / cells as f64).powi(2);
         let sum: f64 = terms.sum().try_into_scalar()?;
         Ok(-sum * area)
     }
 
     fn picture(&self, device: &Device) -> Tensor<4> {
-        shades(self.log_prob(self.grid(PIXELS, device)))
+        shades(self.log_prob(Self::grid(self.reach(), PIXELS, device)))
     }
 }
 
@@ -413,7 +456,7 @@ fn density_picture<P>(flow: &P, truth: &Truth, device: &Device) -> Tensor<4>
 where
     P: Prior<Value = Tensor<2>>,
 {
-    shades(flow.log_prob(truth.grid(PIXELS, device)))
+    shades(flow.log_prob(Truth::grid(truth.reach(), PIXELS, device)))
 }
 
 /// Densities as shades of grey: the root, so that what is thin is seen as well.
@@ -474,5 +517,8 @@ fn dots(points: &[[f64; 2]], reach: f64) -> RgbImage {
 fn points(tensor: Tensor<2>) -> Result<Vec<[f64; 2]>> {
     let values = tensor.try_into_data_as::<f64>()?;
     let values: Vec<f64> = values.iter::<f64>().collect();
-    Ok(values.chunks_exact(2).map(|point| [point[0], point[1]]).collect())
+    Ok(values
+        .chunks_exact(2)
+        .map(|point| [point[0], point[1]])
+        .collect())
 }

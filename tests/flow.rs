@@ -61,12 +61,16 @@ fn normal() -> StandardNormal {
 }
 
 fn real_nvp(device: &Device) -> Flow<RealNvp, StandardNormal> {
-    let config = RealNvpConfig::new(2).with_couplings(4).with_hidden(vec![16]);
+    let config = RealNvpConfig::new(2)
+        .with_couplings(4)
+        .with_hidden(vec![16]);
     Flow::new(config.init(device).unwrap(), normal())
 }
 
 fn spline_flow(device: &Device) -> Flow<SplineFlow, StandardNormal> {
-    let config = SplineFlowConfig::new(2).with_couplings(3).with_hidden(vec![16]);
+    let config = SplineFlowConfig::new(2)
+        .with_couplings(3)
+        .with_hidden(vec![16]);
     Flow::new(config.init(device).unwrap(), normal())
 }
 
@@ -176,7 +180,10 @@ fn a_temperature_draws_samples_together() {
     let [cold, usual, hot] = [0.5, 1.0, 1.5].map(spread);
     assert!(cold < usual && usual < hot, "{cold}, {usual}, {hot}");
     for temperature in [-0.5, f64::NAN] {
-        assert!(matches!(flow.sample_at(1, temperature, &cpu()), Err(Error::Config(_))));
+        assert!(matches!(
+            flow.sample_at(1, temperature, &cpu()),
+            Err(Error::Config(_))
+        ));
     }
 }
 
@@ -197,7 +204,12 @@ fn act_norm_starts_on_the_first_training_batch_and_once() {
 
     let (z, log_det) = norm.forward(batch(1, 5.0));
     let channels = z.swap_dims(0, 1).reshape([2, 54]);
-    assert_all_close(&values(channels.clone().mean_dim(1)), &[0.0; 2], 1e-5, "mean");
+    assert_all_close(
+        &values(channels.clone().mean_dim(1)),
+        &[0.0; 2],
+        1e-5,
+        "mean",
+    );
     let squares = channels.square().mean_dim(1);
     assert_all_close(&values(squares), &[1.0; 2], 1e-4, "variance");
 
@@ -211,11 +223,22 @@ fn act_norm_starts_on_the_first_training_batch_and_once() {
     weights::save(&norm.valid(), &path).unwrap();
     let fresh = ActNorm::<4>::new(2, &device).unwrap();
     let loaded = weights::load(fresh, &path).unwrap();
-    assert_eq!(values(loaded.forward(second.clone()).0), values(z.clone()), "SafeTensors");
+    assert_eq!(
+        values(loaded.forward(second.clone()).0),
+        values(z.clone()),
+        "SafeTensors"
+    );
     let path = folder.path().join("norm.bpk");
     norm.save_file(&path).unwrap();
-    let loaded = ActNorm::<4>::new(2, &device).unwrap().try_load_file(&path).unwrap();
-    assert_eq!(values(loaded.forward(second).0), values(z), "burn's own format");
+    let loaded = ActNorm::<4>::new(2, &device)
+        .unwrap()
+        .try_load_file(&path)
+        .unwrap();
+    assert_eq!(
+        values(loaded.forward(second).0),
+        values(z),
+        "burn's own format"
+    );
 }
 
 #[test]
@@ -223,7 +246,12 @@ fn act_norm_of_a_constant_channel_or_of_one_row_stays_finite() {
     let (device, _turn) = seeded(7);
     let first = Tensor::<2>::from_floats([[3.0, 1.0], [3.0, 2.0]], &device);
     let (z, log_det) = ActNorm::new(2, &device).unwrap().forward(first.clone());
-    assert_all_close(&values(z), &[0.0, -1.0, 0.0, 1.0], 1e-5, "a constant channel");
+    assert_all_close(
+        &values(z),
+        &[0.0, -1.0, 0.0, 1.0],
+        1e-5,
+        "a constant channel",
+    );
     assert_close(values(log_det)[0], 2f64.ln(), 1e-5, "its volume");
     let one = first.narrow(0, 0, 1);
     let (z, log_det) = ActNorm::new(2, &device).unwrap().forward(one);
@@ -247,7 +275,9 @@ fn a_masked_perceptron_sees_what_comes_before() {
             let gradient = x.grad(&own.backward());
             let gradient = gradient.map_or([0.0; 4].to_vec(), |g| values(g.abs().sum_dim(0)));
             let seen = |other: &usize| gradient[*other] > 0.0;
-            let want: Vec<bool> = (0..4).map(|other| order[..place].contains(&other)).collect();
+            let want: Vec<bool> = (0..4)
+                .map(|other| order[..place].contains(&other))
+                .collect();
             let got: Vec<bool> = (0..4).map(|other| seen(&other)).collect();
             assert_eq!(got, want, "coordinate {coordinate} in {order:?}");
         }
@@ -267,7 +297,10 @@ fn an_order_is_saved_with_the_weights() {
     let path = folder.path().join("maf.safetensors");
     weights::save(&saved, &path).unwrap();
     let loaded = weights::load(other, &path).unwrap();
-    assert_eq!(values(loaded.forward(x.clone()).0), values(saved.forward(x).0));
+    assert_eq!(
+        values(loaded.forward(x.clone()).0),
+        values(saved.forward(x).0)
+    );
 }
 
 /// No weights make the matrix singular, those of a file neither.
@@ -278,7 +311,13 @@ fn a_linear_map_is_never_singular() {
     impl ModuleMapper for Flatten {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
             let is_scales = D == 1 && param.is_require_grad();
-            param.map(|values| if is_scales { values.full_like(-1e9) } else { values })
+            param.map(|values| {
+                if is_scales {
+                    values.full_like(-1e9)
+                } else {
+                    values
+                }
+            })
         }
     }
     let map = InvertibleLinear::<2>::rotation(3, 1, &device).unwrap();
@@ -311,7 +350,9 @@ fn a_squeeze_keeps_patches_together() {
     assert_eq!(z.dims(), [1, 8, 2, 2]);
     let patch = |channel: usize, row: usize, column: usize| -> Vec<f64> {
         let all = values(z.clone());
-        (0..4).map(|k| all[(4 * channel + k) * 4 + 2 * row + column]).collect()
+        (0..4)
+            .map(|k| all[(4 * channel + k) * 4 + 2 * row + column])
+            .collect()
     };
     assert_eq!(patch(0, 0, 0), [0.0, 1.0, 4.0, 5.0]);
     assert_eq!(patch(1, 1, 0), [24.0, 25.0, 28.0, 29.0]);
@@ -330,7 +371,11 @@ fn levels_survive_a_dequantisation_and_a_uniform_density_takes_eight_bits() {
     let again = ((levels.clone() + u) / 256.0 * 256.0).floor();
     assert_eq!(values(again), values(levels));
     let samples = values(model.sample(1000, &cpu()));
-    assert!(samples.iter().all(|level| (0.0..256.0).contains(level) && level.fract() == 0.0));
+    assert!(
+        samples
+            .iter()
+            .all(|level| (0.0..256.0).contains(level) && level.fract() == 0.0)
+    );
 }
 
 /// The bound on a discrete law is not above its probability: here an even flow over a die with four sides.
@@ -357,7 +402,10 @@ fn a_dequantised_bound_stays_below() {
     }
     let nll = model.valid().losses(levels.repeat(&[20, 1])).total;
     let nll = Estimate::of_batch(nll).unwrap();
-    assert!(nll.mean > entropy - 3.0 * nll.standard_error, "{nll} and {entropy}");
+    assert!(
+        nll.mean > entropy - 3.0 * nll.standard_error,
+        "{nll} and {entropy}"
+    );
     assert!(nll.mean < entropy + 0.1, "{nll} and {entropy}");
 }
 
@@ -371,7 +419,10 @@ fn learned_noise_is_a_bound_too_and_trains() {
     let flow = Flow::new(
         Chain::new(
             Logit::<2>::new(0.01).unwrap(),
-            RealNvpConfig::new(3).with_couplings(2).init(&device).unwrap(),
+            RealNvpConfig::new(3)
+                .with_couplings(2)
+                .init(&device)
+                .unwrap(),
         ),
         StandardNormal::new(3),
     );
@@ -392,7 +443,10 @@ fn learned_noise_is_a_bound_too_and_trains() {
 /// A head with random weights: its flow bends.
 fn iaf_head(device: &Device) -> FlowHead<Iaf> {
     let iaf = IafConfig::new(2).with_hidden(vec![8]).with_context(3);
-    shake(FlowHead::new(2, 2, 3, iaf.init(device).unwrap(), device), 0.5)
+    shake(
+        FlowHead::new(2, 2, 3, iaf.init(device).unwrap(), device),
+        0.5,
+    )
 }
 
 /// What a draw says of its density is what the inverse says.
@@ -402,7 +456,9 @@ fn a_draw_of_a_flow_posterior_knows_its_density() {
     let features = || tensor::<2>([6, 2], &cpu(), noise(1, 1.0));
     let iaf = iaf_head(&device).valid().forward(features());
     let planar = |context: usize| {
-        let flows: Vec<Planar> = (0..3).map(|_| Planar::new(2, context, &device).unwrap()).collect();
+        let flows: Vec<Planar> = (0..3)
+            .map(|_| Planar::new(2, context, &device).unwrap())
+            .collect();
         shake(FlowHead::new(2, 2, context, flows, &device), 0.5).valid()
     };
     let householder: Vec<Householder> = (0..2)
@@ -434,12 +490,7 @@ impl LatentVariableModel for Noisy {
         self.head.forward(x)
     }
 
-    fn evidence_of(
-        &self,
-        x: Tensor<2>,
-        q: &Self::Posterior,
-        draw: Draw<Tensor<2>>,
-    ) -> Evidence {
+    fn evidence_of(&self, x: Tensor<2>, q: &Self::Posterior, draw: Draw<Tensor<2>>) -> Evidence {
         let prior = normal();
         let log_likelihood = GaussianNll::default().loss(draw.z.clone(), x).neg();
         let kl = prior.kl(q, &draw);
@@ -461,7 +512,11 @@ fn the_weights_of_a_flow_posterior_average_to_the_evidence() {
         2,
         2,
         3,
-        IafConfig::new(2).with_hidden(vec![8]).with_context(3).init(&device).unwrap(),
+        IafConfig::new(2)
+            .with_hidden(vec![8])
+            .with_context(3)
+            .init(&device)
+            .unwrap(),
         &device,
     );
     let model = Noisy {
@@ -521,7 +576,9 @@ fn a_flow_given_a_class_draws_of_that_class() {
         let jitter = noise(seed, 0.5);
         tensor::<2>([90, 2], &device, |i| centre(i) + jitter(i))
     };
-    let bijection = RealNvpConfig::new(2).with_couplings(4).with_hidden(vec![16]);
+    let bijection = RealNvpConfig::new(2)
+        .with_couplings(4)
+        .with_hidden(vec![16]);
     let bijection = bijection.with_context(3).init(&device).unwrap();
     let mut model = ConditionalLikelihood::new(Flow::new(bijection, normal()));
     let mut adam = AdamConfig::new().init();
@@ -530,7 +587,13 @@ fn a_flow_given_a_class_draws_of_that_class() {
     }
     let samples = model.decoder.valid().decode(classes(&cpu())).rsample();
     let apart = samples - rows(1).without_autodiff();
-    let near = apart.square().sum_dim(1).sqrt().lower_elem(2.0).float().mean();
+    let near = apart
+        .square()
+        .sum_dim(1)
+        .sqrt()
+        .lower_elem(2.0)
+        .float()
+        .mean();
     assert!(values(near)[0] > 0.9);
 }
 
@@ -551,11 +614,23 @@ fn what_cannot_work_is_refused_by_name() {
     refused(RealNvpConfig::new(1).init(&device), "RealNvp");
     refused(SplineFlowConfig::new(1).init(&device), "MafConfig");
     refused(SplineFlowConfig::new(2).with_bins(1).init(&device), "bins");
-    refused(SplineFlowConfig::new(2).with_bound(-1.0).init(&device), "bound");
-    refused(RealNvpConfig::new(2).with_couplings(0).init(&device), "couplings");
-    refused(RealNvpConfig::new(2).with_hidden(vec![]).init(&device), "hidden");
+    refused(
+        SplineFlowConfig::new(2).with_bound(-1.0).init(&device),
+        "bound",
+    );
+    refused(
+        RealNvpConfig::new(2).with_couplings(0).init(&device),
+        "couplings",
+    );
+    refused(
+        RealNvpConfig::new(2).with_hidden(vec![]).init(&device),
+        "hidden",
+    );
     refused(MafConfig::new(0).init(&device), "features");
-    refused(GlowConfig::new([1, 28, 28]).with_levels(3).init(&device), "only 2");
+    refused(
+        GlowConfig::new([1, 28, 28]).with_levels(3).init(&device),
+        "only 2",
+    );
     refused(GlowConfig::new([1, 27, 28]).init(&device), "only 0");
     refused(GlowConfig::new([0, 8, 8]).init(&device), "[0, 8, 8]");
     refused(Permute::new(&[0, 0, 1], &device), "[0, 0, 1]");
@@ -566,7 +641,10 @@ fn what_cannot_work_is_refused_by_name() {
     refused(Dequantize::new(normal(), 1), "levels");
     let rows = Tensor::<2>::from_floats([[1.0, 2.0], [3.0, 2.0]], &device);
     refused(Affine::standardizing(&rows), "coordinate 1");
-    refused(Logit::<2>::new(0.1).unwrap().check(&rows, "the rows"), "the rows: holds values from 1 to 3");
+    refused(
+        Logit::<2>::new(0.1).unwrap().check(&rows, "the rows"),
+        "the rows: holds values from 1 to 3",
+    );
     let fit = |rows| DensityFit::new().with_steps(1).fit(real_nvp(&device), rows);
     refused(fit(rows.clone().narrow(0, 0, 1)), "two samples");
     refused(fit(rows / 0.0), "NaN");
@@ -579,7 +657,9 @@ fn a_context_of_another_width_is_refused() {
     let network = Perceptron::new(1, 3, &[4], 2, &device).unwrap();
     let coupling = Coupling::<_, _, 2>::new(&[true, false], network, AffineMap::default(), &device);
     let rows = Tensor::zeros([5, 2], &device);
-    coupling.unwrap().forward_given(rows, &Tensor::zeros([5, 2], &device));
+    coupling
+        .unwrap()
+        .forward_given(rows, &Tensor::zeros([5, 2], &device));
 }
 
 #[test]

@@ -116,9 +116,17 @@ impl<const I: usize> Row<I> {
 
 /// A direction of a bijection, and one number that both of its results enter.
 fn score<const D: usize>((values, log_det): (Tensor<D>, Tensor<1>)) -> Tensor<1> {
-    let weights = tensor(values.dims(), (&values.device(), values.dtype()), noise(8, 1.0));
+    let weights = tensor(
+        values.dims(),
+        (&values.device(), values.dtype()),
+        noise(8, 1.0),
+    );
     let of_batch = noise(9, 1.0);
-    let of_batch = tensor(log_det.dims(), (&log_det.device(), log_det.dtype()), of_batch);
+    let of_batch = tensor(
+        log_det.dims(),
+        (&log_det.device(), log_det.dtype()),
+        of_batch,
+    );
     (values * weights).sum() + (log_det * of_batch).sum()
 }
 
@@ -159,11 +167,21 @@ where
         assert_all_close(&got, &want, tolerance, "inverse of forward");
         let [log_det, inverse_log_det] = [log_det, inverse_log_det].map(values);
         for (sample, &got) in log_det.iter().enumerate() {
-            assert_close(-inverse_log_det[sample], got, 1e-5, "log_det of the inverse");
+            assert_close(
+                -inverse_log_det[sample],
+                got,
+                1e-5,
+                "log_det of the inverse",
+            );
             let one = x.clone().narrow(0, sample, 1);
             let (alone, _) = flow.forward(one.clone());
             let among = z.clone().narrow(0, sample, 1);
-            assert_all_close(&values(alone), &values(among), 1e-9, "alone and among others");
+            assert_all_close(
+                &values(alone),
+                &values(among),
+                1e-9,
+                "alone and among others",
+            );
             if parameters > 0.5 {
                 continue; // too steep for finite differences
             }
@@ -172,7 +190,11 @@ where
             let steps = tensor([2 * numbers, numbers], double, |i| {
                 let (probe, coordinate) = (i / numbers, i % numbers);
                 let sign = if probe % 2 == 0 { 1.0 } else { -1.0 };
-                if probe / 2 == coordinate { sign * h } else { 0.0 }
+                if probe / 2 == coordinate {
+                    sign * h
+                } else {
+                    0.0
+                }
             });
             let around = steps.reshape(row.shape(2 * numbers)) + one;
             let moved = values(flow.forward(around).0);
@@ -189,7 +211,11 @@ where
     let flow = shake(fresh.clone(), 0.3, DType::F64);
     let x = row.data(3, 2.0, (&device, DType::F64));
     flow.forward(x.clone()); // an ActNorm takes its start
-    let z = flow.valid().forward(x.clone().without_autodiff()).0.autodiff();
+    let z = flow
+        .valid()
+        .forward(x.clone().without_autodiff())
+        .0
+        .autodiff();
     let h = 1e-6;
     let nudged = |sign: f64| shake(flow.clone(), sign * h, DType::F64).valid();
     let (above, below) = (nudged(1.0), nudged(-1.0));
@@ -197,7 +223,11 @@ where
         let x = x.clone().detach().require_grad();
         let gradients = score(flow.forward(x.clone())).backward();
         let (seed, sum) = (100, 0.0);
-        let mut along = Along { gradients: &gradients, seed, sum };
+        let mut along = Along {
+            gradients: &gradients,
+            seed,
+            sum,
+        };
         flow.visit(&mut along);
         let inner = x.clone().without_autodiff();
         let forward = |flow: &B, x: Tensor<I>| number(score(flow.forward(x)));
@@ -207,14 +237,21 @@ where
         let flow = flow.valid();
         let want = forward(&flow, inner.clone() + step.clone()) - forward(&flow, inner - step);
         let gradient = values(x.grad(&gradients).unwrap());
-        let terms = gradient.iter().enumerate().map(|(i, g)| g * noise(11, 1.0)(i));
+        let terms = gradient
+            .iter()
+            .enumerate()
+            .map(|(i, g)| g * noise(11, 1.0)(i));
         assert_close(terms.sum(), want / (2.0 * h), 1e-5, "forward by the data");
     }
     {
         let z = z.detach().require_grad();
         let gradients = score(flow.inverse(z.clone())).backward();
         let (seed, sum) = (100, 0.0);
-        let mut along = Along { gradients: &gradients, seed, sum };
+        let mut along = Along {
+            gradients: &gradients,
+            seed,
+            sum,
+        };
         flow.visit(&mut along);
         let inner = z.clone().without_autodiff();
         let inverse = |flow: &B, z: Tensor<O>| number(score(flow.inverse(z)));
@@ -224,7 +261,10 @@ where
         let flow = flow.valid();
         let want = inverse(&flow, inner.clone() + step.clone()) - inverse(&flow, inner - step);
         let gradient = values(z.grad(&gradients).unwrap());
-        let terms = gradient.iter().enumerate().map(|(i, g)| g * noise(11, 1.0)(i));
+        let terms = gradient
+            .iter()
+            .enumerate()
+            .map(|(i, g)| g * noise(11, 1.0)(i));
         assert_close(terms.sum(), want / (2.0 * h), 1e-5, "inverse by the data");
     }
 
@@ -232,7 +272,9 @@ where
     let special = [0.0, 1.25, -2.5, 5.0, -5.0, 4.0, -4.0, 1e3, -1e3, 1e-6];
     for parameters in [0.0, 0.3, 2.0] {
         let flow = shake(fresh.clone(), parameters, DType::F32);
-        let x = tensor(row.shape(10), (&device, DType::F32), |i| special[i / numbers]);
+        let x = tensor(row.shape(10), (&device, DType::F32), |i| {
+            special[i / numbers]
+        });
         let x = if row.is_unit { x.clamp(0.0, 1.0) } else { x };
         let x = x.require_grad();
         let gradients = score(flow.forward(x.clone())).backward();
@@ -244,8 +286,14 @@ where
         for gradient in common::gradients(&flow, &gradients) {
             finite(gradient, "gradient of a parameter");
         }
-        let z = tensor([10, numbers], (&device, DType::F32), |i| special[i / numbers]);
-        let shape = flow.valid().forward(row.data(10, 1.0, (&cpu(), DType::F32))).0.dims();
+        let z = tensor([10, numbers], (&device, DType::F32), |i| {
+            special[i / numbers]
+        });
+        let shape = flow
+            .valid()
+            .forward(row.data(10, 1.0, (&cpu(), DType::F32)))
+            .0
+            .dims();
         let z = z.reshape(shape).require_grad();
         let (back, log_det) = flow.inverse(z.clone());
         finite(values(back.clone()), "inverse");

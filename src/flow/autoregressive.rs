@@ -54,7 +54,9 @@ impl MaskedPerceptron {
         let first = if context > 0 { 0 } else { 1 };
         let count = features.saturating_sub(first).max(1);
         let degrees = |&width: &usize| {
-            let degrees: Vec<f64> = (0..width).map(|unit| (first + unit % count) as f64).collect();
+            let degrees: Vec<f64> = (0..width)
+                .map(|unit| (first + unit % count) as f64)
+                .collect();
             Tensor::from_data(TensorData::new(degrees, [width]), device)
         };
         let places = Tensor::from_data(TensorData::new(places, [features]), device);
@@ -83,7 +85,11 @@ impl MaskedPerceptron {
                 let units = degrees(layer - 1).unsqueeze_dim::<2>(1);
                 return units.greater_equal(places.unsqueeze_dim::<2>(0));
             }
-            let inputs = if layer == 0 { order.clone() } else { degrees(layer - 1) };
+            let inputs = if layer == 0 {
+                order.clone()
+            } else {
+                degrees(layer - 1)
+            };
             let units = degrees(layer).unsqueeze_dim::<2>(0);
             inputs.unsqueeze_dim::<2>(1).greater(units)
         };

@@ -18,7 +18,8 @@ pub type Iaf = Vec<Inverse<MaskedAutoregressive<AffineMap>>>;
 /// A [`GlowConfig`]'s bijection.
 pub type Glow = MultiScale<Vec<GlowStep>>;
 /// One step of a [`Glow`].
-pub type GlowStep = Chain<Chain<ActNorm<4>, InvertibleLinear<4>>, Coupling<ConvNetwork, AffineMap, 4>>;
+pub type GlowStep =
+    Chain<Chain<ActNorm<4>, InvertibleLinear<4>>, Coupling<ConvNetwork, AffineMap, 4>>;
 
 /// Refuses a vector that cannot be split in two.
 fn check_splits(part: &str, features: usize) -> Result<()> {
@@ -40,7 +41,9 @@ fn half_coupling<M: ElementwiseMap>(
     map: M,
     device: &Device,
 ) -> Result<Coupling<Perceptron, M>> {
-    let mask: Vec<bool> = (0..features).map(|at| (at < features / 2) == keeps_first).collect();
+    let mask: Vec<bool> = (0..features)
+        .map(|at| (at < features / 2) == keeps_first)
+        .collect();
     let kept = mask.iter().filter(|&&is_kept| is_kept).count();
     let outputs = map.parameters() * (features - kept);
     let network = Perceptron::new(kept, context, hidden, outputs, device)?;
@@ -326,7 +329,9 @@ impl GlowConfig {
             Ok(Chain::new(Chain::new(norm, linear), coupling))
         };
         let level = |(level, [channels, ..]): (usize, [usize; 3])| {
-            (0..self.steps).map(|index| step(level, index, channels)).collect()
+            (0..self.steps)
+                .map(|index| step(level, index, channels))
+                .collect()
         };
         let levels = shapes.into_iter().enumerate().map(level);
         MultiScale::new(self.shape, levels.collect::<Result<_>>()?)

@@ -40,7 +40,9 @@ impl<N: Conditioner<D>, M: ElementwiseMap, const D: usize> Coupling<N, M, D> {
     /// [`Error::Config`] if the mask leaves nothing to keep or nothing to move.
     pub fn new(mask: &[bool], network: N, map: M, device: &Device) -> Result<Self> {
         let channels = |kept: bool| -> Vec<usize> {
-            (0..mask.len()).filter(|&channel| mask[channel] == kept).collect()
+            (0..mask.len())
+                .filter(|&channel| mask[channel] == kept)
+                .collect()
         };
         let (kept, moved) = (channels(true), channels(false));
         if kept.is_empty() || moved.is_empty() {

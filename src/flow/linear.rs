@@ -138,7 +138,10 @@ impl<const D: usize> InvertibleLinear<D> {
         // Weights that are no numbers make samples that are none.
         let inverse =
             inverse.unwrap_or_else(|| DMatrix::from_element(channels, channels, f64::NAN));
-        let rows = TensorData::new(inverse.transpose().as_slice().to_vec(), [channels, channels]);
+        let rows = TensorData::new(
+            inverse.transpose().as_slice().to_vec(),
+            [channels, channels],
+        );
         Tensor::from_data(rows, (&matrix.device(), matrix.dtype()))
     }
 

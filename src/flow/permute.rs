@@ -46,7 +46,10 @@ impl Permute {
                 features - 1
             )));
         };
-        let orders = order.iter().map(|&coordinate| coordinate as f64).chain(back);
+        let orders = order
+            .iter()
+            .map(|&coordinate| coordinate as f64)
+            .chain(back);
         let orders = TensorData::new(orders.collect::<Vec<f64>>(), [2, features]);
         let orders = Tensor::from_data(orders, device);
         Ok(Self {

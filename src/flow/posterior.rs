@@ -115,7 +115,8 @@ impl<P: Prior + Tempered> Code for Repeated<P> {
 
     /// The middle of the distribution: a sample at temperature 0.
     fn point(&self) -> P::Value {
-        self.distribution.sample_scaled(self.batch, 0.0, &self.device)
+        self.distribution
+            .sample_scaled(self.batch, 0.0, &self.device)
     }
 }
 

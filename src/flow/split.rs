@@ -120,7 +120,11 @@ impl<B: Bijection<Input = Tensor<4>, Output = Tensor<4>>> MultiScale<B> {
         let mut log_det = no_change(&z);
         let (mut end, mut image) = (numbers, None);
         for (bijection, [channels, height, width]) in self.levels.iter().zip(self.shapes()).rev() {
-            let left = if image.is_some() { channels / 2 } else { channels };
+            let left = if image.is_some() {
+                channels / 2
+            } else {
+                channels
+            };
             let length = left * height * width;
             end -= length;
             let leaves = z.clone().narrow(1, end, length);
