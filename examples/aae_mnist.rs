@@ -14,7 +14,7 @@ use burn_generative::metric::{Estimate, MmdKernel, mmd_test};
 use burn_generative::model;
 use burn_generative::nn::{MlpCriticConfig, initialize};
 use burn_generative::prelude::*;
-use burn_generative::prior::{AnyPrior, GaussianMixture, SwissRollConfig, Uniform};
+use burn_generative::prior::{GaussianMixture, AnyPrior, SwissRollConfig, Uniform};
 use burn_generative::train::{Epoch, FusedAdamConfig};
 use burn_generative::{Error, Result};
 use clap::{Parser, ValueEnum};

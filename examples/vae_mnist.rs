@@ -120,9 +120,7 @@ impl LikelihoodKind {
             Self::Bernoulli => AnyLikelihood::Bernoulli(BernoulliNll),
             Self::ContinuousBernoulli => AnyLikelihood::ContinuousBernoulli(ContinuousBernoulliNll),
             Self::Gaussian => AnyLikelihood::Gaussian(GaussianNll::default()),
-            Self::LearnedGaussian => {
-                AnyLikelihood::LearnedGaussian(LearnedGaussianNll::new(device))
-            }
+            Self::LearnedGaussian => AnyLikelihood::LearnedGaussian(LearnedGaussianNll::new(device)),
             Self::SquaredError => AnyLikelihood::SquaredError(SquaredError),
             Self::L1 => AnyLikelihood::L1(L1Loss),
         }

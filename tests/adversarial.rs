@@ -6,15 +6,15 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::prelude::*;
 use burn::tensor::{DType, Distribution};
-use burn_generative::Error;
 use burn_generative::loss::{
-    GradientPenalty, Hinge, LeastSquares, Minimax, NonSaturating, Unregularized, Wasserstein,
-    WeightClipping,
+    GradientPenalty, Hinge, LeastSquares, Minimax, NonSaturating, Unregularized,
+    Wasserstein, WeightClipping,
 };
 use burn_generative::model::Balance;
 use burn_generative::nn::{
     ConvCritic, ConvCriticConfig, MlpCritic, MlpCriticConfig, frozen_copy, initialize,
 };
+use burn_generative::Error;
 use burn_generative::prelude::*;
 use burn_generative::prior::GaussianMixture;
 use common::{assert_all_close, assert_close, cpu, derivative, devices, noise, tensor, values};
@@ -355,19 +355,19 @@ fn a_feature_layer_is_chosen_or_refused() {
 fn labels_out_of_range_are_refused_by_name() {
     let device = cpu();
     let model = SemiSupervisedAae::new(
-        MlpEncoderConfig::new(vec![6], 2)
-            .init::<2>(&device)
-            .unwrap(),
-        MlpDecoderConfig::new(2, vec![6])
-            .init::<2>(&device)
-            .unwrap(),
-        MlpCriticConfig::new(vec![2])
-            .init_joint::<2>(4, &device)
-            .unwrap(),
-        GaussianMixture::ring(3, 4.0, 0.5, &device).unwrap(),
-        SquaredError,
-        NonSaturating,
-    );
+            MlpEncoderConfig::new(vec![6], 2)
+                .init::<2>(&device)
+                .unwrap(),
+            MlpDecoderConfig::new(2, vec![6])
+                .init::<2>(&device)
+                .unwrap(),
+            MlpCriticConfig::new(vec![2])
+                .init_joint::<2>(4, &device)
+                .unwrap(),
+            GaussianMixture::ring(3, 4.0, 0.5, &device).unwrap(),
+            SquaredError,
+            NonSaturating,
+        );
     let check = |labels: [i32; 2]| {
         model
             .check_labels(&Tensor::from_ints(labels, &device))

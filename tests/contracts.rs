@@ -3,16 +3,16 @@
 mod common;
 
 use burn::prelude::*;
-use burn_generative::Error;
 use burn_generative::loss::{
     AnyLikelihood, ContinuousBernoulliNll, L1Loss, LaplaceNll, LearnedGaussianNll, Nll,
 };
 use burn_generative::nn::{
     AnyCorruption, GaussianCorruption, MaskingCorruption, SaltAndPepperCorruption,
 };
+use burn_generative::Error;
 use burn_generative::prelude::*;
 use burn_generative::prior::{
-    AnyPrior, FullGaussianMixture, GaussianMixture, KernelDensity, SwissRollConfig, Uniform,
+    FullGaussianMixture, GaussianMixture, KernelDensity, AnyPrior, SwissRollConfig, Uniform,
 };
 use common::{assert_all_close, assert_close, cpu, devices, noise, tensor, values};
 
@@ -71,11 +71,7 @@ fn reconstruction_losses() {
             &ContinuousBernoulliNll,
             &device,
         );
-        reconstruction_laws(
-            &law("GaussianNll"),
-            &GaussianNll::new(0.3).unwrap(),
-            &device,
-        );
+        reconstruction_laws(&law("GaussianNll"), &GaussianNll::new(0.3).unwrap(), &device);
         reconstruction_laws(
             &law("LearnedGaussianNll"),
             &LearnedGaussianNll::new(&device),

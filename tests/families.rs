@@ -761,18 +761,19 @@ fn quantised_codes_are_points_with_a_loss_of_their_own() {
     };
     // Where no prior is asked for, whatever samples latents stands in its place.
     let prior = StandardNormal::new(2);
-    let model = Vae::with_latent_loss(encoder, dec(2, 5, &device), prior, SquaredError, Commitment);
+    let model = Vae::with_latent_loss(
+        encoder,
+        dec(2, 5, &device),
+        prior,
+        SquaredError,
+        Commitment,
+    );
     let model = learns(model, data(&device)).valid();
     let codes = model
         .encoder
         .codebook
         .codes(model.encoder.out.forward(data(&cpu())));
-    assert!(
-        codes
-            .into_data()
-            .iter::<i64>()
-            .all(|code| (0..8).contains(&code))
-    );
+    assert!(codes.into_data().iter::<i64>().all(|code| (0..8).contains(&code)));
 }
 
 // ---- other data
@@ -826,13 +827,7 @@ impl ReconstructionLoss<Tensor<2>, (Tensor<2>, Tensor<2, Bool>)> for MaskedNll {
 #[test]
 fn data_may_be_pairs_with_labels_and_masks() {
     let (device, _turn) = seeded();
-    let labels = || {
-        data(&device)
-            .sum_dim(1)
-            .greater_elem(5.0)
-            .int()
-            .squeeze_dim(1)
-    };
+    let labels = || data(&device).sum_dim(1).greater_elem(5.0).int().squeeze_dim(1);
     let model = Logistic {
         out: linear(5, 1, &device),
     };
@@ -842,12 +837,7 @@ fn data_may_be_pairs_with_labels_and_masks() {
     let encoder = MaskedEnc {
         enc: enc(5, 2, &device),
     };
-    let vae = Vae::new(
-        encoder,
-        dec(2, 5, &device),
-        StandardNormal::new(2),
-        MaskedNll,
-    );
+    let vae = Vae::new(encoder, dec(2, 5, &device), StandardNormal::new(2), MaskedNll);
     let vae = learns(vae, (data(&device), known()));
     let (rows, all) = vae.sample(3, &device);
     assert_eq!((rows.dims(), all.dims()), ([3, 5], [3, 5]));

@@ -7,8 +7,8 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::prelude::*;
 use burn::tensor::Gradients;
 use burn_generative::loss::{
-    AnyLikelihood, GradientPenalty, Hinge, LeastSquares, Minimax, NonSaturating, Unregularized,
-    Wasserstein,
+    AnyLikelihood, GradientPenalty, Hinge, LeastSquares, Minimax, NonSaturating,
+    Unregularized, Wasserstein,
 };
 use burn_generative::nn::{ConvCriticConfig, GaussianCorruption, MlpCriticConfig, Squashed};
 use burn_generative::prelude::*;
@@ -62,10 +62,7 @@ where
         let device = device.autodiff();
         for (kind, likelihood) in [
             ("bernoulli", AnyLikelihood::Bernoulli(BernoulliNll)),
-            (
-                "gaussian",
-                AnyLikelihood::Gaussian(GaussianNll::new(0.25).unwrap()),
-            ),
+            ("gaussian", AnyLikelihood::Gaussian(GaussianNll::new(0.25).unwrap())),
         ] {
             let (encoder, decoder) = init(&device);
             let vae = VaeConfig::new()
@@ -254,20 +251,18 @@ fn semi_supervised_adversarial_autoencoder() {
         let critic = MlpCriticConfig::new(vec![LATENT]).with_hidden(hidden);
         let of_components = || Tensor::zeros([classes, LATENT], &device);
         let aae = SemiSupervisedAae::new(
-            encoder.init::<2>(&device).unwrap(),
-            decoder.init::<2>(&device).unwrap(),
-            critic.init_joint::<2>(classes + 1, &device).unwrap(),
-            GaussianMixture::new(
-                Tensor::zeros([classes], &device),
-                of_components(),
-                of_components(),
-            ),
-            SquaredError,
-            NonSaturating,
-        )
-        .with_adversarial_weight(3.0)
-        .unwrap()
-        .map(&mut Fixed(0, 0.6));
+                encoder.init::<2>(&device).unwrap(),
+                decoder.init::<2>(&device).unwrap(),
+                critic.init_joint::<2>(classes + 1, &device).unwrap(),
+                GaussianMixture::new(
+                    Tensor::zeros([classes], &device),
+                    of_components(),
+                    of_components(),
+                ),
+                SquaredError,
+                NonSaturating,
+            ).with_adversarial_weight(3.0).unwrap()
+            .map(&mut Fixed(0, 0.6));
         let prior = rows(2002, 1.5, LATENT, &device);
         let losses = aae.losses_with(
             rows(2001, 1.0, WIDTH, &device),

@@ -12,8 +12,8 @@ use burn_generative::loss::{
 };
 use burn_generative::model::{Balance, SemiSupervisedAae};
 use burn_generative::nn::{
-    GaussianCorruption, LabeledDecoder, LabeledEncoder, MlpCritic, MlpCriticConfig, MlpDecoder,
-    MlpEncoder, MlpJointCritic, Squashed,
+    GaussianCorruption, MlpJointCritic, LabeledDecoder, LabeledEncoder, MlpCritic, MlpCriticConfig,
+    MlpDecoder, MlpEncoder, Squashed,
 };
 use burn_generative::prelude::*;
 use burn_generative::prior::GaussianMixture;
@@ -139,11 +139,11 @@ fn conditional_vae() {
         let encoder = MlpEncoderConfig::new(vec![2, 3, 4], 2).with_hidden(vec![HIDDEN]);
         let decoder = MlpDecoderConfig::new(2 + 3, vec![1, 3, 4]).with_hidden(vec![HIDDEN]);
         let vae = ConditionalVae::new(
-            LabeledEncoder::new(encoder.init_gaussian(&device).unwrap(), 3, [3, 4], &device),
-            LabeledDecoder::new(decoder.init::<4>(&device).unwrap(), 3),
-            learned_prior(&device),
-            LearnedGaussianNll::new(&device),
-        );
+                LabeledEncoder::new(encoder.init_gaussian(&device).unwrap(), 3, [3, 4], &device),
+                LabeledDecoder::new(decoder.init::<4>(&device).unwrap(), 3),
+                learned_prior(&device),
+                LearnedGaussianNll::new(&device),
+            );
         let images = || tensor::<4>([4, 1, 3, 4], &device, noise(1, 1.0));
         let losses = |labels: [i32; 4]| {
             let labels = Tensor::from_ints(labels, &device);
@@ -334,8 +334,12 @@ fn aae() {
     }
 }
 
-type SmallAli =
-    Ali<MlpEncoder<GaussianHead, 2>, MlpDecoder<Linear, 2>, MlpJointCritic<2>, LearnedPrior>;
+type SmallAli = Ali<
+    MlpEncoder<GaussianHead, 2>,
+    MlpDecoder<Linear, 2>,
+    MlpJointCritic<2>,
+    LearnedPrior,
+>;
 
 /// Both players' signs: a step of the decoder raises the score of its pairs, one of the encoder lowers that
 /// of its own.
@@ -554,13 +558,13 @@ fn semi_supervised_aae() {
         let decoder = small_decoder();
         let critic = small_critic(2);
         let model: SmallSemiSupervised = SemiSupervisedAae::new(
-            encoder.init(&device).unwrap(),
-            decoder.init(&device).unwrap(),
-            critic.init_joint(4, &device).unwrap(),
-            GaussianMixture::ring(3, 4.0, 0.5, &device).unwrap(),
-            SquaredError,
-            NonSaturating,
-        );
+                encoder.init(&device).unwrap(),
+                decoder.init(&device).unwrap(),
+                critic.init_joint(4, &device).unwrap(),
+                GaussianMixture::ring(3, 4.0, 0.5, &device).unwrap(),
+                SquaredError,
+                NonSaturating,
+            );
         let data = || tensor::<2>([4, 6], &device, noise(1, 1.0));
         let labels = || Tensor::from_ints([0, 2, 3, 1], &device);
         let losses = || model.losses((data(), labels()));

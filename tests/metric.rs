@@ -4,13 +4,13 @@ mod common;
 
 use burn::module::Module;
 use burn::prelude::*;
-use burn_generative::Error;
 use burn_generative::metric::{
     Estimate, FeatureStatistics, MmdKernel, Pca, active_units, auroc, elbo,
     importance_weighted_bound, kl_per_coordinate, latent_information, mmd_test, precision_recall,
     quantile, squared_mmd,
 };
 use burn_generative::nn::MlpCriticConfig;
+use burn_generative::Error;
 use burn_generative::prelude::*;
 use common::{assert_all_close, assert_close, cpu, devices, noise, tensor, values};
 use nalgebra::{DMatrix, DVector};
@@ -310,15 +310,15 @@ fn an_adversarial_autoencoder_has_a_likelihood_too() {
     let off = mean(&values(bound.log_prob)) - mean(&exact(&data));
     assert!(off.abs() < 0.05, "{off}");
     let semi_supervised = SemiSupervisedAae::new(
-        Linear,
-        Linear,
-        MlpCriticConfig::new(vec![2])
-            .init_joint::<2>(4, &device)
-            .unwrap(),
-        burn_generative::prior::GaussianMixture::ring(3, 1.0, 0.8, &device).unwrap(),
-        GaussianNll::new(VARIANCE).unwrap(),
-        burn_generative::loss::NonSaturating,
-    );
+            Linear,
+            Linear,
+            MlpCriticConfig::new(vec![2])
+                .init_joint::<2>(4, &device)
+                .unwrap(),
+            burn_generative::prior::GaussianMixture::ring(3, 1.0, 0.8, &device).unwrap(),
+            GaussianNll::new(VARIANCE).unwrap(),
+            burn_generative::loss::NonSaturating,
+        );
     let vae = VaeConfig::new()
         .init(
             Linear,
@@ -327,8 +327,7 @@ fn an_adversarial_autoencoder_has_a_likelihood_too() {
             GaussianNll::new(VARIANCE).unwrap(),
         )
         .unwrap();
-    let of_aae =
-        importance_weighted_bound(&semi_supervised.aae.as_vae(), data.clone(), 2000).unwrap();
+    let of_aae = importance_weighted_bound(&semi_supervised.aae.as_vae(), data.clone(), 2000).unwrap();
     let of_vae = importance_weighted_bound(&vae, data.clone(), 2000).unwrap();
     let apart = mean(&values(of_aae.log_prob)) - mean(&values(of_vae.log_prob));
     assert!(apart.abs() < 0.05, "{apart}");

@@ -86,11 +86,16 @@ fn a_conditional_model() {
             let encoder = MlpEncoderConfig::new(vec![2, 3, 4], 2).with_hidden(vec![8]);
             let decoder = MlpDecoderConfig::new(5, vec![1, 3, 4]).with_hidden(vec![8]);
             ConditionalVae::new(
-                LabeledEncoder::new(encoder.init_gaussian(&device).unwrap(), 3, [3, 4], &device),
-                LabeledDecoder::new(decoder.init::<4>(&device).unwrap(), 3),
-                StandardNormal::new(2),
-                BernoulliNll,
-            )
+                    LabeledEncoder::new(
+                        encoder.init_gaussian(&device).unwrap(),
+                        3,
+                        [3, 4],
+                        &device,
+                    ),
+                    LabeledDecoder::new(decoder.init::<4>(&device).unwrap(), 3),
+                    StandardNormal::new(2),
+                    BernoulliNll,
+                )
         };
         let losses = |model: &ConditionalVae<_, _>| {
             let images = tensor::<4>([4, 1, 3, 4], &device, noise(1, 1.0));

@@ -4,8 +4,8 @@ mod common;
 
 use burn::module::Module;
 use burn::prelude::*;
-use burn_generative::Error;
 use burn_generative::model;
+use burn_generative::Error;
 use burn_generative::prelude::*;
 use burn_generative::prior::{FullGaussianMixture, GaussianMixture, KernelDensity, MixtureFit};
 use common::{assert_all_close, assert_close, cpu, devices, noise, tensor, values};

@@ -54,13 +54,13 @@ fn a_step_leaves_nothing_behind() {
         )
         .unwrap();
     let semi_supervised = SemiSupervisedAae::new(
-        encoder().init::<2>(&device).unwrap(),
-        decoder(),
-        critic(2).init_joint::<2>(4, &device).unwrap(),
-        mixture(),
-        SquaredError,
-        NonSaturating,
-    );
+            encoder().init::<2>(&device).unwrap(),
+            decoder(),
+            critic(2).init_joint::<2>(4, &device).unwrap(),
+            mixture(),
+            SquaredError,
+            NonSaturating,
+        );
     let labels = || Tensor::<1, Int>::zeros([64], &device);
     let ali = Ali::new(
         encoder().init_gaussian::<2>(&device).unwrap(),
@@ -103,8 +103,14 @@ fn a_step_leaves_nothing_behind() {
         ),
         ("ali", growth(ali, rows())),
         ("gan", growth(gan, rows())),
-        ("vae-gan, decoder out", growth(vae_gan(0.0), rows())),
-        ("vae-gan, critic out", growth(vae_gan(5.0), rows())),
+        (
+            "vae-gan, decoder out",
+            growth(vae_gan(0.0), rows()),
+        ),
+        (
+            "vae-gan, critic out",
+            growth(vae_gan(5.0), rows()),
+        ),
     ];
     for (name, bytes) in rows_of {
         println!("{name}: {bytes} bytes in 100 steps");

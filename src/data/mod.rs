@@ -52,10 +52,10 @@ mod images;
 mod loader;
 mod reading;
 
-pub use crate::traits::Batch;
 pub use image_folder::{Channels, ImageFolder, ImageFolderConfig, Unreadable};
 pub use image_loader::ImageLoader;
 pub use images::LabeledImages;
+pub use crate::traits::Batch;
 pub use loader::TensorLoader;
 
 use rand::SeedableRng;

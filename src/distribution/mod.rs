@@ -4,5 +4,5 @@ pub mod divergence;
 
 mod diagonal_gaussian;
 
-pub use diagonal_gaussian::{DiagonalGaussian, LOG_VAR_MAX, LOG_VAR_MIN};
 pub(crate) use diagonal_gaussian::{bound_log_var, coordinate_kl};
+pub use diagonal_gaussian::{DiagonalGaussian, LOG_VAR_MAX, LOG_VAR_MIN};

@@ -332,13 +332,7 @@ impl<const D: usize> Likelihood<Tensor<D>> for LaplaceNll {
     fn sample(&self, median: Tensor<D>) -> Tensor<D> {
         // The sign and the size of a uniform number in (-1, 1) are independent.
         let uniform = median.random_like(Distribution::Uniform(-1.0, 1.0));
-        let size = uniform
-            .clone()
-            .abs()
-            .neg()
-            .clamp_min(-0.999_999_9)
-            .log1p()
-            .neg();
+        let size = uniform.clone().abs().neg().clamp_min(-0.999_999_9).log1p().neg();
         median + uniform.sign() * size.mul_scalar(self.scale)
     }
 }

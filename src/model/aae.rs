@@ -4,8 +4,8 @@ use crate::loss::{Losses, SquaredError};
 use crate::nn::frozen_copy;
 use crate::prior::StandardNormal;
 use crate::traits::{
-    AdversarialLoss, Batch, Block, Code, Critic, Decoder, Encoder, Model, Posterior, Prior,
-    ReconstructionLoss, Sampler,
+    AdversarialLoss, Batch, Block, Code, Critic, Decoder, Encoder, Model,
+    Posterior, Prior, ReconstructionLoss, Sampler,
 };
 use burn::config::Config;
 use burn::module::Module;

@@ -2,9 +2,7 @@ use super::{LatentOf, assert_fits};
 use crate::loss::Losses;
 use crate::nn::frozen_copy;
 use crate::prior::StandardNormal;
-use crate::traits::{
-    AdversarialLoss, Batch, Block, Code, Critic, Decoder, Encoder, Model, Sampler,
-};
+use crate::traits::{AdversarialLoss, Batch, Block, Code, Critic, Decoder, Encoder, Model, Sampler};
 use burn::module::Module;
 use burn::tensor::Device;
 use std::sync::Arc;
@@ -110,9 +108,7 @@ where
         );
         let frozen_critic = frozen_copy(&self.critic);
         let encoder = self.objective.encoder(frozen_critic.score((data, code)));
-        let decoder = self
-            .objective
-            .generator(frozen_critic.score((fake, latent)));
+        let decoder = self.objective.generator(frozen_critic.score((fake, latent)));
         Losses::new(critic.clone() + encoder.clone() + decoder.clone())
             .with_term("critic", critic)
             .with_term("encoder", encoder)

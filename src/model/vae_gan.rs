@@ -5,8 +5,8 @@ use crate::loss::Losses;
 use crate::nn::{frozen_copy, is_trained, scale_gradient};
 use crate::prior::StandardNormal;
 use crate::traits::{
-    AdversarialLoss, Batch, Block, Code, Decoder, Draw, Encoder, FeatureCritic, Model, Posterior,
-    Prior, Sampler,
+    AdversarialLoss, Batch, Block, Code, Decoder, Draw, Encoder, FeatureCritic, Model,
+    Posterior, Prior, Sampler,
 };
 use burn::config::Config;
 use burn::module::Module;

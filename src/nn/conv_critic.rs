@@ -1,8 +1,7 @@
 use super::bias;
 use super::conv::{Plan, halving};
 use super::critic::{
-    MlpCriticConfig, MlpJointCritic, check_feature_layer, leaky_relu, refuse_feature_layer,
-    score_of,
+    MlpJointCritic, MlpCriticConfig, check_feature_layer, leaky_relu, refuse_feature_layer, score_of,
 };
 use super::maps::{KERNEL, double, halve};
 use super::spectral::SpectralNorm;

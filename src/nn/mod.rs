@@ -40,7 +40,7 @@ pub use conv_critic::{ConvCritic, ConvCriticConfig, ConvJointCritic};
 pub use corruption::{
     AnyCorruption, GaussianCorruption, MaskingCorruption, SaltAndPepperCorruption,
 };
-pub use critic::{MlpCritic, MlpCriticConfig, MlpJointCritic};
+pub use critic::{MlpJointCritic, MlpCritic, MlpCriticConfig};
 pub use frozen::frozen_copy;
 pub use gradient::scale_gradient;
 pub use head::{GaussianHead, Head};

@@ -177,13 +177,7 @@ pub trait CriticRegularizer<C, Data: Batch>: Block {
 
     /// What the critic minimises besides its objective, from real and (detached) fake data, with these random numbers;
     /// `[batch]`.
-    fn penalty_with(
-        &self,
-        _critic: &C,
-        _real: Data,
-        _fake: Data,
-        _noise: Data,
-    ) -> Option<Tensor<1>> {
+    fn penalty_with(&self, _critic: &C, _real: Data, _fake: Data, _noise: Data) -> Option<Tensor<1>> {
         None
     }
 

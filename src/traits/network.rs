@@ -79,6 +79,7 @@ pub trait Decoder: Block {
     fn decode(&self, latent: Self::Latent) -> Self::Output;
 }
 
+
 /// Scores how real a sample looks: a GAN's discriminator, a Wasserstein critic, a latent critic.
 ///
 /// ```
