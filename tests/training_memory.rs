@@ -8,6 +8,7 @@ mod counting;
 
 use burn::optim::AdamConfig;
 use burn::prelude::*;
+use burn_generative::flow::SplineFlowConfig;
 use burn_generative::loss::{NonSaturating, Unregularized};
 use burn_generative::model::Balance;
 use burn_generative::nn::MlpCriticConfig;
@@ -95,6 +96,9 @@ fn a_step_leaves_nothing_behind() {
             )
             .unwrap()
     };
+    // Its ActNorms keep what they took from the first batch.
+    let flow = SplineFlowConfig::new(6).with_couplings(2);
+    let flow = Flow::new(flow.init(&device).unwrap(), StandardNormal::new(6));
     let rows_of = [
         ("aae", growth(aae, rows())),
         (
@@ -111,6 +115,7 @@ fn a_step_leaves_nothing_behind() {
             "vae-gan, critic out",
             growth(vae_gan(5.0), rows()),
         ),
+        ("flow", growth(MaximumLikelihood::new(flow), rows())),
     ];
     for (name, bytes) in rows_of {
         println!("{name}: {bytes} bytes in 100 steps");

@@ -90,7 +90,7 @@ impl RealNvpConfig {
         check_at_least_one(PART, "couplings", self.couplings)?;
         let step = |index: usize| {
             let norm = ActNorm::new(self.features, device)?;
-            let keeps_first = index % 2 == 0;
+            let keeps_first = index.is_multiple_of(2);
             let map = AffineMap::default();
             let coupling = half_coupling(
                 self.features,
@@ -227,7 +227,7 @@ impl MafConfig {
 
 /// The coordinates in order, and every other time against it.
 fn order(features: usize, layer: usize) -> Vec<usize> {
-    if layer % 2 == 0 {
+    if layer.is_multiple_of(2) {
         (0..features).collect()
     } else {
         (0..features).rev().collect()
