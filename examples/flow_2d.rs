@@ -438,9 +438,9 @@ impl Truth {
         // Beyond which there is nothing but a rounding error.
         let (reach, cells) = (self.reach() * 1.5, 500);
         let log_prob = self.log_prob(Self::grid(reach, cells, device));
-        let terms = log_prob.clone().exp() * log_prob;
+        let terms = (log_prob.clone().exp() * log_prob).try_into_data_as::<f64>()?;
         let area = (2.0 * reach / cells as f64).powi(2);
-        let sum: f64 = terms.sum().try_into_scalar()?;
+        let sum: f64 = terms.iter::<f64>().sum();
         Ok(-sum * area)
     }
 
