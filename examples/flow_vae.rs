@@ -150,7 +150,11 @@ where
             let images = train.clone().select(0, indices).autodiff();
             let progress = (epoch * steps + step) as f64 / (args.epochs * steps) as f64;
             let losses;
-            (vae, losses) = vae.learn(&mut adam, args.lr * 0.5 * (1.0 + (PI * progress).cos()), images);
+            (vae, losses) = vae.learn(
+                &mut adam,
+                args.lr * 0.5 * (1.0 + (PI * progress).cos()),
+                images,
+            );
             if step % 50 == 0 {
                 sum += losses.mean().try_into_scalar::<f64>()?;
                 count += 1;
@@ -158,15 +162,24 @@ where
         }
         let (loss, seconds) = (sum / f64::from(count), started.elapsed().as_secs_f64());
         if !loss.is_finite() {
-            return Err(Error::Training(format!("the loss became {loss}; a smaller --lr is the usual remedy")));
+            return Err(Error::Training(format!(
+                "the loss became {loss}; a smaller --lr is the usual remedy"
+            )));
         }
         println!("epoch {}: loss {loss:.2}; {seconds:.0} s", epoch + 1);
     }
     let vae = vae.valid();
-    let test = data.test.take(args.measured).images(&device.clone().inner());
+    let test = data
+        .test
+        .take(args.measured)
+        .images(&device.clone().inner());
     let bounds = test.split(500, 0).into_iter();
-    let bounds = bounds.map(|images| Ok(importance_weighted_bound(&vae, images, args.draws)?.log_prob));
+    let bounds =
+        bounds.map(|images| Ok(importance_weighted_bound(&vae, images, args.draws)?.log_prob));
     let bound = Estimate::of_batch(Tensor::cat(bounds.collect::<Result<Vec<_>>>()?, 0))?;
-    println!("prior {:?}, posterior {:?}: log p(x) is at least {bound} nats (k = {})", args.prior, args.posterior, args.draws);
+    println!(
+        "prior {:?}, posterior {:?}: log p(x) is at least {bound} nats (k = {})",
+        args.prior, args.posterior, args.draws
+    );
     Ok(())
 }
