@@ -356,7 +356,7 @@ impl Truth {
                 0.1,
             ),
             Points::Gaussians => {
-                let scale = 2f64.sqrt();
+                let scale = 1.414; // as in the code that the data is from
                 Self::Mixture(GaussianMixture::ring(8, 4.0 / scale, 0.5 / scale, device)?)
             }
             Points::Spiral => Self::Spiral(SwissRollConfig::new().init()?),

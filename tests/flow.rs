@@ -364,7 +364,7 @@ fn levels_survive_a_dequantisation_and_a_uniform_density_takes_eight_bits() {
     // A density whose sample is what it was last asked about.
     let levels = tensor::<2>([256, 40], &cpu(), |i| (i / 40) as f64);
     let model = Dequantize::new(Uniform::new(40, 0.0, 1.0).unwrap(), 256).unwrap();
-    let (u, log_noise) = model.noise.draw(&levels);
+    let (u, log_noise) = model.noise.draw(&levels, 256);
     let log_prob = model.log_prob_with(levels.clone(), u.clone(), log_noise);
     let bits = values(bits_per_dimension(log_prob, 40));
     assert_all_close(&bits, &[8.0; 256], 1e-6, "bits");
@@ -415,7 +415,7 @@ fn learned_noise_is_a_bound_too_and_trains() {
     let levels = tensor::<2>([64, 3], &device, |i| (i * 7 % 5) as f64);
     let encoder = MlpEncoderConfig::new(vec![3], 3).with_hidden(vec![8]);
     let encoder = encoder.init_gaussian::<2>(&device).unwrap();
-    let noise = VariationalDequantizer::new(encoder, 5);
+    let noise = VariationalDequantizer::new(encoder);
     let flow = Flow::new(
         Chain::new(
             Logit::<2>::new(0.01).unwrap(),
@@ -427,7 +427,7 @@ fn learned_noise_is_a_bound_too_and_trains() {
         StandardNormal::new(3),
     );
     let mut model = MaximumLikelihood::new(Dequantize::with_noise(flow, noise, 5).unwrap());
-    let (u, log_noise) = model.density.noise.draw(&levels);
+    let (u, log_noise) = model.density.noise.draw(&levels, 5);
     assert!(values(u).iter().all(|u| (0.0..1.0).contains(u)));
     assert_eq!(log_noise.dims(), [64]);
     let before = common::weights(&model.density.noise);

@@ -1,4 +1,4 @@
-use super::Tempered;
+use super::{Tempered, no_change};
 use crate::error::{Error, Result};
 use crate::kernel::sum_event;
 use crate::traits::{Block, Code, Encoder, Posterior, Prior, Sampler};
@@ -127,15 +127,15 @@ where
 {
     /// A bound, with fresh noise.
     fn log_prob(&self, levels: Tensor<D>) -> Tensor<1> {
-        let (noise, log_noise) = self.noise.draw(&levels);
+        let (noise, log_noise) = self.noise.draw(&levels, self.levels);
         self.log_prob_with(levels, noise, log_noise)
     }
 }
 
 /// What fills the gap between one level and the next.
 pub trait Dequantizer<const D: usize>: Block {
-    /// Noise in [0, 1) for levels, and its log-density in nats per sample, `[batch]`.
-    fn draw(&self, levels: &Tensor<D>) -> (Tensor<D>, Tensor<1>);
+    /// Noise in [0, 1) for levels of which there are `count`, and its log-density in nats per sample, `[batch]`.
+    fn draw(&self, levels: &Tensor<D>, count: usize) -> (Tensor<D>, Tensor<1>);
 }
 
 /// Uniform noise.
@@ -143,9 +143,9 @@ pub trait Dequantizer<const D: usize>: Block {
 pub struct UniformDequantizer;
 
 impl<const D: usize> Dequantizer<D> for UniformDequantizer {
-    fn draw(&self, levels: &Tensor<D>) -> (Tensor<D>, Tensor<1>) {
+    fn draw(&self, levels: &Tensor<D>, _count: usize) -> (Tensor<D>, Tensor<1>) {
         let noise = levels.random_like(Distribution::Default);
-        (noise, super::no_change(levels))
+        (noise, no_change(levels))
     }
 }
 
@@ -154,13 +154,12 @@ impl<const D: usize> Dequantizer<D> for UniformDequantizer {
 #[derive(Module, Debug)]
 pub struct VariationalDequantizer<E> {
     encoder: E,
-    levels: usize,
 }
 
 impl<E> VariationalDequantizer<E> {
-    /// Noise for so many levels, from an encoder that reads them divided by their number.
-    pub fn new(encoder: E, levels: usize) -> Self {
-        Self { encoder, levels }
+    /// Noise from an encoder that reads levels divided by their number.
+    pub fn new(encoder: E) -> Self {
+        Self { encoder }
     }
 }
 
@@ -169,8 +168,8 @@ where
     E: Encoder<Input = Tensor<D>>,
     E::Code: Posterior<Latent = Tensor<2>>,
 {
-    fn draw(&self, levels: &Tensor<D>) -> (Tensor<D>, Tensor<1>) {
-        let posterior = self.encoder.encode(levels.clone() / self.levels as f64);
+    fn draw(&self, levels: &Tensor<D>, count: usize) -> (Tensor<D>, Tensor<1>) {
+        let posterior = self.encoder.encode(levels.clone() / count as f64);
         let draw = posterior.draw();
         let log_prob = posterior.log_prob_of(&draw);
         let log_slope = log_sigmoid(draw.z.clone()) + log_sigmoid(draw.z.clone().neg());

@@ -1,5 +1,6 @@
 use super::{Bijection, for_each};
 use crate::error::{Error, Result, check_at_least_one};
+use crate::kernel::points::read;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use nalgebra::{DMatrix, LU};
@@ -79,7 +80,7 @@ impl<const D: usize> InvertibleLinear<D> {
             )));
         }
         let device = matrix.device();
-        let values = crate::kernel::points::read(matrix)?;
+        let values = read(matrix)?;
         Self::of(DMatrix::from_row_slice(rows, rows, &values), &device)
     }
 

@@ -2,7 +2,7 @@ use super::ElementwiseMap;
 use crate::error::{Error, Result, check_positive};
 use burn::module::Module;
 use burn::tensor::activation::softmax;
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{Bool, Int, Tensor};
 
 /// The least share of the box that a bin has of it, on either side.
 const LEAST_BIN: f64 = 1e-3;
@@ -64,7 +64,7 @@ impl SplineMap {
     }
 
     /// Which numbers are within the box; the others, and what they would make of a spline, are left out of both passes.
-    fn clamp(&self, numbers: Tensor<2>) -> (Tensor<2>, Tensor<2, burn::tensor::Bool>) {
+    fn clamp(&self, numbers: Tensor<2>) -> (Tensor<2>, Tensor<2, Bool>) {
         let outside = numbers.clone().abs().greater_elem(self.bound);
         (numbers.clamp(-self.bound, self.bound), outside)
     }

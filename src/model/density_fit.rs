@@ -4,11 +4,13 @@ use crate::traits::{Batch, Model, Prior};
 use burn::config::Config;
 use burn::grad_clipping::GradientClippingConfig;
 use burn::module::Module;
+use burn::optim::decay::WeightDecayConfig;
 use burn::optim::{AdamConfig, ModuleOptimizer};
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_pcg::Pcg64;
+use std::f64::consts::PI;
 
 /// Fits any density to data, or to codes, by gradient descent: a [`Flow`](crate::flow::Flow) as the prior from which an
 /// autoencoder of any kind can be sampled, as [`MixtureFit`](crate::prior::MixtureFit) fits a mixture.
@@ -109,7 +111,7 @@ impl DensityFit {
             next += batch;
             let items = data.select(chosen).to_device(&training_device);
             let progress = (step - 1) as f64 / self.steps as f64;
-            let rate = self.rate * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos());
+            let rate = self.rate * 0.5 * (1.0 + (PI * progress).cos());
             let losses;
             (model, losses) = model.learn(&mut optimizer, rate, items);
             if step % every != 0 && step != self.steps {
@@ -137,12 +139,12 @@ impl DensityFit {
     fn optimizer(&self) -> ModuleOptimizer {
         let adam = AdamConfig::new().with_epsilon(1e-8);
         let adam = adam.with_grad_clipping(Some(GradientClippingConfig::Norm(5.0)));
-        let decay = (self.weight_decay > 0.0)
-            .then(|| burn::optim::decay::WeightDecayConfig::new(self.weight_decay as f32));
+        let decay =
+            (self.weight_decay > 0.0).then(|| WeightDecayConfig::new(self.weight_decay as f32));
         adam.with_weight_decay(decay).init()
     }
 }
 
-fn indices(of: &[i64], device: &burn::tensor::Device) -> Tensor<1, Int> {
+fn indices(of: &[i64], device: &Device) -> Tensor<1, Int> {
     Tensor::from_data(TensorData::new(of.to_vec(), [of.len()]), device)
 }
