@@ -12,7 +12,7 @@
 //! | generate and encode, sharp to the eye | [`VaeGan`](model::VaeGan) |
 //! | generate, sharp to the eye | [`Gan`](model::Gan) |
 //! | encode what a GAN generates, without a reconstruction loss | [`Ali`](model::Ali) |
-//! | fit any density to data | [`MaximumLikelihood`](model::MaximumLikelihood) |
+//! | fit any density to data: a normalizing flow ([`flow`]), a mixture | [`MaximumLikelihood`](model::MaximumLikelihood) |
 //! | write a part of your own | a contract of [`traits`] |
 //! | sample a model better after it was trained | [`prior::MixtureFit`], [`prior::KernelDensity`] |
 //! | say how good a model is, or what does not belong to the data | [`metric`] |
@@ -61,6 +61,7 @@
 //! |---|---|
 //! | [`traits`] | all contracts: **start here to write a part of your own** |
 //! | [`nn`] | ready-made encoders, decoders and critics: multi-layer perceptrons and convolutions; corruptions |
+//! | [`flow`] | normalizing flows: exact densities of data, as priors, as posteriors |
 //! | [`prior`] | [`StandardNormal`](prior::StandardNormal) and others, also fitted to codes |
 //! | [`distribution`] | [`DiagonalGaussian`](distribution::DiagonalGaussian), and [divergences](distribution::divergence) |
 //! | [`loss`] | reconstruction and adversarial losses, what keeps a critic smooth, and [`Losses`](loss::Losses), what every model returns |
@@ -124,6 +125,8 @@ mod unoptimized;
 pub mod distribution;
 
 pub mod nn;
+
+pub mod flow;
 
 pub mod prior;
 

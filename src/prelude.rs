@@ -5,6 +5,7 @@
 //! ```
 
 pub use crate::distribution::DiagonalGaussian;
+pub use crate::flow::{Bijection, Flow};
 pub use crate::kernel::sum_event;
 pub use crate::loss::{BernoulliNll, GaussianNll, Kl, Losses, Nll, NonSaturating, SquaredError};
 pub use crate::model::{

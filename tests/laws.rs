@@ -20,11 +20,12 @@ use burn::train::{
     TrainStep, TrainingStrategy,
 };
 use burn_generative::data::TensorLoader;
+use burn_generative::flow::{FlowHead, IafConfig, MafConfig, RealNvpConfig, SplineFlowConfig};
 use burn_generative::loss::{
     BernoulliNll, DipVae, GradientPenalty, InfoVae, LearnedGaussianNll, Mmd, MmdKernel,
     TotalCorrelation, Unregularized, Wasserstein, WeightClipping,
 };
-use burn_generative::model::Balance;
+use burn_generative::model::{Balance, ConditionalLikelihood};
 use burn_generative::nn::{
     GaussianCorruption, LabeledDecoder, LabeledEncoder, LabeledRowEncoder, MlpCritic, MlpDecoder,
     MlpEncoder, Warmup, initialize,
@@ -454,4 +455,24 @@ laws! {
     maximum_likelihood, samples_are_finite: |device| {
         MaximumLikelihood::new(GaussianMixture::ring(3, 1.0, 0.5, device).unwrap())
     }, rows();
+    // Its ActNorm starts on the first batch by both ways, and stays started.
+    maximum_likelihood_of_a_flow, samples_are_finite: |device| {
+        let flow = SplineFlowConfig::new(2).with_couplings(2).with_hidden(vec![9]);
+        MaximumLikelihood::new(Flow::new(flow.init(device).unwrap(), StandardNormal::new(2)))
+    }, rows();
+    vae_with_a_flow_prior_and_posterior, samples_are_finite: |device| {
+        let iaf = IafConfig::new(3).with_hidden(vec![9]).with_context(4).init(device).unwrap();
+        let head = |features| FlowHead::new(features, 3, 4, iaf, device);
+        let prior = MafConfig::new(3).with_layers(2).with_hidden(vec![9]).init(device).unwrap();
+        Vae::new(
+            encoder_config(3).init_with_head::<_, 2>(device, head).unwrap(),
+            decoder(device),
+            Flow::new(prior, StandardNormal::new(3)),
+            GaussianNll::default(),
+        )
+    }, rows();
+    conditional_likelihood: |device| {
+        let flow = RealNvpConfig::new(2).with_couplings(2).with_hidden(vec![9]).with_context(2);
+        ConditionalLikelihood::new(Flow::new(flow.init(device).unwrap(), StandardNormal::new(2)))
+    }, (rows(), rows());
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Those of one row stand side by side.
-const LAYERS: [&[&str]; 16] = [
+const LAYERS: [&[&str]; 17] = [
     &["error"],
     &["device", "file"],
     &["unoptimized"],
@@ -13,6 +13,7 @@ const LAYERS: [&[&str]; 16] = [
     &["traits"],
     &["distribution"],
     &["nn"],
+    &["flow"],
     &["prior"],
     &["loss"],
     &["model"],

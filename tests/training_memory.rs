@@ -8,6 +8,7 @@ mod counting;
 
 use burn::optim::AdamConfig;
 use burn::prelude::*;
+use burn_generative::flow::SplineFlowConfig;
 use burn_generative::loss::{Mmd, MmdKernel, NonSaturating, Unregularized};
 use burn_generative::model::Balance;
 use burn_generative::nn::{LabeledDecoder, LabeledRowEncoder, MlpCriticConfig};
@@ -138,6 +139,9 @@ fn a_step_leaves_nothing_behind() {
     };
     let first = Vae::new(posteriors(), decoder(), mixture(), SquaredError);
     let stacked = StackedSemiSupervisedVae::new(first, few(2));
+    // Its ActNorms keep what they took from the first batch.
+    let flow = SplineFlowConfig::new(6).with_couplings(2);
+    let flow = Flow::new(flow.init(&device).unwrap(), StandardNormal::new(6));
     let rows_of = [
         ("wae", growth(wae, rows())),
         ("iwae", growth(iwae(false), rows())),
@@ -155,6 +159,7 @@ fn a_step_leaves_nothing_behind() {
         ("gan", growth(gan, rows())),
         ("vae-gan, decoder out", growth(vae_gan(0.0), rows())),
         ("vae-gan, critic out", growth(vae_gan(5.0), rows())),
+        ("flow", growth(MaximumLikelihood::new(flow), rows())),
     ];
     for (name, bytes) in rows_of {
         println!("{name}: {bytes} bytes in 100 steps");

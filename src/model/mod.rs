@@ -17,7 +17,8 @@
 //! | generate and encode, sharp to the eye | [`VaeGan`] |
 //! | generate, sharp to the eye | [`Gan`] |
 //! | encode what a GAN generates, without a reconstruction loss | [`Ali`] |
-//! | fit any density to data | [`MaximumLikelihood`] |
+//! | fit any density to data: a [flow](crate::flow), a mixture | [`MaximumLikelihood`], or in one call [`DensityFit`] |
+//! | fit a density of data given a condition | [`ConditionalLikelihood`] |
 //!
 //! A model with several players is one module and takes one backward pass. For a learning rate or an optimizer
 //! of its own a player is a parameter group:
@@ -36,8 +37,10 @@
 mod aae;
 mod ali;
 mod autoencoder;
+mod conditional_likelihood;
 mod conditional_vae;
 mod denoising;
+mod density_fit;
 mod factor_vae;
 mod fitted_prior;
 mod gan;
@@ -56,8 +59,10 @@ use burn::tensor::Device;
 pub use aae::{Aae, AaeConfig};
 pub use ali::Ali;
 pub use autoencoder::Autoencoder;
+pub use conditional_likelihood::ConditionalLikelihood;
 pub use conditional_vae::ConditionalVae;
 pub use denoising::DenoisingAutoencoder;
+pub use density_fit::DensityFit;
 pub use factor_vae::{FactorVae, FactorVaeConfig};
 pub use fitted_prior::SecondStage;
 pub use gan::{Gan, GanConfig};

@@ -1,3 +1,4 @@
+use crate::flow::Tempered;
 use crate::kernel;
 use crate::traits::{Family, Posterior, Prior, Sampler};
 use burn::module::Module;
@@ -68,6 +69,12 @@ impl<const D: usize> Sampler for StandardNormal<D> {
     fn sample(&self, n: usize, device: &Device) -> Tensor<D> {
         let shape: Vec<usize> = [n].iter().chain(&self.event).copied().collect();
         Tensor::random(shape, Distribution::Normal(0.0, 1.0), device)
+    }
+}
+
+impl<const D: usize> Tempered for StandardNormal<D> {
+    fn sample_scaled(&self, n: usize, scale: f64, device: &Device) -> Tensor<D> {
+        self.sample(n, device) * scale
     }
 }
 

@@ -1,0 +1,183 @@
+use super::network::Perceptron;
+use super::{Bijection, ElementwiseMap};
+use crate::error::{Error, Result, check_at_least_one};
+use crate::kernel::sum_event;
+use burn::module::{Module, Param};
+use burn::tensor::{Bool, Device, Tensor, TensorData};
+
+/// A perceptron whose outputs for a coordinate depend on those before it alone, in an order of the coordinates: MADE.
+///
+/// The masks follow from the order, which is saved with the weights, and are multiplied in at each use: an optimizer may
+/// move a weight that is masked, and it stays without effect. A context reaches every hidden unit.
+///
+/// [Germain et al. 2015](https://arxiv.org/abs/1502.03509).
+#[derive(Module, Debug)]
+pub struct MaskedPerceptron {
+    network: Perceptron,
+    /// The place of each coordinate in the order, from 1 on.
+    order: Param<Tensor<1>>,
+    /// How many coordinates a unit of each hidden layer may depend on.
+    degrees: Vec<Tensor<1>>,
+    outputs: usize,
+}
+
+impl MaskedPerceptron {
+    /// A network over as many coordinates as `order` has: `order[i]` says, from 0 on, which coordinate comes `i`th. It has
+    /// `outputs` outputs for each coordinate, and a context of `context` numbers, 0 for none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] if the order does not name each coordinate once, or a width is 0.
+    pub fn new(
+        order: &[usize],
+        context: usize,
+        hidden: &[usize],
+        outputs: usize,
+        device: &Device,
+    ) -> Result<Self> {
+        check_at_least_one("MaskedPerceptron", "outputs", outputs)?;
+        let features = order.len();
+        let mut places = vec![0.0; features];
+        for (place, &coordinate) in order.iter().enumerate() {
+            match places.get_mut(coordinate) {
+                Some(unknown) if *unknown == 0.0 => *unknown = place as f64 + 1.0,
+                _ => {
+                    return Err(Error::Config(format!(
+                        "MaskedPerceptron: an order names each of 0 to {} once, and {order:?} does not",
+                        features.saturating_sub(1)
+                    )));
+                }
+            }
+        }
+        let network = Perceptron::new(features, context, hidden, features * outputs, device)?;
+        // A unit of degree 0 sees nothing but the context, one of the last degree is of use to no coordinate.
+        let first = if context > 0 { 0 } else { 1 };
+        let count = features.saturating_sub(first).max(1);
+        let degrees = |&width: &usize| {
+            let degrees: Vec<f64> = (0..width)
+                .map(|unit| (first + unit % count) as f64)
+                .collect();
+            Tensor::from_data(TensorData::new(degrees, [width]), device)
+        };
+        let places = Tensor::from_data(TensorData::new(places, [features]), device);
+        Ok(Self {
+            network,
+            order: Param::from_tensor(places).set_require_grad(false),
+            degrees: hidden.iter().map(degrees).collect(),
+            outputs,
+        })
+    }
+
+    /// The outputs for each coordinate, `[batch, outputs, coordinates]`.
+    pub fn forward(&self, x: Tensor<2>, context: Option<&Tensor<2>>) -> Tensor<3> {
+        let [batch, features] = x.dims();
+        let [expected] = self.order.dims();
+        assert!(
+            features == expected,
+            "MaskedPerceptron: it is over {expected} coordinates, but the data has {features}"
+        );
+        let order = self.order.val();
+        let degrees = |layer: usize| self.degrees[layer].clone().cast(order.dtype());
+        // What reaches a unit of a degree: coordinates up to it, and units up to it; and a coordinate, units below it.
+        let blocked = |layer: usize| -> Tensor<2, Bool> {
+            if layer == self.degrees.len() {
+                let places = order.clone().repeat(&[self.outputs]);
+                let units = degrees(layer - 1).unsqueeze_dim::<2>(1);
+                return units.greater_equal(places.unsqueeze_dim::<2>(0));
+            }
+            let inputs = if layer == 0 {
+                order.clone()
+            } else {
+                degrees(layer - 1)
+            };
+            let units = degrees(layer).unsqueeze_dim::<2>(0);
+            inputs.unsqueeze_dim::<2>(1).greater(units)
+        };
+        let weight = |layer, weight: Tensor<2>| weight.mask_fill(blocked(layer), 0.0);
+        let outputs = self.network.forward(x, context, weight);
+        outputs.reshape([batch, self.outputs, features])
+    }
+}
+
+/// A masked autoregressive flow (MAF): an elementwise map of each coordinate, whose parameters a [`MaskedPerceptron`] gives
+/// from those before it.
+///
+/// **Forward, and so the density, is fast**: one pass of the network. **Inverse, and so a sample, is slow**: as many passes as
+/// there are coordinates. Its [`Inverse`](super::Inverse), an inverse autoregressive flow (IAF), has it the other way round.
+///
+/// [Papamakarios et al. 2017](https://arxiv.org/abs/1705.07057), [Kingma et al. 2016](https://arxiv.org/abs/1606.04934).
+///
+/// ```
+/// use burn::prelude::*;
+/// use burn_generative::flow::{AffineMap, Bijection, MaskedAutoregressive, SplineMap};
+///
+/// let device = Device::default();
+/// let maf = MaskedAutoregressive::new(&[2, 0, 1], 0, &[32], AffineMap::default(), &device)?;
+/// let (z, _) = maf.forward(Tensor::ones([5, 3], &device));
+/// assert_eq!(maf.inverse(z).0.dims(), [5, 3]);
+/// # Ok::<(), burn_generative::Error>(())
+/// ```
+#[derive(Module, Debug)]
+pub struct MaskedAutoregressive<M> {
+    network: MaskedPerceptron,
+    map: M,
+}
+
+impl<M: ElementwiseMap> MaskedAutoregressive<M> {
+    /// A flow over as many coordinates as `order` has, which says which of them comes first, second and so on; with a
+    /// context of `context` numbers, 0 for none. It is the identity at first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] if the order does not name each coordinate once, or a width is 0.
+    pub fn new(
+        order: &[usize],
+        context: usize,
+        hidden: &[usize],
+        map: M,
+        device: &Device,
+    ) -> Result<Self> {
+        let network = MaskedPerceptron::new(order, context, hidden, map.parameters(), device)?;
+        Ok(Self { network, map })
+    }
+
+    fn to_noise(&self, x: Tensor<2>, context: Option<&Tensor<2>>) -> (Tensor<2>, Tensor<1>) {
+        let parameters = self.network.forward(x.clone(), context);
+        let (z, log_slope) = self.map.forward(x, parameters);
+        (z, sum_event(log_slope))
+    }
+
+    /// After each pass one more coordinate is what it is to be, and the last pass has all of them right.
+    fn to_data(&self, z: Tensor<2>, context: Option<&Tensor<2>>) -> (Tensor<2>, Tensor<1>) {
+        let pass = |x: Tensor<2>| {
+            let parameters = self.network.forward(x, context);
+            self.map.inverse(z.clone(), parameters)
+        };
+        let (mut x, mut log_slope) = pass(z.zeros_like());
+        for _pass in 1..z.dims()[1] {
+            (x, log_slope) = pass(x);
+        }
+        (x, sum_event(log_slope))
+    }
+}
+
+impl<M: ElementwiseMap> Bijection for MaskedAutoregressive<M> {
+    type Input = Tensor<2>;
+    type Output = Tensor<2>;
+
+    fn forward(&self, x: Tensor<2>) -> (Tensor<2>, Tensor<1>) {
+        self.to_noise(x, None)
+    }
+
+    fn inverse(&self, z: Tensor<2>) -> (Tensor<2>, Tensor<1>) {
+        self.to_data(z, None)
+    }
+
+    fn forward_given(&self, x: Tensor<2>, context: &Tensor<2>) -> (Tensor<2>, Tensor<1>) {
+        self.to_noise(x, Some(context))
+    }
+
+    fn inverse_given(&self, z: Tensor<2>, context: &Tensor<2>) -> (Tensor<2>, Tensor<1>) {
+        self.to_data(z, Some(context))
+    }
+}
