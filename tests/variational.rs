@@ -1,5 +1,6 @@
 //! The variational family where the answer is known: linear Gaussians, mixtures of few components, and a data set of which
 //! every state can be summed.
+#![cfg(feature = "data")]
 
 mod common;
 

@@ -260,6 +260,7 @@ pub trait Posterior: Code {
 /// The families of distributions that closed forms are known of, with their parameters.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
+#[allow(clippy::large_enum_variant)] // it is matched on at once, and stored nowhere
 pub enum Family {
     /// Independent Gaussian coordinates.
     Gaussian {
