@@ -29,6 +29,8 @@ pub mod reference;
 #[cfg_attr(not(feature = "train"), allow(dead_code))]
 pub(crate) mod adam;
 mod autodiff;
+#[allow(deprecated)]
+pub(crate) mod convolution;
 #[cfg(feature = "_gpu")]
 mod cube;
 #[cfg(feature = "flex")]
@@ -41,9 +43,6 @@ mod ndarray;
 #[allow(deprecated)]
 #[cfg_attr(not(any(feature = "_gpu", feature = "_host")), allow(unused))] // without any backend
 mod ops;
-#[allow(deprecated)]
-#[cfg(feature = "_host")]
-pub(crate) mod patches;
 mod philox;
 pub(crate) mod points;
 #[cfg_attr(not(any(feature = "_gpu", feature = "_host")), allow(unused))]

@@ -2,8 +2,8 @@
 
 /// Work that is worth compiling for each kind of processor. Everything it calls must be inlined into it.
 pub(super) trait Job {
-    /// `FMA`: whether the processor has fused multiply-add.
-    fn run<const FMA: bool>(self);
+    /// `FMA`: whether the processor has fused multiply-add. `LANES`: the `f32` of a vector.
+    fn run<const FMA: bool, const LANES: usize>(self);
 }
 
 /// Runs a job in code for the widest vectors that this processor has.
@@ -12,11 +12,11 @@ pub(super) fn dispatch<J: Job>(job: J) {
     {
         #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
         fn avx512<J: Job>(job: J) {
-            job.run::<true>();
+            job.run::<true, 16>();
         }
         #[target_feature(enable = "avx2,fma,f16c")]
         fn avx2<J: Job>(job: J) {
-            job.run::<true>();
+            job.run::<true, 8>();
         }
         let has_avx2 = is_x86_feature_detected!("avx2")
             && is_x86_feature_detected!("fma")
@@ -34,5 +34,5 @@ pub(super) fn dispatch<J: Job>(job: J) {
             return unsafe { avx2(job) };
         }
     }
-    job.run::<{ cfg!(any(target_feature = "fma", target_arch = "aarch64")) }>();
+    job.run::<{ cfg!(any(target_feature = "fma", target_arch = "aarch64")) }, 4>();
 }
