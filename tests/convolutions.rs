@@ -131,8 +131,10 @@ impl Arguments {
         }
     }
 
+    /// As a tensor has them.
     fn numbers(len: usize, seed: usize) -> Vec<f64> {
-        (0..len).map(noise(seed, 1.0)).collect()
+        let number = noise(seed, 1.0);
+        (0..len).map(|i| f64::from(number(i) as f32)).collect()
     }
 
     /// What a loop over the products gives: `visit` hands it the indices of output, input and weight.
@@ -464,7 +466,7 @@ fn gradients_are_burns() {
 fn same_keeps_the_size() {
     let (_, device) = devices().next().expect("a CPU backend");
     for (kernel, stride, dilation) in [(3, 1, 1), (2, 1, 3), (5, 2, 1), (4, 3, 2), (1, 2, 1)] {
-        for side in [1, 7, 10] {
+        for side in [1usize, 7, 10] {
             let layer = Conv2dConfig::new([1, 2], [kernel, kernel])
                 .with_stride([stride, stride])
                 .with_dilation([dilation, dilation])

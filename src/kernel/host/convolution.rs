@@ -8,8 +8,9 @@
 //!
 //! A strip is made piece by piece, and each piece is multiplied while it is in the cache.
 
-use super::product::{Factors, add_dots, add_product};
-use super::{Shared, share, simd, simd::Job};
+use super::product::{Dots, Factors, add_product};
+use super::simd::{Job, Vector};
+use super::{Shared, share, simd};
 use crate::kernel::convolution::Windows;
 use std::ops::Range;
 
@@ -535,10 +536,10 @@ struct Forward<'a> {
 
 impl Job for Forward<'_> {
     #[inline(always)]
-    fn run<const FMA: bool, const LANES: usize>(self) {
+    fn run<const FMA: bool, V: Vector>(self) {
         let plan = self.plan;
         let (filters, depth) = (plan.filters(), plan.depth());
-        let columns = self.pieces.len.next_multiple_of(LANES);
+        let columns = self.pieces.len.next_multiple_of(V::LANES);
         let window = columns + plan.reach;
         let mut strips = vec![0.0; plan.channels() * plan.phases.len() * window];
         let mut sums = vec![0.0; filters * columns];
@@ -547,7 +548,7 @@ impl Job for Forward<'_> {
         for piece in self.pieces.iter() {
             let map_runs = plan.map_runs(piece.start, window);
             let output_runs = plan.output_runs(piece.start as isize, piece.len());
-            let columns = piece.len().next_multiple_of(LANES);
+            let columns = piece.len().next_multiple_of(V::LANES);
             for group in 0..plan.windows.groups {
                 plan.lay_map_out(self.map, group, &map_runs, &mut strips);
                 let first = group * filters;
@@ -562,7 +563,8 @@ impl Job for Forward<'_> {
                     right_rows: &right_rows,
                     columns,
                 };
-                add_product::<FMA, LANES>(&factors, &mut sums, columns);
+                // SAFETY: this job runs where these vectors are.
+                unsafe { add_product::<V>(factors, &mut sums, columns) };
                 for (filter, sums) in sums.chunks_exact(columns).take(filters).enumerate() {
                     let first = (first + filter) * plane;
                     // SAFETY: the elements of this piece's places, which no other has.
@@ -585,10 +587,10 @@ struct Transposed<'a> {
 
 impl Job for Transposed<'_> {
     #[inline(always)]
-    fn run<const FMA: bool, const LANES: usize>(self) {
+    fn run<const FMA: bool, V: Vector>(self) {
         let plan = self.plan;
         let (channels, filters) = (plan.channels(), plan.filters());
-        let columns = self.pieces.len.next_multiple_of(LANES);
+        let columns = self.pieces.len.next_multiple_of(V::LANES);
         let window = columns + plan.reach;
         let mut strips = vec![0.0; filters * window];
         let mut sums = vec![0.0; channels * columns];
@@ -605,7 +607,7 @@ impl Job for Transposed<'_> {
             let start = piece.start as isize - plan.reach as isize;
             let output_runs = plan.output_runs(start, window);
             let map_runs = plan.map_runs(piece.start, piece.len());
-            let columns = piece.len().next_multiple_of(LANES);
+            let columns = piece.len().next_multiple_of(V::LANES);
             for group in 0..plan.windows.groups {
                 plan.lay_output_out(self.input, group, &output_runs, &mut strips);
                 let first = group * channels;
@@ -624,7 +626,8 @@ impl Job for Transposed<'_> {
                         right_rows: &right_rows[phase],
                         columns,
                     };
-                    add_product::<FMA, LANES>(&factors, &mut sums, columns);
+                    // SAFETY: this job runs where these vectors are.
+                unsafe { add_product::<V>(factors, &mut sums, columns) };
                     for (channel, sums) in sums.chunks_exact(columns).take(channels).enumerate() {
                         let first = (first + channel) * plane;
                         // SAFETY: the elements of this piece's places, which no other has.
@@ -650,17 +653,17 @@ struct Weights<'a> {
 
 impl Job for Weights<'_> {
     #[inline(always)]
-    fn run<const FMA: bool, const LANES: usize>(self) {
+    fn run<const FMA: bool, V: Vector>(self) {
         let plan = self.plan;
         let (filters, depth) = (plan.filters(), plan.depth());
-        let columns = self.pieces.len.next_multiple_of(LANES);
+        let columns = self.pieces.len.next_multiple_of(V::LANES);
         let window = columns + plan.reach;
         let mut strips = vec![0.0; plan.channels() * plan.phases.len() * window];
         let mut gradients = vec![0.0; filters * columns];
         let left_rows = plan.window_rows(window);
         // Filters side by side, and weights as rows: `[groups, depth, width]`.
         let product = filters >= FEW;
-        let width = filters.next_multiple_of(LANES);
+        let width = filters.next_multiple_of(V::LANES);
         let mut transposed = vec![0.0; if product { columns * width } else { 0 }];
         let right_rows: Vec<usize> = (0..columns).map(|place| place * width).collect();
         let groups = plan.windows.groups;
@@ -678,7 +681,7 @@ impl Job for Weights<'_> {
                 plan.lay_map_out(self.map, group, &map_runs, &mut strips);
                 plan.lay_output_out(self.gradient, group, &output_runs, &mut gradients);
                 if product {
-                    transpose::<LANES>(&gradients, columns, &mut transposed, width);
+                    transpose::<V>(&gradients, columns, &mut transposed, width);
                     let factors = Factors {
                         left: &strips,
                         left_rows: &left_rows,
@@ -687,12 +690,20 @@ impl Job for Weights<'_> {
                         columns: width,
                     };
                     let products = &mut products[group * depth * width..][..depth * width];
-                    add_product::<FMA, LANES>(&factors, products, width);
+                    // SAFETY: this job runs where these vectors are.
+                unsafe { add_product::<V>(factors, products, width) };
                     continue;
                 }
                 for (filter, gradients) in gradients.chunks_exact(columns).enumerate() {
                     let sums = &mut sums[(group * filters + filter) * depth..][..depth];
-                    add_dots::<FMA, LANES>(&strips, &left_rows, gradients, sums);
+                    let dots = Dots {
+                        numbers: &strips,
+                        starts: &left_rows,
+                        row: gradients,
+                        sums,
+                    };
+                    // SAFETY: this job runs where these vectors are.
+                    unsafe { V::run(dots) };
                 }
             }
         }
@@ -709,15 +720,15 @@ impl Job for Weights<'_> {
 
 /// Rows of `columns` elements as the columns of a matrix that is `width` wide.
 #[inline(always)]
-fn transpose<const LANES: usize>(
+fn transpose<V: Vector>(
     rows: &[f32],
     columns: usize,
     transposed: &mut [f32],
     width: usize,
 ) {
-    for (block, rows) in rows.chunks(LANES * columns).enumerate() {
+    for (block, rows) in rows.chunks(V::LANES * columns).enumerate() {
         for (column, line) in transposed.chunks_exact_mut(width).enumerate() {
-            let line = &mut line[block * LANES..][..rows.len() / columns];
+            let line = &mut line[block * V::LANES..][..rows.len() / columns];
             for (row, number) in line.iter_mut().enumerate() {
                 *number = rows[row * columns + column];
             }
@@ -735,7 +746,7 @@ struct Sums<'a> {
 
 impl Job for Sums<'_> {
     #[inline(always)]
-    fn run<const FMA: bool, const LANES: usize>(self) {
+    fn run<const FMA: bool, V: Vector>(self) {
         let image = self.gradient.len() / self.batch.max(1);
         // SAFETY: the sums of these channels, which no other task has.
         let sums = unsafe { self.sums.slice(self.channels.start, self.channels.len()) };

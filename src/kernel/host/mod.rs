@@ -14,7 +14,7 @@ mod simd;
 
 use super::philox;
 use burn::tensor::{bf16, f16};
-use simd::Job;
+use simd::{Job, Vector};
 use std::{
     mem::MaybeUninit,
     ops::Range,
@@ -284,7 +284,7 @@ where
     E: Storage,
 {
     #[inline(always)]
-    fn run<const FMA: bool, const LANES: usize>(self) {
+    fn run<const FMA: bool, V: Vector>(self) {
         let mut staged = [[0.0; TILE]; IN];
         let mut gradients = [1.0; TILE];
         let mut results = [[MaybeUninit::uninit(); TILE]; OUT];
@@ -345,7 +345,7 @@ where
     E: Storage,
 {
     #[inline(always)]
-    fn run<const FMA: bool, const LANES: usize>(self) {
+    fn run<const FMA: bool, V: Vector>(self) {
         let mut staged = [[0.0; TILE]; IN];
         let mut results = [MaybeUninit::uninit(); TILE];
         for index in self.tiles {

@@ -1,12 +1,13 @@
 //! The matrix product that the convolutions are made of.
 
-use super::math::fma;
+use super::simd::{Job, Vector};
 
 /// Rows of the right matrix that are worked through at a time: so many of them, as wide as a block, stay in the
 /// first-level cache.
 const DEPTH: usize = 192;
 
-/// Two matrices whose rows lie anywhere in memory, also overlapping each other.
+/// Two matrices whose rows lie anywhere in memory, also one over the other.
+#[derive(Clone, Copy)]
 pub(super) struct Factors<'a> {
     pub(super) left: &'a [f32],
     /// Where each row of the left matrix begins.
@@ -14,61 +15,43 @@ pub(super) struct Factors<'a> {
     pub(super) right: &'a [f32],
     /// Where each row of the right matrix begins; there are as many as the left one has columns.
     pub(super) right_rows: &'a [usize],
-    /// The columns of the right matrix, a multiple of `LANES`.
+    /// The columns of the right matrix, a multiple of the vectors' lanes.
     pub(super) columns: usize,
 }
 
 /// Adds a product to a matrix whose rows begin `pitch` elements after each other.
 ///
-/// `LANES` is the width of the processor's vectors, `FMA` as in [`super::math`].
+/// # Safety
+///
+/// The processor must have these vectors: it is for jobs, which know that.
 #[inline(always)]
-pub(super) fn add_product<const FMA: bool, const LANES: usize>(
-    factors: &Factors,
-    sum: &mut [f32],
-    pitch: usize,
-) {
-    let Factors {
-        left,
-        left_rows,
-        right,
-        right_rows,
-        columns,
-    } = *factors;
-    let (Some(lowest), Some(deepest)) = (left_rows.iter().max(), right_rows.iter().max()) else {
-        return;
-    };
-    // What the raw pointers of `block` rely on.
-    assert!(
-        lowest + right_rows.len() <= left.len()
-            && deepest + columns <= right.len()
-            && (left_rows.len() - 1) * pitch + columns <= sum.len()
-            && columns.is_multiple_of(LANES),
-        "a product of {} x {} x {columns} elements lies outside of its matrices",
-        left_rows.len(),
-        right_rows.len(),
-    );
-    for (index, right_rows) in right_rows.chunks(DEPTH).enumerate() {
-        let left = &left[index * DEPTH..];
+pub(super) unsafe fn add_product<V: Vector>(factors: Factors, sum: &mut [f32], pitch: usize) {
+    let mut depth = 0;
+    while depth < factors.right_rows.len() {
+        let end = (depth + DEPTH).min(factors.right_rows.len());
         let mut column = 0;
-        while column < columns {
-            let vectors = (columns - column) / LANES;
+        while column < factors.columns {
             let strip = Strip {
-                left,
-                left_rows,
-                right: &right[column..],
-                right_rows,
+                left: &factors.left[depth..],
+                left_rows: factors.left_rows,
+                right: &factors.right[column..],
+                right_rows: &factors.right_rows[depth..end],
                 sum: &mut sum[column..],
                 pitch,
             };
-            // A block of many rows keeps its sums in all registers; a single row needs more columns for that.
-            let width = match (left_rows.len(), vectors) {
-                (1, 8..) => strip.add::<FMA, LANES, 8>(),
-                (_, 1) => strip.add::<FMA, LANES, 1>(),
-                (_, 2 | 4) => strip.add::<FMA, LANES, 2>(),
-                _ => strip.add::<FMA, LANES, 3>(),
+            let vectors = (factors.columns - column) / V::LANES;
+            // SAFETY: as the caller says.
+            column += unsafe {
+                match (factors.left_rows.len(), vectors) {
+                    // One row alone needs more columns to keep the processor busy.
+                    (1, 8..) => strip.add::<V, 8>(),
+                    (_, 1) => strip.add::<V, 1>(),
+                    (_, 2 | 4) => strip.add::<V, 2>(),
+                    _ => strip.add::<V, 3>(),
+                }
             };
-            column += width;
         }
+        depth = end;
     }
 }
 
@@ -83,116 +66,128 @@ struct Strip<'a> {
 }
 
 impl Strip<'_> {
-    /// Adds `VECTORS` vectors of columns, and says how many columns those are.
-    #[inline(always)]
-    fn add<const FMA: bool, const LANES: usize, const VECTORS: usize>(self) -> usize {
-        // AVX-512 and NEON have 32 registers, the others 16.
-        let tall = LANES == 16 || cfg!(target_arch = "aarch64");
-        let mut row = 0;
-        while row < self.left_rows.len() {
-            let sum = self.sum[row * self.pitch..].as_mut_ptr();
-            let rows = &self.left_rows[row..];
-            // SAFETY: the rows of both matrices and of the sum have these elements, as `add_product` asserts.
-            row += unsafe {
-                match rows.len() {
-                    1 => self.block::<FMA, LANES, VECTORS, 1>(rows, sum),
-                    2 | 3 => self.block::<FMA, LANES, VECTORS, 2>(rows, sum),
-                    8.. if tall && VECTORS <= 3 => self.block::<FMA, LANES, VECTORS, 8>(rows, sum),
-                    _ => self.block::<FMA, LANES, VECTORS, 4>(rows, sum),
-                }
-            };
-        }
-        VECTORS * LANES
-    }
-
-    /// Adds `ROWS` rows of the product, and says how many those are.
+    /// Adds the first `VECTORS` vectors of columns, and says how many columns those are.
     ///
     /// # Safety
     ///
-    /// Every row of the left matrix must have as many elements as the right one has rows, and those of the right
-    /// one and of the sum `VECTORS * LANES`.
+    /// As [`add_product`].
     #[inline(always)]
-    #[allow(clippy::needless_range_loop)] // what iterators call is not always inlined; see super::write!
-    unsafe fn block<
-        const FMA: bool,
-        const LANES: usize,
-        const VECTORS: usize,
-        const ROWS: usize,
-    >(
-        &self,
-        rows: &[usize],
-        sum: *mut f32,
-    ) -> usize {
-        let mut lines = [self.left.as_ptr(); ROWS];
-        for row in 0..ROWS {
-            lines[row] = lines[row].wrapping_add(rows[row]);
-        }
-        let right = self.right.as_ptr();
-        let mut sums = [[[0.0f32; LANES]; VECTORS]; ROWS];
-        for (column, &start) in self.right_rows.iter().enumerate() {
-            let numbers = unsafe { &*right.wrapping_add(start).cast::<[[f32; LANES]; VECTORS]>() };
-            for row in 0..ROWS {
-                let factor = unsafe { *lines[row].wrapping_add(column) };
-                for vector in 0..VECTORS {
-                    for lane in 0..LANES {
-                        let sum = &mut sums[row][vector][lane];
-                        *sum = fma::<FMA>(factor, numbers[vector][lane], *sum);
-                    }
-                }
+    unsafe fn add<V: Vector, const VECTORS: usize>(self) -> usize {
+        let mut row = 0;
+        while row < self.left_rows.len() {
+            let left_rows = &self.left_rows[row..];
+            let sum = &mut self.sum[row * self.pitch..];
+            let (left, right, right_rows) = (self.left, self.right, self.right_rows);
+            macro_rules! block {
+                ($rows:literal) => {{
+                    // SAFETY: as the caller says.
+                    unsafe {
+                        V::run(Block::<VECTORS, $rows> {
+                            left,
+                            left_rows,
+                            right,
+                            right_rows,
+                            sum,
+                            pitch: self.pitch,
+                        })
+                    };
+                    $rows
+                }};
             }
+            row += match left_rows.len() {
+                1 => block!(1),
+                2 | 3 => block!(2),
+                // AVX-512 has 32 registers, what came before it 16.
+                8.. if V::LANES == 16 && VECTORS <= 3 => block!(8),
+                _ => block!(4),
+            };
         }
-        for row in 0..ROWS {
-            let line = sum.wrapping_add(row.wrapping_mul(self.pitch));
-            let line = unsafe { &mut *line.cast::<[[f32; LANES]; VECTORS]>() };
-            for vector in 0..VECTORS {
-                for lane in 0..LANES {
-                    line[vector][lane] += sums[row][vector][lane];
-                }
-            }
-        }
-        ROWS
+        VECTORS * V::LANES
     }
 }
 
-/// The scalar products of one row with each of `sums.len()` others, which begin in `numbers` at `starts`, added to
-/// `sums`.
-#[inline(always)]
-#[allow(clippy::needless_range_loop)] // as above
-pub(super) fn add_dots<const FMA: bool, const LANES: usize>(
-    numbers: &[f32],
-    starts: &[usize],
-    row: &[f32],
-    sums: &mut [f32],
-) {
-    const ROWS: usize = 8;
-    assert!(row.len().is_multiple_of(LANES) && starts.len() <= sums.len());
-    let mut first = 0;
-    while first < starts.len() {
-        let count = ROWS.min(starts.len() - first);
-        let mut lines = [&row[..0]; ROWS];
-        for k in 0..ROWS {
-            // The last block repeats its last row, and throws the copies' sums away.
-            lines[k] = &numbers[starts[first + k.min(count - 1)]..][..row.len()];
+/// The first `ROWS` rows and `VECTORS` vectors of columns of a product, whose sums stay in registers.
+struct Block<'a, const VECTORS: usize, const ROWS: usize> {
+    left: &'a [f32],
+    left_rows: &'a [usize],
+    right: &'a [f32],
+    right_rows: &'a [usize],
+    sum: &'a mut [f32],
+    pitch: usize,
+}
+
+impl<const VECTORS: usize, const ROWS: usize> Job for Block<'_, VECTORS, ROWS> {
+    #[inline(always)]
+    #[allow(clippy::needless_range_loop)] // what iterators call is not always inlined; see super::write!
+    fn run<const FMA: bool, V: Vector>(self) {
+        let width = VECTORS * V::LANES;
+        let depth = self.right_rows.len();
+        // All of one length, so that no access to them needs a check.
+        let mut lines = [&self.left[..0]; ROWS];
+        for row in 0..ROWS {
+            lines[row] = &self.left[self.left_rows[row]..][..depth];
         }
-        let mut lanes = [[0.0f32; LANES]; ROWS];
-        let mut at = 0;
-        while at < row.len() {
-            for k in 0..ROWS {
-                for lane in 0..LANES {
-                    let sum = &mut lanes[k][lane];
-                    // SAFETY: `at` is a multiple of `LANES` below that of the lengths.
-                    let (a, b) = unsafe {
-                        let at = at.wrapping_add(lane);
-                        (*lines[k].get_unchecked(at), *row.get_unchecked(at))
-                    };
-                    *sum = fma::<FMA>(a, b, *sum);
+        let mut sums = [[V::splat(0.0); VECTORS]; ROWS];
+        for column in 0..depth {
+            let right = &self.right[self.right_rows[column]..][..width];
+            let mut numbers = [V::splat(0.0); VECTORS];
+            for vector in 0..VECTORS {
+                numbers[vector] = V::load(&right[vector * V::LANES..]);
+            }
+            for row in 0..ROWS {
+                let factor = V::splat(lines[row][column]);
+                for vector in 0..VECTORS {
+                    sums[row][vector] = factor.mul_add(numbers[vector], sums[row][vector]);
                 }
             }
-            at = at.wrapping_add(LANES);
         }
-        for k in 0..count {
-            sums[first + k] += super::total(&lanes[k]);
+        for row in 0..ROWS {
+            let line = &mut self.sum[row * self.pitch..][..width];
+            for vector in 0..VECTORS {
+                let line = &mut line[vector * V::LANES..];
+                V::load(line).add(sums[row][vector]).store(line);
+            }
         }
-        first += count;
+    }
+}
+
+/// The scalar products of `row`, whose length is a multiple of the vectors' lanes, with the rows that begin in `numbers`
+/// at `starts`, added to `sums`.
+pub(super) struct Dots<'a> {
+    pub(super) numbers: &'a [f32],
+    pub(super) starts: &'a [usize],
+    pub(super) row: &'a [f32],
+    pub(super) sums: &'a mut [f32],
+}
+
+impl Job for Dots<'_> {
+    #[inline(always)]
+    #[allow(clippy::needless_range_loop)] // as above
+    fn run<const FMA: bool, V: Vector>(self) {
+        const ROWS: usize = 8;
+        let mut first = 0;
+        while first < self.starts.len() {
+            let count = ROWS.min(self.starts.len() - first);
+            let mut lines = [self.row; ROWS];
+            for k in 0..ROWS {
+                // The last block repeats its last row, and throws the copies' sums away.
+                lines[k] = &self.numbers[self.starts[first + k.min(count - 1)]..][..self.row.len()];
+            }
+            let mut sums = [V::splat(0.0); ROWS];
+            let mut column = 0;
+            while column < self.row.len() {
+                let factor = V::load(&self.row[column..]);
+                for k in 0..ROWS {
+                    sums[k] = V::load(&lines[k][column..]).mul_add(factor, sums[k]);
+                }
+                column += V::LANES;
+            }
+            for k in 0..count {
+                let mut lanes = [0.0; 16];
+                sums[k].store(&mut lanes);
+                self.sums[first + k] += super::total(&lanes);
+            }
+            first += count;
+        }
     }
 }
