@@ -22,7 +22,7 @@ const LONGEST: usize = 4096;
 
 /// The most parts that the gradient of the weights is summed in. It does not depend on the number of threads, so that
 /// a training gives the same numbers on every machine of a kind.
-const PARTS: usize = 16;
+const PARTS: usize = 8;
 
 /// The fewest filters for which their gradient is a matrix product: below, a vector would be mostly empty.
 const FEW: usize = 8;
@@ -237,6 +237,13 @@ struct Run {
     len: usize,
 }
 
+impl Run {
+    /// Whether another one follows in the strip and in the map.
+    fn goes_on_as(&self, next: &Self) -> bool {
+        next.place == self.place + self.len && next.source == self.source + self.len
+    }
+}
+
 /// How the strips of a convolution lie.
 struct Plan {
     windows: Windows,
@@ -392,7 +399,7 @@ impl Plan {
         let end = usize::try_from(start + len as isize).unwrap_or(0);
         let begin = usize::try_from(start).unwrap_or(0);
         let images = begin / self.area..end.div_ceil(self.area).min(self.windows.batch);
-        let mut runs = Vec::new();
+        let mut runs: Vec<Run> = Vec::new();
         for index in images {
             let base = index * self.area + place.first;
             for row in begin.saturating_sub(base) / self.pitch..place.rows {
@@ -400,11 +407,18 @@ impl Plan {
                 let (from, to) = (first.max(begin), (first + place.columns).min(end));
                 if from < to {
                     let source = place.source + row * place.steps[0];
-                    runs.push(Run {
+                    let run = Run {
                         place: (from as isize - start) as usize,
                         source: index * image + source + (from - first) * place.steps[1],
                         len: to - from,
-                    });
+                    };
+                    match runs.last_mut() {
+                        // Rows without zeros in between.
+                        Some(last) if place.steps[1] == 1 && last.goes_on_as(&run) => {
+                            last.len += run.len;
+                        }
+                        _ => runs.push(run),
+                    }
                 } else if first >= end {
                     break;
                 }
@@ -424,27 +438,27 @@ impl Plan {
 
     /// Lays the map of a group out from `start` on: strips of `window` places, by channel and phase.
     #[inline(always)]
-    fn lay_map_out(&self, map: &[f32], group: usize, runs: &[Vec<Run>], strips: &mut [f32]) {
+    fn lay_map_out<V: Vector>(&self, map: &[f32], group: usize, runs: &[Vec<Run>], strips: &mut [f32]) {
         let window = strips.len() / (self.channels() * self.phases.len()).max(1);
         let mut strips = strips.chunks_exact_mut(window.max(1));
         let plane = self.windows.sides.iter().product::<usize>();
         for channel in 0..self.channels() {
             let first = (group * self.channels() + channel) * plane;
             for ((place, runs), strip) in self.phases.iter().zip(runs).zip(&mut strips) {
-                lay_out(&map[first..], runs, place.steps[1], strip);
+                lay_out::<V>(&map[first..], runs, place.steps[1], strip);
             }
         }
     }
 
     /// The same for the output.
     #[inline(always)]
-    fn lay_output_out(&self, output: &[f32], group: usize, runs: &[Run], strips: &mut [f32]) {
+    fn lay_output_out<V: Vector>(&self, output: &[f32], group: usize, runs: &[Run], strips: &mut [f32]) {
         let window = strips.len() / self.filters().max(1);
         let plane = self.windows.positions.iter().product::<usize>();
         let strips = strips.chunks_exact_mut(window.max(1));
         for (filter, strip) in strips.enumerate() {
             let first = (group * self.filters() + filter) * plane;
-            lay_out(&output[first..], runs, 1, strip);
+            lay_out::<V>(&output[first..], runs, 1, strip);
         }
     }
 
@@ -485,22 +499,56 @@ impl Plan {
 
 /// Writes runs of numbers, and zeros everywhere else.
 #[inline(always)]
-fn lay_out(numbers: &[f32], runs: &[Run], step: usize, strip: &mut [f32]) {
-    let mut written = 0;
+fn lay_out<V: Vector>(numbers: &[f32], runs: &[Run], step: usize, strip: &mut [f32]) {
+    strip.fill(0.0);
     for run in runs {
-        strip[written..run.place].fill(0.0);
-        written = run.place + run.len;
-        let strip = &mut strip[run.place..written];
-        if step == 1 {
-            strip.copy_from_slice(&numbers[run.source..][..run.len]);
-        } else {
-            let numbers = numbers[run.source..].iter().step_by(step);
-            for (place, number) in strip.iter_mut().zip(numbers) {
-                *place = *number;
+        let strip = &mut strip[run.place..][..run.len];
+        let numbers = &numbers[run.source..][..(run.len - 1) * step + 1];
+        match step {
+            1 => copy::<V>(numbers, strip),
+            // So common that the compiler should make vector code of it.
+            2 => {
+                let (pairs, last) = numbers.as_chunks();
+                for (place, [number, _]) in strip.iter_mut().zip(pairs) {
+                    *place = *number;
+                }
+                strip[run.len - 1] = last[0];
+            }
+            _ => {
+                for (place, number) in strip.iter_mut().zip(numbers.iter().step_by(step)) {
+                    *place = *number;
+                }
             }
         }
     }
-    strip[written..].fill(0.0);
+}
+
+/// Copies numbers, of which there are mostly few: the rows of an image are too short to call a function for each.
+#[inline(always)]
+fn copy<V: Vector>(from: &[f32], to: &mut [f32]) {
+    /// At least one vector of them, and at most four; the last one may lie over the one before.
+    #[inline(always)]
+    fn copy_few<V: Vector>(from: &[f32], to: &mut [f32]) {
+        let last = from.len() - V::LANES;
+        for first in [0, V::LANES, 2 * V::LANES] {
+            if first < last {
+                V::load(&from[first..]).store(&mut to[first..]);
+            }
+        }
+        V::load(&from[last..]).store(&mut to[last..]);
+    }
+    let (from, len) = (&from[..to.len()], to.len());
+    if len > 4 * V::LANES {
+        to.copy_from_slice(from);
+    } else if len >= V::LANES {
+        copy_few::<V>(from, to);
+    } else if len >= 4 {
+        copy_few::<[f32; 4]>(from, to);
+    } else if len > 0 {
+        for index in [0, len / 2, len - 1] {
+            to[index] = from[index];
+        }
+    }
 }
 
 /// Writes the numbers of a strip to where they belong, from element `first` on.
@@ -509,17 +557,25 @@ fn lay_out(numbers: &[f32], runs: &[Run], step: usize, strip: &mut [f32]) {
 ///
 /// The runs must lie in the allocation, and no other thread may touch their elements.
 #[inline(always)]
-unsafe fn take_back(strip: &[f32], runs: &[Run], step: usize, output: Shared<f32>, first: usize) {
+unsafe fn take_back<V: Vector>(
+    strip: &[f32],
+    runs: &[Run],
+    step: usize,
+    output: Shared<f32>,
+    first: usize,
+) {
     for run in runs {
         let numbers = &strip[run.place..][..run.len];
         let output = output.0.wrapping_add(first + run.source);
         if step == 1 {
             // SAFETY: as the caller says.
-            unsafe { output.copy_from_nonoverlapping(numbers.as_ptr(), run.len) };
+            copy::<V>(numbers, unsafe { std::slice::from_raw_parts_mut(output, run.len) });
         } else {
-            for (k, &number) in numbers.iter().enumerate() {
+            let mut output = output;
+            for &number in numbers {
                 // SAFETY: as the caller says.
-                unsafe { output.wrapping_add(k.wrapping_mul(step)).write(number) };
+                unsafe { output.write(number) };
+                output = output.wrapping_add(step);
             }
         }
     }
@@ -550,7 +606,7 @@ impl Job for Forward<'_> {
             let output_runs = plan.output_runs(piece.start as isize, piece.len());
             let columns = piece.len().next_multiple_of(V::LANES);
             for group in 0..plan.windows.groups {
-                plan.lay_map_out(self.map, group, &map_runs, &mut strips);
+                plan.lay_map_out::<V>(self.map, group, &map_runs, &mut strips);
                 let first = group * filters;
                 for (filter, sums) in sums.chunks_exact_mut(columns).take(filters).enumerate() {
                     sums.fill(self.bias[first + filter]);
@@ -568,7 +624,7 @@ impl Job for Forward<'_> {
                 for (filter, sums) in sums.chunks_exact(columns).take(filters).enumerate() {
                     let first = (first + filter) * plane;
                     // SAFETY: the elements of this piece's places, which no other has.
-                    unsafe { take_back(sums, &output_runs, 1, self.output, first) };
+                    unsafe { take_back::<V>(sums, &output_runs, 1, self.output, first) };
                 }
             }
         }
@@ -609,7 +665,7 @@ impl Job for Transposed<'_> {
             let map_runs = plan.map_runs(piece.start, piece.len());
             let columns = piece.len().next_multiple_of(V::LANES);
             for group in 0..plan.windows.groups {
-                plan.lay_output_out(self.input, group, &output_runs, &mut strips);
+                plan.lay_output_out::<V>(self.input, group, &output_runs, &mut strips);
                 let first = group * channels;
                 for (phase, place) in plan.phases.iter().enumerate() {
                     for (channel, sums) in sums.chunks_exact_mut(columns).take(channels).enumerate()
@@ -632,7 +688,7 @@ impl Job for Transposed<'_> {
                         let first = (first + channel) * plane;
                         // SAFETY: the elements of this piece's places, which no other has.
                         unsafe {
-                            take_back(sums, &map_runs[phase], place.steps[1], self.map, first)
+                            take_back::<V>(sums, &map_runs[phase], place.steps[1], self.map, first)
                         };
                     }
                 }
@@ -663,7 +719,7 @@ impl Job for Weights<'_> {
         let left_rows = plan.window_rows(window);
         // Filters side by side, and weights as rows: `[groups, depth, width]`.
         let product = filters >= FEW;
-        let width = filters.next_multiple_of(V::LANES);
+        let width = filters.next_multiple_of(V::LANES.max(8));
         let mut transposed = vec![0.0; if product { columns * width } else { 0 }];
         let right_rows: Vec<usize> = (0..columns).map(|place| place * width).collect();
         let groups = plan.windows.groups;
@@ -678,10 +734,10 @@ impl Job for Weights<'_> {
             let map_runs = plan.map_runs(piece.start, window);
             let output_runs = plan.output_runs(piece.start as isize, piece.len());
             for group in 0..groups {
-                plan.lay_map_out(self.map, group, &map_runs, &mut strips);
-                plan.lay_output_out(self.gradient, group, &output_runs, &mut gradients);
+                plan.lay_map_out::<V>(self.map, group, &map_runs, &mut strips);
+                plan.lay_output_out::<V>(self.gradient, group, &output_runs, &mut gradients);
                 if product {
-                    transpose::<V>(&gradients, columns, &mut transposed, width);
+                    transpose(&gradients, columns, &mut transposed, width);
                     let factors = Factors {
                         left: &strips,
                         left_rows: &left_rows,
@@ -720,19 +776,25 @@ impl Job for Weights<'_> {
 
 /// Rows of `columns` elements as the columns of a matrix that is `width` wide.
 #[inline(always)]
-fn transpose<V: Vector>(
-    rows: &[f32],
-    columns: usize,
-    transposed: &mut [f32],
-    width: usize,
-) {
-    for (block, rows) in rows.chunks(V::LANES * columns).enumerate() {
-        for (column, line) in transposed.chunks_exact_mut(width).enumerate() {
-            let line = &mut line[block * V::LANES..][..rows.len() / columns];
-            for (row, number) in line.iter_mut().enumerate() {
-                *number = rows[row * columns + column];
+#[allow(clippy::needless_range_loop)] // what iterators call is not always inlined; see super::write!
+fn transpose(rows: &[f32], columns: usize, transposed: &mut [f32], width: usize) {
+    const ROWS: usize = 8;
+    let count = rows.len() / columns;
+    let mut first = 0;
+    while first < count {
+        let here = ROWS.min(count - first);
+        let mut lines = [&rows[..0]; ROWS];
+        for row in 0..ROWS {
+            // The last block repeats its last row, in columns that are no one's.
+            lines[row] = &rows[(first + row.min(here - 1)) * columns..][..columns];
+        }
+        for column in 0..columns {
+            let line = &mut transposed[column * width + first..][..ROWS];
+            for row in 0..ROWS {
+                line[row] = lines[row][column];
             }
         }
+        first += ROWS;
     }
 }
 
@@ -751,11 +813,12 @@ impl Job for Sums<'_> {
         // SAFETY: the sums of these channels, which no other task has.
         let sums = unsafe { self.sums.slice(self.channels.start, self.channels.len()) };
         for (sum, channel) in sums.iter_mut().zip(self.channels) {
-            let plane = |image_start: usize| {
-                super::total(&self.gradient[image_start + channel * self.plane..][..self.plane])
-            };
-            let planes = (0..self.batch).map(|index| f64::from(plane(index * image)));
-            sum.write(planes.sum::<f64>() as f32);
+            let mut total = 0.0;
+            for index in 0..self.batch {
+                let first = index * image + channel * self.plane;
+                total += f64::from(super::total(&self.gradient[first..][..self.plane]));
+            }
+            sum.write(total as f32);
         }
     }
 }
