@@ -5,6 +5,7 @@
 //!
 //! `python benches/convolution.py` runs it in turn with PyTorch.
 
+#[allow(dead_code)] // the benches of the kernels use the rest
 mod common;
 
 use burn::prelude::*;
@@ -39,6 +40,7 @@ macro_rules! layer_benches {
     ($name:ident, $shape:ident, $config:ident::new($($size:expr),*) $($with:tt)*) => {
         mod $name {
             use super::{$shape, common, forward_backward};
+            #[allow(unused_imports)] // each layer its own
             use burn::nn::{PaddingConfig1d as Line, PaddingConfig2d as Plane};
             use divan::Bencher;
 
@@ -60,18 +62,39 @@ macro_rules! layer_benches {
     };
 }
 
-layer_benches!(conv_3x3, IMAGES, Conv2dConfig::new([64, 64], [3, 3])
-    .with_padding(Plane::Explicit(1, 1, 1, 1)));
-layer_benches!(conv_5x5, IMAGES, Conv2dConfig::new([64, 64], [5, 5])
-    .with_padding(Plane::Explicit(2, 2, 2, 2)));
-layer_benches!(conv_1x1, IMAGES, Conv2dConfig::new([64, 64], [1, 1])
-    .with_padding(Plane::Valid));
-layer_benches!(depthwise_3x3, IMAGES, Conv2dConfig::new([64, 64], [3, 3])
-    .with_padding(Plane::Explicit(1, 1, 1, 1))
-    .with_groups(64));
-layer_benches!(transposed_4x4, IMAGES, ConvTranspose2dConfig::new([64, 64], [4, 4])
-    .with_stride([2, 2])
-    .with_padding([1, 1]));
-layer_benches!(dilated_1d, SERIES, Conv1dConfig::new(64, 64, 2)
-    .with_padding(Line::Explicit(64, 0))
-    .with_dilation(64));
+layer_benches!(
+    conv_3x3,
+    IMAGES,
+    Conv2dConfig::new([64, 64], [3, 3]).with_padding(Plane::Explicit(1, 1, 1, 1))
+);
+layer_benches!(
+    conv_5x5,
+    IMAGES,
+    Conv2dConfig::new([64, 64], [5, 5]).with_padding(Plane::Explicit(2, 2, 2, 2))
+);
+layer_benches!(
+    conv_1x1,
+    IMAGES,
+    Conv2dConfig::new([64, 64], [1, 1]).with_padding(Plane::Valid)
+);
+layer_benches!(
+    depthwise_3x3,
+    IMAGES,
+    Conv2dConfig::new([64, 64], [3, 3])
+        .with_padding(Plane::Explicit(1, 1, 1, 1))
+        .with_groups(64)
+);
+layer_benches!(
+    transposed_4x4,
+    IMAGES,
+    ConvTranspose2dConfig::new([64, 64], [4, 4])
+        .with_stride([2, 2])
+        .with_padding([1, 1])
+);
+layer_benches!(
+    dilated_1d,
+    SERIES,
+    Conv1dConfig::new(64, 64, 2)
+        .with_padding(Line::Explicit(64, 0))
+        .with_dilation(64)
+);

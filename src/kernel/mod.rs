@@ -29,7 +29,6 @@ pub mod reference;
 #[cfg_attr(not(feature = "train"), allow(dead_code))]
 pub(crate) mod adam;
 mod autodiff;
-#[allow(deprecated)]
 pub(crate) mod convolution;
 #[cfg(feature = "_gpu")]
 mod cube;
@@ -47,6 +46,9 @@ mod philox;
 pub(crate) mod points;
 #[cfg_attr(not(any(feature = "_gpu", feature = "_host")), allow(unused))]
 mod series;
+#[allow(deprecated)]
+#[cfg(feature = "_host")]
+mod windows;
 
 use burn::backend::{Dispatch, DispatchTensor};
 use burn::tensor::{Shape, Tensor};

@@ -226,12 +226,8 @@ impl Conv1d {
             PaddingConfig1d::Same => same(length, kernel, self.stride, self.dilation),
             PaddingConfig1d::Explicit(left, right) => (left, right),
         };
-        let options = ConvOptions::new_with_padding(
-            [self.stride],
-            [padding],
-            [self.dilation],
-            self.groups,
-        );
+        let options =
+            ConvOptions::new_with_padding([self.stride], [padding], [self.dilation], self.groups);
         convolution::conv1d(input, weight, bias(&self.bias), options)
     }
 }

@@ -51,6 +51,7 @@ pub(super) fn finish(
 #[cfg(all(test, feature = "_host"))]
 mod tests {
     use super::*;
+    use burn::tensor::module;
     use burn::tensor::{Device, Tolerance};
 
     /// Numbers without a pattern that a wrong index would keep.
@@ -118,7 +119,7 @@ mod tests {
                 let weight = numbers([filters, channels, 3, 3], 2.0, &device);
                 let bias = numbers([filters], 4.0, &device);
                 let burns = with_gradients([x.clone(), weight.clone()], bias.clone(), |x, w, b| {
-                    conv2d(x, w, b, ConvOptions::new(STRIDE, PADDING, [1, 1], 1))
+                    module::conv2d(x, w, b, ConvOptions::new(STRIDE, PADDING, [1, 1], 1))
                 });
                 assert_same(&with_gradients([x, weight], bias, halve), &burns);
             }
@@ -136,55 +137,12 @@ mod tests {
                 let burns = with_gradients([x.clone(), weight.clone()], bias.clone(), |x, w, b| {
                     let extra = [extra(height), extra(width)];
                     let options = ConvTransposeOptions::new(STRIDE, PADDING, extra, [1, 1], 1);
-                    conv_transpose2d(x, w, b, options)
+                    module::conv_transpose2d(x, w, b, options)
                 });
                 let ours = with_gradients([x, weight], bias, |x, w, b| {
                     double(x, w, b, [height, width])
                 });
                 assert_same(&ours, &burns);
-            }
-        }
-    }
-
-    /// Normalisation and activation on rows or on maps: the same for those that work by channel, and never on
-    /// rows for the others.
-    #[test]
-    fn what_follows_does_not_see_the_layout() {
-        use burn::nn::activation::ActivationConfig;
-        use burn::nn::norm::NormalizationConfig;
-        use burn::nn::{
-            BatchNormConfig, GroupNormConfig, InstanceNormConfig, LayerNormConfig, PReluConfig,
-        };
-
-        for device in devices() {
-            let shape = [3, 4, 5, 6];
-            let x = numbers(shape, 1.0, &device);
-            for (norm, activation) in [
-                (
-                    NormalizationConfig::Batch(BatchNormConfig::new(4)),
-                    ActivationConfig::Relu,
-                ),
-                (
-                    NormalizationConfig::Identity,
-                    ActivationConfig::PRelu(PReluConfig::new().with_num_parameters(4)),
-                ),
-                (
-                    NormalizationConfig::Group(GroupNormConfig::new(2, 4)),
-                    ActivationConfig::Tanh,
-                ),
-                (
-                    NormalizationConfig::Instance(InstanceNormConfig::new(4)),
-                    ActivationConfig::Relu,
-                ),
-                (
-                    NormalizationConfig::Layer(LayerNormConfig::new(6)),
-                    ActivationConfig::Relu,
-                ),
-            ] {
-                let (norm, activation) = (norm.init(&device), activation.init(&device));
-                let expected = activation.forward(norm.forward(x.clone())).into_data();
-                let ours = finish(x.clone(), Some(&norm), &activation).into_data();
-                ours.assert_approx_eq::<f32>(&expected, Tolerance::rel_abs(1e-5, 1e-6));
             }
         }
     }

@@ -10,8 +10,8 @@ use super::{
 };
 use crate::kernel::{
     adam::AdamStep,
-    convolution::{ConvolutionGradients, Convolutions, Windows},
     ops::{Gradients, Operations, Updates},
+    windows::{ConvolutionGradients, Convolutions, Windows},
 };
 use burn::backend::{Backend, TensorMetadata, tensor::FloatTensor};
 use std::borrow::Cow;

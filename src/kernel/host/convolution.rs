@@ -11,7 +11,7 @@
 use super::product::{Dots, Factors, add_product};
 use super::simd::{Job, Vector};
 use super::{Shared, share, simd};
-use crate::kernel::convolution::Windows;
+use crate::kernel::windows::Windows;
 use std::ops::Range;
 
 /// Floats that the strips of a piece may have together: half of a usual second-level cache.
@@ -295,7 +295,10 @@ impl Plan {
         let [vertical, horizontal] = [0, 1].map(|axis| Axis::new(&windows, axis));
         let pitch = horizontal.pitch;
         let taps = vertical.taps.iter().flat_map(|&[phase_y, y]| {
-            horizontal.taps.iter().map(move |&[phase_x, x]| [phase_y, y, phase_x, x])
+            horizontal
+                .taps
+                .iter()
+                .map(move |&[phase_x, x]| [phase_y, y, phase_x, x])
         });
         let taps = taps
             .map(|[phase_y, y, phase_x, x]| Tap {
@@ -331,7 +334,10 @@ impl Plan {
                 source: 0,
                 steps: [columns, 1],
             },
-            covers: [&vertical, &horizontal].into_iter().zip(windows.sides).all(whole),
+            covers: [&vertical, &horizontal]
+                .into_iter()
+                .zip(windows.sides)
+                .all(whole),
         }
     }
 
@@ -383,7 +389,10 @@ impl Plan {
     /// Pieces of which there are so many strips, enough of them for all threads.
     fn pieces(&self, strips: usize) -> Pieces {
         let share = self.places() / (4 * rayon::current_num_threads());
-        self.pieces_of(self.longest(strips).min(share.next_multiple_of(48).max(192)))
+        self.pieces_of(
+            self.longest(strips)
+                .min(share.next_multiple_of(48).max(192)),
+        )
     }
 
     fn pieces_of(&self, len: usize) -> Pieces {
@@ -438,7 +447,13 @@ impl Plan {
 
     /// Lays the map of a group out from `start` on: strips of `window` places, by channel and phase.
     #[inline(always)]
-    fn lay_map_out<V: Vector>(&self, map: &[f32], group: usize, runs: &[Vec<Run>], strips: &mut [f32]) {
+    fn lay_map_out<V: Vector>(
+        &self,
+        map: &[f32],
+        group: usize,
+        runs: &[Vec<Run>],
+        strips: &mut [f32],
+    ) {
         let window = strips.len() / (self.channels() * self.phases.len()).max(1);
         let mut strips = strips.chunks_exact_mut(window.max(1));
         let plane = self.windows.sides.iter().product::<usize>();
@@ -452,7 +467,13 @@ impl Plan {
 
     /// The same for the output.
     #[inline(always)]
-    fn lay_output_out<V: Vector>(&self, output: &[f32], group: usize, runs: &[Run], strips: &mut [f32]) {
+    fn lay_output_out<V: Vector>(
+        &self,
+        output: &[f32],
+        group: usize,
+        runs: &[Run],
+        strips: &mut [f32],
+    ) {
         let window = strips.len() / self.filters().max(1);
         let plane = self.windows.positions.iter().product::<usize>();
         let strips = strips.chunks_exact_mut(window.max(1));
@@ -569,7 +590,9 @@ unsafe fn take_back<V: Vector>(
         let output = output.0.wrapping_add(first + run.source);
         if step == 1 {
             // SAFETY: as the caller says.
-            copy::<V>(numbers, unsafe { std::slice::from_raw_parts_mut(output, run.len) });
+            copy::<V>(numbers, unsafe {
+                std::slice::from_raw_parts_mut(output, run.len)
+            });
         } else {
             let mut output = output;
             for &number in numbers {
@@ -683,7 +706,7 @@ impl Job for Transposed<'_> {
                         columns,
                     };
                     // SAFETY: this job runs where these vectors are.
-                unsafe { add_product::<V>(factors, &mut sums, columns) };
+                    unsafe { add_product::<V>(factors, &mut sums, columns) };
                     for (channel, sums) in sums.chunks_exact(columns).take(channels).enumerate() {
                         let first = (first + channel) * plane;
                         // SAFETY: the elements of this piece's places, which no other has.
@@ -747,7 +770,7 @@ impl Job for Weights<'_> {
                     };
                     let products = &mut products[group * depth * width..][..depth * width];
                     // SAFETY: this job runs where these vectors are.
-                unsafe { add_product::<V>(factors, products, width) };
+                    unsafe { add_product::<V>(factors, products, width) };
                     continue;
                 }
                 for (filter, gradients) in gradients.chunks_exact(columns).enumerate() {
