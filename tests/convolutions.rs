@@ -193,18 +193,19 @@ impl Arguments {
     }
 }
 
-fn assert_same(ours: &Results, others: &Results, what: &str) {
+/// Fails unless both are the same but for rounding, whose error grows with the root of how many products of about one an
+/// element sums.
+fn assert_same(case: &Case, ours: &Results, others: &Results, what: &str) {
     let names = ["output", "input", "weight", "bias"];
+    let mut products = ours[0].len();
+    case.for_each(|_, _, _| products += 1);
     for ((ours, others), name) in ours.iter().zip(others).zip(names) {
-        // Sums of up to some thousand products.
-        let scale = others.iter().fold(1.0, |most: f64, x| most.max(x.abs()));
-        let scaled = |numbers: &[f64]| numbers.iter().map(|x| x / scale).collect::<Vec<_>>();
-        assert_all_close(
-            &scaled(ours),
-            &scaled(others),
-            1e-5,
-            &format!("{what}: {name}"),
-        );
+        let root = (products as f64 / others.len().max(1) as f64)
+            .sqrt()
+            .max(1.0);
+        let scaled = |numbers: &[f64]| numbers.iter().map(|x| x / root).collect::<Vec<_>>();
+        let what = format!("{what}, {case:?}: {name}");
+        assert_all_close(&scaled(ours), &scaled(others), 4e-6, &what);
     }
 }
 
@@ -246,7 +247,7 @@ fn check(case: &Case, device: &Device, name: &str) {
         layer.forward(x)
     });
     let plain = arguments.of_loop(|visit| case.for_each(visit));
-    assert_same(&ours, &plain, &format!("{name}, convolution, {case:?}"));
+    assert_same(case, &ours, &plain, &format!("{name}, convolution"));
 
     let Some(layer) = transposed(case, device) else {
         return;
@@ -259,7 +260,7 @@ fn check(case: &Case, device: &Device, name: &str) {
         layer.forward(x)
     });
     let plain = arguments.of_loop(|visit| case.for_each(|o, m, w| visit(m, o, w)));
-    assert_same(&ours, &plain, &format!("{name}, transposed, {case:?}"));
+    assert_same(case, &ours, &plain, &format!("{name}, transposed"));
 }
 
 fn cases() -> impl Strategy<Value = Case> {
@@ -296,7 +297,7 @@ fn cases() -> impl Strategy<Value = Case> {
 fn any_convolution_is_the_plain_sum() {
     for (name, device) in devices() {
         let config = Config {
-            cases: 192,
+            cases: 128,
             failure_persistence: None,
             ..Config::default()
         };
@@ -326,7 +327,7 @@ fn fixed_cases() -> Vec<Case> {
     };
     vec![
         case(33, 1, [8, 16], [14, 14], 3),
-        case(2, 1, [64, 64], [28, 28], 3),
+        case(2, 1, [24, 40], [28, 28], 3),
         case(3, 1, [20, 24], [11, 9], 1),
         case(16, 24, [1, 1], [28, 28], 3),
         case(4, 8, [2, 1], [28, 28], 5),
@@ -465,7 +466,12 @@ fn gradients_are_burns() {
             conv2d(x, weight, Some(bias), options)
         });
         let plain = arguments.of_loop(|visit| case.for_each(visit));
-        assert_same(&theirs, &plain, &format!("{name}, burn's convolution"));
+        assert_same(
+            &case,
+            &theirs,
+            &plain,
+            &format!("{name}, burn's convolution"),
+        );
         let arguments = Arguments::transposed(&case);
         let theirs = arguments.of_layer(&device, |x, weight, bias| {
             let options =
@@ -474,6 +480,7 @@ fn gradients_are_burns() {
         });
         let plain = arguments.of_loop(|visit| case.for_each(|o, m, w| visit(m, o, w)));
         assert_same(
+            &case,
             &theirs,
             &plain,
             &format!("{name}, burn's transposed convolution"),

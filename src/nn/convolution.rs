@@ -132,7 +132,7 @@ impl Conv2d {
 ///
 /// let device = Device::default();
 /// // Causal: what lies 64 steps back, and what is now.
-/// let conv = Conv1dConfig::new([8, 16], 2)
+/// let conv = Conv1dConfig::new(8, 16, 2)
 ///     .with_dilation(64)
 ///     .with_padding(PaddingConfig1d::Explicit(64, 0))
 ///     .init(&device)?;
