@@ -35,7 +35,7 @@ pub fn pixels() -> Vec<Shape> {
 }
 
 #[allow(deprecated)] // NdArray, which burn keeps for now
-fn device() -> Device {
+pub fn device() -> Device {
     let name = std::env::var("BENCH_DEVICE").unwrap_or("flex".into());
     match name.as_str() {
         "flex" => Device::flex(),

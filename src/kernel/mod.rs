@@ -29,6 +29,7 @@ pub mod reference;
 #[cfg_attr(not(feature = "train"), allow(dead_code))]
 pub(crate) mod adam;
 mod autodiff;
+pub(crate) mod convolution;
 #[cfg(feature = "_gpu")]
 mod cube;
 #[cfg(feature = "flex")]
@@ -41,13 +42,13 @@ mod ndarray;
 #[allow(deprecated)]
 #[cfg_attr(not(any(feature = "_gpu", feature = "_host")), allow(unused))] // without any backend
 mod ops;
-#[allow(deprecated)]
-#[cfg(feature = "_host")]
-pub(crate) mod patches;
 mod philox;
 pub(crate) mod points;
 #[cfg_attr(not(any(feature = "_gpu", feature = "_host")), allow(unused))]
 mod series;
+#[allow(deprecated)]
+#[cfg(feature = "_host")]
+mod windows;
 
 use burn::backend::{Dispatch, DispatchTensor};
 use burn::tensor::{Shape, Tensor};

@@ -1,13 +1,9 @@
 //! The convolutions of this crate: 3x3, padding 1, and a stride of 2, down and up.
-//!
-//! On a CPU backend they run as matrix products, several times as fast as burn's own convolutions there, and
-//! to the same numbers. What comes out is then `[batch, channels, height, width]` by its strides, and lies in
-//! memory with the channels side by side, as the next one reads it. Elsewhere burn's own run.
 
+use crate::kernel::convolution::{conv_transpose2d, conv2d};
 use burn::nn::activation::Activation;
 use burn::nn::norm::Normalization;
 use burn::tensor::Tensor;
-use burn::tensor::module::{conv_transpose2d, conv2d};
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 
 pub(super) const KERNEL: [usize; 2] = [3, 3];
@@ -22,18 +18,6 @@ pub(super) fn extra(side: usize) -> usize {
 
 /// A convolution to half the height and width, rounded up. `weight` is `[filters, channels, 3, 3]`.
 pub(super) fn halve(x: Tensor<4>, weight: Tensor<4>, bias: Option<Tensor<1>>) -> Tensor<4> {
-    assert_channels(&x, &weight, 1);
-    #[cfg(feature = "_host")]
-    if crate::kernel::patches::is_here(&x) {
-        let [batch, channels, height, width] = x.dims();
-        let [filters, ..] = weight.dims();
-        let windows = windows([batch, channels, height, width]);
-        let weight = weight.permute([2, 3, 1, 0]).reshape([-1, filters as i32]);
-        let columns = crate::kernel::patches::im2col(rows(x), windows);
-        let [height, width] = windows.positions;
-        let shape = [batch, filters, height, width];
-        return planes(biased(columns.matmul(weight), bias), shape);
-    }
     let options = ConvOptions::new(STRIDE, PADDING, [1, 1], 1);
     conv2d(x, weight, bias, options)
 }
@@ -46,32 +30,9 @@ pub(super) fn double(
     bias: Option<Tensor<1>>,
     [height, width]: [usize; 2],
 ) -> Tensor<4> {
-    assert_channels(&x, &weight, 0);
-    #[cfg(feature = "_host")]
-    if crate::kernel::patches::is_here(&x) {
-        let [batch, channels, ..] = x.dims();
-        let [_, filters, ..] = weight.dims();
-        let shape = [batch, filters, height, width];
-        let weight = weight.permute([0, 2, 3, 1]).reshape([channels as i32, -1]);
-        let columns = rows(x).matmul(weight);
-        let map = crate::kernel::patches::col2im(columns, windows(shape));
-        return planes(biased(map, bias), shape);
-    }
     let options =
         ConvTransposeOptions::new(STRIDE, PADDING, [extra(height), extra(width)], [1, 1], 1);
     conv_transpose2d(x, weight, bias, options)
-}
-
-/// The check of a map against the weights of its convolution, whose axis `axis` is the map's channels.
-fn assert_channels(x: &Tensor<4>, weight: &Tensor<4>, axis: usize) {
-    assert!(
-        x.dims()[1] == weight.dims()[axis],
-        "convolution: a map of shape {:?} has {} channels, weights of shape {:?} take {}",
-        x.dims(),
-        x.dims()[1],
-        weight.dims(),
-        weight.dims()[axis],
-    );
 }
 
 /// What follows a convolution.
@@ -80,73 +41,17 @@ pub(super) fn finish(
     norm: Option<&Normalization>,
     activation: &Activation,
 ) -> Tensor<4> {
-    /// The same for maps, and for their rows where that makes no difference.
-    fn apply<const D: usize>(
-        x: Tensor<D>,
-        norm: Option<&Normalization>,
-        activation: &Activation,
-    ) -> Tensor<D> {
-        let x = match norm {
-            Some(norm) => norm.forward(x),
-            None => x,
-        };
-        activation.forward(x)
-    }
-    #[cfg(feature = "_host")]
-    {
-        let by_channel = matches!(
-            norm,
-            None | Some(Normalization::Batch(_) | Normalization::Identity(_))
-        ) && !matches!(activation, Activation::SwiGlu(_));
-        if by_channel && crate::kernel::patches::is_here(&x) {
-            let shape = x.dims();
-            return planes(apply(rows(x), norm, activation), shape);
-        }
-    }
-    apply(x, norm, activation)
-}
-
-/// How the windows of a halving convolution lie in a map.
-#[cfg(feature = "_host")]
-fn windows([batch, channels, height, width]: [usize; 4]) -> crate::kernel::patches::Windows {
-    let sides = [height, width];
-    crate::kernel::patches::Windows {
-        batch,
-        channels,
-        sides,
-        positions: sides.map(|side| side.div_ceil(2)),
-        kernel: KERNEL,
-        stride: STRIDE,
-        padding: PADDING,
-    }
-}
-
-/// One row for each pixel: `[batch height width, channels]`.
-#[cfg(feature = "_host")]
-fn rows(x: Tensor<4>) -> Tensor<2> {
-    let [batch, channels, height, width] = x.dims();
-    x.permute([0, 2, 3, 1])
-        .reshape([batch * height * width, channels])
-}
-
-/// Rows as the maps that they are, `[batch, channels, height, width]`.
-#[cfg(feature = "_host")]
-fn planes(rows: Tensor<2>, [batch, channels, height, width]: [usize; 4]) -> Tensor<4> {
-    rows.reshape([batch, height, width, channels])
-        .permute([0, 3, 1, 2])
-}
-
-#[cfg(feature = "_host")]
-fn biased(rows: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
-    match bias {
-        Some(bias) => rows + bias.unsqueeze(),
-        None => rows,
-    }
+    let x = match norm {
+        Some(norm) => norm.forward(x),
+        None => x,
+    };
+    activation.forward(x)
 }
 
 #[cfg(all(test, feature = "_host"))]
 mod tests {
     use super::*;
+    use burn::tensor::module;
     use burn::tensor::{Device, Tolerance};
 
     /// Numbers without a pattern that a wrong index would keep.
@@ -214,7 +119,7 @@ mod tests {
                 let weight = numbers([filters, channels, 3, 3], 2.0, &device);
                 let bias = numbers([filters], 4.0, &device);
                 let burns = with_gradients([x.clone(), weight.clone()], bias.clone(), |x, w, b| {
-                    conv2d(x, w, b, ConvOptions::new(STRIDE, PADDING, [1, 1], 1))
+                    module::conv2d(x, w, b, ConvOptions::new(STRIDE, PADDING, [1, 1], 1))
                 });
                 assert_same(&with_gradients([x, weight], bias, halve), &burns);
             }
@@ -232,55 +137,12 @@ mod tests {
                 let burns = with_gradients([x.clone(), weight.clone()], bias.clone(), |x, w, b| {
                     let extra = [extra(height), extra(width)];
                     let options = ConvTransposeOptions::new(STRIDE, PADDING, extra, [1, 1], 1);
-                    conv_transpose2d(x, w, b, options)
+                    module::conv_transpose2d(x, w, b, options)
                 });
                 let ours = with_gradients([x, weight], bias, |x, w, b| {
                     double(x, w, b, [height, width])
                 });
                 assert_same(&ours, &burns);
-            }
-        }
-    }
-
-    /// Normalisation and activation on rows or on maps: the same for those that work by channel, and never on
-    /// rows for the others.
-    #[test]
-    fn what_follows_does_not_see_the_layout() {
-        use burn::nn::activation::ActivationConfig;
-        use burn::nn::norm::NormalizationConfig;
-        use burn::nn::{
-            BatchNormConfig, GroupNormConfig, InstanceNormConfig, LayerNormConfig, PReluConfig,
-        };
-
-        for device in devices() {
-            let shape = [3, 4, 5, 6];
-            let x = numbers(shape, 1.0, &device);
-            for (norm, activation) in [
-                (
-                    NormalizationConfig::Batch(BatchNormConfig::new(4)),
-                    ActivationConfig::Relu,
-                ),
-                (
-                    NormalizationConfig::Identity,
-                    ActivationConfig::PRelu(PReluConfig::new().with_num_parameters(4)),
-                ),
-                (
-                    NormalizationConfig::Group(GroupNormConfig::new(2, 4)),
-                    ActivationConfig::Tanh,
-                ),
-                (
-                    NormalizationConfig::Instance(InstanceNormConfig::new(4)),
-                    ActivationConfig::Relu,
-                ),
-                (
-                    NormalizationConfig::Layer(LayerNormConfig::new(6)),
-                    ActivationConfig::Relu,
-                ),
-            ] {
-                let (norm, activation) = (norm.init(&device), activation.init(&device));
-                let expected = activation.forward(norm.forward(x.clone())).into_data();
-                let ours = finish(x.clone(), Some(&norm), &activation).into_data();
-                ours.assert_approx_eq::<f32>(&expected, Tolerance::rel_abs(1e-5, 1e-6));
             }
         }
     }

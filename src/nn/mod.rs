@@ -16,11 +16,22 @@
 //! the label of each sample.
 //! [`Squashed`] puts a sigmoid or a tanh behind a decoder whose output a critic is to see.
 //!
+//! What one builds networks of one's own from: convolutions with burn's configuration, and its names and shapes of
+//! parameters, which are matrix products on a CPU.
+//!
+//! | layer | data | of burn's |
+//! |---|---|---|
+//! | [`Conv1d`] | `[batch, channels, length]` | [`burn::nn::conv::Conv1d`] |
+//! | [`Conv2d`] | `[batch, channels, height, width]` | [`burn::nn::conv::Conv2d`] |
+//! | [`ConvTranspose1d`] | `[batch, channels, length]` | [`burn::nn::conv::ConvTranspose1d`] |
+//! | [`ConvTranspose2d`] | `[batch, channels, height, width]` | [`burn::nn::conv::ConvTranspose2d`] |
+//!
 //! And what a denoising model does to its input: [`GaussianCorruption`], [`MaskingCorruption`],
 //! [`SaltAndPepperCorruption`].
 
 mod conv;
 mod conv_critic;
+mod convolution;
 mod corruption;
 mod critic;
 mod frozen;
@@ -39,6 +50,10 @@ mod warmup;
 
 pub use conv::{ConvDecoder, ConvDecoderConfig, ConvEncoder, ConvEncoderConfig};
 pub use conv_critic::{ConvCritic, ConvCriticConfig, ConvJointCritic};
+pub use convolution::{
+    Conv1d, Conv1dConfig, Conv2d, Conv2dConfig, ConvTranspose1d, ConvTranspose1dConfig,
+    ConvTranspose2d, ConvTranspose2dConfig,
+};
 pub use corruption::{
     AnyCorruption, GaussianCorruption, MaskingCorruption, SaltAndPepperCorruption,
 };

@@ -1,7 +1,7 @@
 //! The operations on every backend whose tensors this processor can read.
 
 use super::{
-    Pointwise, patches,
+    Pointwise, convolution,
     pointwise::{
         BernoulliNll, BernoulliNllGrad, GaussianKl, GaussianKlBetween, GaussianKlBetweenGrad,
         GaussianKlGrad, GaussianNll, GaussianNllGrad, Reparameterize, ReparameterizeGrad,
@@ -11,9 +11,9 @@ use super::{
 use crate::kernel::{
     adam::AdamStep,
     ops::{Gradients, Operations, Updates},
-    patches::{Patches, Windows},
+    windows::{ConvolutionGradients, Convolutions, Windows},
 };
-use burn::backend::{Backend, tensor::FloatTensor};
+use burn::backend::{Backend, TensorMetadata, tensor::FloatTensor};
 use std::borrow::Cow;
 
 /// An argument of a kernel.
@@ -148,14 +148,30 @@ impl<B: HostBackend> Updates for B {
     }
 }
 
-impl<B: HostBackend> Patches for B {
-    fn im2col(map: T<B>, windows: Windows) -> T<B> {
-        let columns = patches::im2col(&B::numbers(&map), windows);
-        B::from_numbers(columns, windows.columns_shape())
+impl<B: HostBackend> Convolutions for B {
+    fn convolve(map: T<B>, weight: T<B>, bias: T<B>, windows: Windows) -> T<B> {
+        let [map, weight, bias] = [&map, &weight, &bias].map(B::numbers);
+        let output = convolution::convolve(&map, &weight, &bias, windows);
+        B::from_numbers(output, windows.output_shape())
     }
 
-    fn col2im(columns: T<B>, windows: Windows) -> T<B> {
-        let map = patches::col2im(&B::numbers(&columns), windows);
+    fn convolve_transposed(input: T<B>, weight: T<B>, bias: T<B>, windows: Windows) -> T<B> {
+        let [input, weight, bias] = [&input, &weight, &bias].map(B::numbers);
+        let map = convolution::convolve_transposed(&input, &weight, &bias, windows);
         B::from_numbers(map, windows.map_shape())
+    }
+}
+
+impl<B: HostBackend> ConvolutionGradients for B {
+    fn weight_gradient(map: T<B>, output: T<B>, windows: Windows) -> T<B> {
+        let [map, output] = [&map, &output].map(B::numbers);
+        let weight = convolution::weight_gradient(&map, &output, windows);
+        B::from_numbers(weight, windows.weight_shape())
+    }
+
+    fn bias_gradient(output: T<B>, channels: usize) -> T<B> {
+        let [batch, _] = output.shape().dims();
+        let bias = convolution::bias_gradient(&B::numbers(&output), batch, channels);
+        B::from_numbers(bias, [1, channels])
     }
 }

@@ -7,7 +7,7 @@ use crate::kernel::series::{EXP, EXP_NEAR, LN, LN_2};
 
 /// `a * b + c`.
 #[inline(always)]
-fn fma<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
+pub(super) fn fma<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
     if FMA { a.mul_add(b, c) } else { a * b + c }
 }
 

@@ -6,14 +6,15 @@
 //! widest vectors. f16 and bf16 are widened as a tile is read, and rounded as it is written.
 
 pub(crate) mod backend;
+mod convolution;
 mod math;
-mod patches;
 mod pointwise;
+mod product;
 mod simd;
 
 use super::philox;
 use burn::tensor::{bf16, f16};
-use simd::Job;
+use simd::{Job, Vector};
 use std::{
     mem::MaybeUninit,
     ops::Range,
@@ -283,7 +284,7 @@ where
     E: Storage,
 {
     #[inline(always)]
-    fn run<const FMA: bool>(self) {
+    fn run<const FMA: bool, V: Vector>(self) {
         let mut staged = [[0.0; TILE]; IN];
         let mut gradients = [1.0; TILE];
         let mut results = [[MaybeUninit::uninit(); TILE]; OUT];
@@ -344,7 +345,7 @@ where
     E: Storage,
 {
     #[inline(always)]
-    fn run<const FMA: bool>(self) {
+    fn run<const FMA: bool, V: Vector>(self) {
         let mut staged = [[0.0; TILE]; IN];
         let mut results = [MaybeUninit::uninit(); TILE];
         for index in self.tiles {
