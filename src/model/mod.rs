@@ -37,6 +37,7 @@
 mod aae;
 mod ali;
 mod autoencoder;
+mod balance;
 mod conditional_likelihood;
 mod conditional_vae;
 mod denoising;
@@ -59,6 +60,7 @@ use burn::tensor::Device;
 pub use aae::{Aae, AaeConfig};
 pub use ali::Ali;
 pub use autoencoder::Autoencoder;
+pub use balance::Balance;
 pub use conditional_likelihood::ConditionalLikelihood;
 pub use conditional_vae::ConditionalVae;
 pub use denoising::DenoisingAutoencoder;
@@ -72,7 +74,7 @@ pub use semi_supervised_aae::SemiSupervisedAae;
 pub use semi_supervised_vae::{SemiSupervisedVae, SemiSupervisedVaeConfig};
 pub use stacked_vae::StackedSemiSupervisedVae;
 pub use vae::{Vae, VaeConfig};
-pub use vae_gan::{Balance, VaeGan, VaeGanConfig};
+pub use vae_gan::{VaeGan, VaeGanConfig};
 pub use vamp_vae::VampVae;
 
 /// What a decoder makes of `n` samples of a prior, without gradients and as in evaluation: how every model of this
