@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use burn::tensor::{Device, Tensor};
+use std::sync::{Mutex, PoisonError};
 
 /// The backends that this crate was built with, in burn's own order of preference: GPUs first.
 pub const BACKENDS: &[&str] = &[
@@ -123,15 +124,26 @@ fn open(name: &str) -> Result<Device> {
         },
         (_, None) => (name, 0),
     };
+    if index > 0 && ["cpu", "tch", "flex", "ndarray"].contains(&backend.to_lowercase().as_str()) {
+        return Err(Error::Config(format!(
+            "'{name}' names no device: there is one CPU, `{backend}`"
+        )));
+    }
     // A backend may still find no hardware (wgpu without a driver): its start then panics, which is not to be shown.
     let open = || {
         by_name(&backend.to_lowercase(), index)
             .inspect(|device| drop(Tensor::<1>::zeros([1], device).into_data()))
     };
-    let quiet = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| {}));
-    let opened = std::panic::catch_unwind(open);
-    std::panic::set_hook(quiet);
+    let opened = {
+        // Two that change the hook at once would leave the silent one.
+        static HOOK: Mutex<()> = Mutex::new(());
+        let _turn = HOOK.lock().unwrap_or_else(PoisonError::into_inner);
+        let hook = std::panic::take_hook();
+        std::panic::set_hook(Box::new(|_| {}));
+        let opened = std::panic::catch_unwind(open);
+        std::panic::set_hook(hook);
+        opened
+    };
     match opened {
         Ok(Some(device)) => Ok(device),
         Ok(None) => Err(Error::Config(format!(

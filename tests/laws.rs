@@ -2,7 +2,7 @@
 //! tests/gradient_routing.rs.)
 //!
 //! 1. Its losses are finite and `[batch]`, and it names their terms.
-//! 2. Two epochs of burn's `Learner` equal as many `learn`s.
+//! 2. Two epochs of burn's `Learner` equal as many `learn`s, up to the order in which gradients are added.
 //! 3. Spread over two devices, all of its parts learn.
 //! 4. Saved and loaded, it is the same to the bit, in files of this crate and of burn.
 //! 5. Stopped and resumed, it ends where it would have, to the bit.

@@ -10,15 +10,18 @@
 
 mod runs;
 
-use burn_generative::data::digits;
+use burn::data::dataloader::DataLoader;
+use burn::prelude::*;
+use burn_generative::data::{TensorLoader, digits};
 use burn_generative::device::Devices;
 use burn_generative::prelude::*;
-use burn_generative::train::{self, Cosine, Fit, FusedAdamConfig, Run};
+use burn_generative::train::{self, Cosine, Epoch, Fit, FusedAdamConfig, Run};
 use runs::*;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 /// The variables that make [`program`] a program: its folder, and its number of epochs.
@@ -346,8 +349,71 @@ fn a_fit_that_cannot_work_is_refused() {
         .unwrap_err()
         .to_string();
     assert!(said.contains("a run on other data"), "{said}");
+    let said = fit("run", Fit::new(2, 4), cosine, some)
+        .map(drop)
+        .unwrap_err()
+        .to_string();
+    assert!(said.contains("batch_size is 8 there, 4 here"), "{said}");
     let (_, epochs) = fit("run", two, cosine, some).unwrap();
     assert_eq!(epochs.len(), 2);
+}
+
+/// A model on another device than the training's, or a rate that depends on a length that nobody knows, is refused; and a
+/// second training in an open run goes on from the first.
+#[test]
+fn what_does_not_fit_together_is_refused_and_a_second_fit_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let devices = Devices::named(Some("flex")).unwrap();
+    let data = digits::generate(16, 1).images(&devices.device());
+    let ours = |device: &Device| {
+        device.seed(1);
+        let encoder = MlpEncoderConfig::new(vec![1, 28, 28], 2).with_hidden(vec![4]);
+        let decoder = MlpDecoderConfig::new(2, vec![1, 28, 28]).with_hidden(vec![4]);
+        Autoencoder::new(
+            encoder.init(device).unwrap(),
+            decoder.init(device).unwrap(),
+            BernoulliNll,
+        )
+    };
+    let adam = || FusedAdamConfig::new().init().unwrap();
+    let fit = |epochs| Fit::new(epochs, 8).devices(&devices).quiet();
+    let run = Run::open(folder.path().join("run"), &"autoencoder").unwrap();
+
+    let loader: Arc<dyn DataLoader<Tensor<4>>> = Arc::new(TensorLoader::new(data.clone(), 4));
+    let model = ours(&devices.training());
+    let cosine = fit(1).run(&run, model, adam(), Cosine::new(1e-3), &loader, &loader);
+    let said = cosine.map(drop).unwrap_err().to_string();
+    assert!(said.contains("does not say how many steps"), "{said}");
+    #[cfg(feature = "ndarray")]
+    {
+        let elsewhere = Devices::named(Some("ndarray")).unwrap().training();
+        let refused = fit(1).run(&run, ours(&elsewhere), adam(), 1e-3, &data, &data);
+        let said = refused.map(drop).unwrap_err().to_string();
+        assert!(
+            said.contains("make the model on `devices.training()`"),
+            "{said}"
+        );
+    }
+    let said = Devices::named(Some("flex:1"))
+        .map(drop)
+        .unwrap_err()
+        .to_string();
+    assert!(said.contains("there is one CPU"), "{said}");
+
+    let train = |run: &Run, epochs| {
+        let model = ours(&devices.training());
+        fit(epochs)
+            .run(run, model, adam(), 1e-3, &data, &data)
+            .unwrap()
+            .1
+    };
+    assert_eq!(train(&run, 1).len(), 1);
+    let first = fs::read(run.path("checkpoint/model-1.bpk")).unwrap();
+    let two = train(&run, 2);
+    assert_eq!(fs::read(run.path("checkpoint/model-1.bpk")).unwrap(), first);
+    let whole = Run::open(folder.path().join("whole"), &"autoencoder").unwrap();
+    let losses = |epochs: &[Epoch]| [0, 1].map(|epoch| epochs[epoch].test["loss"]);
+    assert_eq!(losses(&two), losses(&train(&whole, 2)));
 }
 
 /// It ends when the test loss has not fallen for as long as it waits, gives back the weights of the best epoch, and is over
@@ -360,7 +426,8 @@ fn early_stopping_gives_back_the_best_epoch() {
     // Few images to train on, so that the test loss rises again.
     let [train, test] =
         [(8, 1), (64, 2)].map(|(n, seed)| digits::generate(n, seed).images(&devices.device()));
-    let fit = |epochs| {
+    let run = || Run::open(folder.path().join("run"), &"autoencoder");
+    let fit_in = |run: &Run, epochs| {
         let autoencoder = Autoencoder::new(
             MlpEncoderConfig::new(vec![1, 28, 28], 8)
                 .init(&device)
@@ -370,12 +437,12 @@ fn early_stopping_gives_back_the_best_epoch() {
                 .unwrap(),
             BernoulliNll,
         );
-        let run = Run::open(folder.path().join("run"), &"autoencoder").unwrap();
         let adam = FusedAdamConfig::new().init().unwrap();
         let fit = Fit::new(epochs, 8).seed(1).stop_early("loss", 3).quiet();
-        fit.run(&run, autoencoder, adam, 1e-2, &train, &test)
-            .unwrap()
+        fit.run(run, autoencoder, adam, 1e-2, &train, &test)
     };
+    let fit = |epochs| fit_in(&run().unwrap(), epochs).unwrap();
+    let refused = |run: &Run| fit_in(run, 300).map(drop).unwrap_err().to_string();
     let (model, epochs) = fit(300);
     assert!(epochs.len() < 300, "it stopped");
     let losses: Vec<f64> = epochs.iter().map(|epoch| epoch.test["loss"]).collect();
@@ -392,4 +459,28 @@ fn early_stopping_gives_back_the_best_epoch() {
     let (again, epochs_again) = fit(300);
     assert_eq!(epochs_again, epochs, "it was over");
     assert_eq!(loss(&again), loss(&model));
+    let run = run().unwrap();
+    assert_eq!(run.epoch_of_weights().unwrap(), Some(best + 1));
+
+    // What lost the checkpoint of its best epoch, or its metrics, is not gone on with, and loses nothing more.
+    let names = |run: &Run| {
+        let entries = fs::read_dir(run.path("checkpoint")).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let part = run.path(&format!("checkpoint/scheduler-{}.bpk", best + 1));
+    fs::rename(&part, run.path("elsewhere")).unwrap();
+    let left = names(&run);
+    let said = refused(&run);
+    assert!(said.contains("whose checkpoint was not kept"), "{said}");
+    fs::rename(run.path("elsewhere"), part).unwrap();
+    fs::remove_file(run.path("metrics.json")).unwrap();
+    let said = refused(&run);
+    assert!(said.contains("metrics.json"), "{said}");
+    assert!(
+        said.contains("lacks the epochs of the checkpoints"),
+        "{said}"
+    );
+    assert_eq!(names(&run).len(), left.len() + 1);
 }

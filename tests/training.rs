@@ -373,6 +373,12 @@ fn what_was_left_half_written_is_removed() {
     std::fs::write(&other, "mine").unwrap();
     learn(model(), both(1), folder.path(), 0, 1);
     assert!(!left.exists() && other.exists());
+
+    // A checkpoint of a later epoch goes even if it is not whole: beside newer parts it would be of two trainings.
+    let partial = folder.path().join("optim-2.bpk");
+    std::fs::write(&partial, "of another training").unwrap();
+    Checkpoints::new(folder.path()).remove_after(1).unwrap();
+    assert!(!partial.exists() && folder.path().join("model-1.bpk").exists());
 }
 
 #[test]

@@ -19,6 +19,11 @@ pub trait Source<B: Batch> {
     /// The shapes of its tensors, all items in them; empty where nobody knows.
     fn shapes(&self) -> Vec<Vec<usize>>;
 
+    /// How many batches of this size an epoch has; `None` where nobody knows.
+    fn batches(&self, batch_size: usize) -> Option<usize> {
+        Some(self.items().div_ceil(batch_size))
+    }
+
     /// A loader of its batches.
     fn loader(&self, cut: &Cut) -> Arc<dyn DataLoader<B>>;
 }
@@ -112,6 +117,10 @@ impl<B: Batch> Source<B> for Arc<dyn DataLoader<B>> {
 
     fn shapes(&self) -> Vec<Vec<usize>> {
         Vec::new()
+    }
+
+    fn batches(&self, _batch_size: usize) -> Option<usize> {
+        None
     }
 
     fn loader(&self, _cut: &Cut) -> Arc<dyn DataLoader<B>> {

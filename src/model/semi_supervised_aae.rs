@@ -148,6 +148,7 @@ where
 
     /// Data made of a sample of the class of each label, on the labels' device; without gradients and as in evaluation.
     pub fn sample_labeled(&self, labels: Tensor<1, Int>) -> E::Input {
+        let labels = labels.without_autodiff();
         let latent = self.aae.prior.valid().sample_labeled(labels);
         let output = self.aae.decoder.valid().decode(latent);
         self.aae.reconstruction.valid().point(output)

@@ -71,12 +71,13 @@ pub struct Measured {
 
 impl Display for Measured {
     fn fmt(&self, f: &mut Formatter) -> std::fmt::Result {
-        let Self {
-            name, value, unit, ..
-        } = self;
-        match self.standard_error {
-            Some(error) => write!(f, "{name}: {value:.3} ± {error:.3} {unit}"),
-            None => write!(f, "{name}: {value:.3}"),
+        write!(f, "{}: {:.3}", self.name, self.value)?;
+        if let Some(error) = self.standard_error {
+            write!(f, " ± {error:.3}")?;
+        }
+        match self.unit.as_str() {
+            "" => Ok(()),
+            unit => write!(f, " {unit}"),
         }
     }
 }
@@ -172,7 +173,9 @@ impl RunReport {
     /// cannot be written.
     pub fn save(mut self) -> Result<()> {
         let epochs = self.run.epochs()?;
-        let Some(last) = epochs.last() else {
+        let weights_of = self.run.epoch_of_weights()?;
+        let of_weights = epochs.iter().find(|epoch| Some(epoch.epoch) == weights_of);
+        let Some(last) = of_weights.or(epochs.last()) else {
             let reason = "no epoch was finished: there is nothing to report".to_string();
             return Err(Error::Training(reason));
         };
@@ -190,7 +193,7 @@ impl RunReport {
         let last = epochs.last().map(|epoch| &epoch.train);
         let terms = last.into_iter().flatten().map(|(name, _)| name.as_str());
         let terms = terms.filter(|name| *name != Losses::TOTAL);
-        let terms = terms.filter(|name| epochs.iter().all(|epoch| epoch.test.contains_key(*name)));
+        let terms = terms.filter(|name| epochs.iter().any(|epoch| epoch.test.contains_key(*name)));
         let unit = match self.unit.as_str() {
             "" => String::new(),
             unit => format!(" ({unit})"),
@@ -199,9 +202,10 @@ impl RunReport {
             let series =
                 |label: &str, terms: fn(&Epoch) -> &BTreeMap<String, f64>, dotted| Series {
                     name: label.to_string(),
+                    // An epoch without it leaves a gap, and moves no other.
                     values: epochs
                         .iter()
-                        .filter_map(|epoch| terms(epoch).get(name).copied())
+                        .map(|epoch| terms(epoch).get(name).copied().unwrap_or(f64::NAN))
                         .collect(),
                     dotted,
                     colour: dotted.into(),
@@ -278,11 +282,19 @@ fn table_of(report: &mut Report, unit: &str, last: &Epoch, epochs: &[Epoch]) {
     .concat();
     let head: Vec<&str> = head.iter().map(String::as_str).collect();
     let row = |epoch: &Epoch| {
-        let number = |value: &f64| format!("{value:.3}");
-        let values = epoch.train.values().chain(epoch.test.values()).map(number);
+        // By the names of the columns: an epoch may lack a metric that was no number.
+        let numbers = |columns: &BTreeMap<String, f64>, values: &BTreeMap<String, f64>| {
+            let number = |name| {
+                values
+                    .get(name)
+                    .map_or(String::new(), |x| format!("{x:.3}"))
+            };
+            columns.keys().map(number).collect()
+        };
         [
             vec![epoch.epoch.to_string()],
-            values.collect(),
+            numbers(&last.train, &epoch.train),
+            numbers(&last.test, &epoch.test),
             vec![format!("{:.1}", epoch.seconds)],
         ]
         .concat()

@@ -65,10 +65,7 @@ impl Checkpoints {
     /// The epochs whose checkpoints are complete, in rising order.
     pub fn epochs(&self) -> Vec<usize> {
         let mut epochs: Vec<usize> = names(&self.folder)
-            .filter_map(|name| {
-                let epoch = name.strip_prefix(MODEL)?.strip_prefix('-')?;
-                epoch.strip_suffix(".bpk")?.parse().ok()
-            })
+            .filter_map(|name| epoch_of(MODEL, &name))
             .filter(|&epoch| {
                 PARTS
                     .iter()
@@ -111,11 +108,13 @@ impl Checkpoints {
     ///
     /// [`Error::Io`] naming the file that cannot be removed.
     pub fn remove_after(&self, epoch: usize) -> Result<()> {
-        for later in self.epochs().into_iter().filter(|&later| later > epoch) {
-            for part in PARTS {
-                let path = self.folder.join(name(part, later));
-                std::fs::remove_file(&path).map_err(Error::io(&path))?;
-            }
+        let is_later = |name: &String| {
+            let mut of_part = PARTS.iter().filter_map(|part| epoch_of(part, name));
+            of_part.any(|later| later > epoch)
+        };
+        for name in names(&self.folder).filter(is_later) {
+            let path = self.folder.join(name);
+            std::fs::remove_file(&path).map_err(Error::io(&path))?;
         }
         Ok(())
     }
@@ -175,6 +174,12 @@ impl<R: Checkpoint> Checkpointer<R> for Part {
 
 fn name(part: &str, epoch: usize) -> String {
     format!("{part}-{epoch}.bpk")
+}
+
+/// The epoch that a file of a part is of.
+fn epoch_of(part: &str, name: &str) -> Option<usize> {
+    let epoch = name.strip_prefix(part)?.strip_prefix('-')?;
+    epoch.strip_suffix(".bpk")?.parse().ok()
 }
 
 /// The names of the files in a folder; none of one that cannot be read.

@@ -20,6 +20,7 @@ use burn::train::{
     EarlyStoppingStrategy, ExecutionStrategy, InferenceStep, Learner, LearnerModel,
     MultiDeviceOptim, SupervisedTraining, TrainStep,
 };
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::{Debug, Formatter};
 use std::io::IsTerminal;
@@ -124,7 +125,8 @@ impl Fit {
         self
     }
 
-    /// Computes on these devices, by default where the model is. Of several each takes a batch of every step.
+    /// Computes on these devices, by default where the model is. Of several each takes a batch of every step, and their
+    /// gradients are added up, not averaged. A run ends the same to the bit on one device only.
     pub fn devices(mut self, devices: &Devices) -> Self {
         self.devices = Some(devices.clone());
         self
@@ -215,7 +217,6 @@ impl Fit {
             train: train.shapes(),
             test: test.shapes(),
         };
-        run.check_shapes(&shapes)?;
         let devices = match &self.devices {
             Some(devices) => devices.clone(),
             None => {
@@ -225,27 +226,44 @@ impl Fit {
                 Devices::of(device, &name)
             }
         };
-        let steps = train
-            .items()
-            .div_ceil(self.batch_size * devices.all().len());
-        let rates = rates.scheduler(steps * self.epochs)?;
+        if let Some(device) = on_another(&model, &devices.device()) {
+            return Err(Error::Config(format!(
+                "Fit: the model is on {device:?}, and the first of the devices is {:?}; make the model on \
+                 `devices.training()`",
+                devices.device()
+            )));
+        }
+        let setup = json!({
+            "batch_size": self.batch_size,
+            "seed": self.seed,
+            "number of devices": devices.all().len(),
+        });
+        run.check(&shapes, &setup)?;
+        let batches = train.batches(self.batch_size);
+        let steps = batches.map(|batches| batches.div_ceil(devices.all().len()));
+        let rates = rates.scheduler(steps.map(|steps| steps * self.epochs))?;
         devices.training().seed(self.seed);
         initialize(&model);
 
         // Nothing is written before everything is known to work.
         let checkpoints = Checkpoints::new(run.path("checkpoint"));
-        let finished = match run.is_resumed() {
-            true => self.finished(run, &checkpoints, &model)?,
-            false => Vec::new(),
-        };
+        let finished = self.finished(run, &checkpoints, &model)?;
         let done = finished.len();
         let history = History::new(finished);
         let early = self.early_stopping.as_ref().map(|early| EarlyStopping {
             history: history.clone(),
             ..early.clone()
         });
+        if let Some(best) = early.as_ref().and_then(EarlyStopping::best)
+            && !checkpoints.epochs().contains(&best)
+        {
+            return Err(Error::Config(format!(
+                "Fit: the run was best in epoch {best}, whose checkpoint was not kept, so that early stopping cannot give \
+                 back its weights; resume it without"
+            )));
+        }
         let is_over = early.as_ref().is_some_and(EarlyStopping::is_over);
-        let model = if done < self.epochs && !is_over {
+        let (model, epoch) = if done < self.epochs && !is_over {
             let fresh = early.is_some().then(|| model.clone());
             let training = Training {
                 fit: self,
@@ -255,7 +273,8 @@ impl Fit {
                 early: early.clone(),
                 devices: &devices,
                 shapes,
-                steps,
+                setup,
+                steps: steps.unwrap_or_else(|| train.items().div_ceil(self.batch_size)),
             };
             let optimizer = match self.clip_gradients {
                 Some(norm) => optimizer.with_grad_clipping(GradientClipping::Norm(norm as f32)),
@@ -265,16 +284,17 @@ impl Fit {
             let trained = training.launch(learner, done, train, test)?;
             match (fresh, early.as_ref().and_then(EarlyStopping::best)) {
                 (Some(fresh), Some(best)) if best < history.epochs().len() => {
-                    checkpoints.load_model(best, fresh)?.valid()
+                    (checkpoints.load_model(best, fresh)?.valid(), best)
                 }
-                _ => trained,
+                _ => (trained, history.epochs().len()),
             }
         } else {
             self.say(|| format!("the run has finished its {done} epochs"));
             let best = early.as_ref().and_then(EarlyStopping::best);
-            checkpoints.load_model(best.unwrap_or(done), model)?.valid()
+            let epoch = best.unwrap_or(done);
+            (checkpoints.load_model(epoch, model)?.valid(), epoch)
         };
-        run.save(&model)?;
+        run.save(&model, epoch)?;
         Ok((model, history.epochs()))
     }
 
@@ -300,8 +320,8 @@ impl Fit {
         )))
     }
 
-    /// The epochs to resume after: the last that has both its metrics and its checkpoint. (A run may be
-    /// killed between the two.)
+    /// The epochs to go on after, up to the last that has both its metrics and its checkpoint. (A run may be killed between
+    /// the two, in either order.)
     fn finished<M: Module>(
         &self,
         run: &Run,
@@ -311,13 +331,20 @@ impl Fit {
         let mut epochs = run.epochs()?;
         let saved = checkpoints.epochs();
         let Some(&epoch) = saved.iter().rfind(|&&epoch| epoch <= epochs.len()) else {
-            // It was stopped before its first checkpoint was whole, which takes up to two epochs more.
-            if epochs.len() < 3 {
-                self.say(|| "the run has no checkpoint yet; beginning it again".to_string());
+            // What was stopped before its first checkpoint was whole, which takes up to two epochs more, has lost nothing.
+            if epochs.len() < 3 && saved.iter().all(|&epoch| epoch == 1) {
+                if run.is_resumed() {
+                    self.say(|| "the run has no checkpoint yet; beginning it again".to_string());
+                }
                 return Ok(Vec::new());
             }
-            let reason = "holds no checkpoint to resume from; start anew in another folder";
-            return Err(Error::record(run.path("checkpoint"), reason));
+            return Err(if saved.is_empty() {
+                let reason = "holds no checkpoint to resume from; start anew in another folder";
+                Error::record(run.path("checkpoint"), reason)
+            } else {
+                let reason = "lacks the epochs of the checkpoints beside it; restore it, or start anew in another folder";
+                Error::record(run.path("metrics.json"), reason)
+            });
         };
         checkpoints.verify(epoch, model)?;
         self.say(|| format!("resuming after epoch {epoch}"));
@@ -365,6 +392,12 @@ impl Debug for Fit {
     }
 }
 
+/// The device of a parameter that is elsewhere.
+fn on_another<M: Module>(model: &M, device: &Device) -> Option<Device> {
+    let of_model = model.devices().into_iter().map(Device::without_autodiff);
+    of_model.into_iter().find(|other| other != device)
+}
+
 /// Stops when a term has not been lower for some epochs, of a history that somebody else fills.
 #[derive(Clone)]
 struct EarlyStopping {
@@ -404,6 +437,7 @@ struct Training<'a> {
     early: Option<EarlyStopping>,
     devices: &'a Devices,
     shapes: Shapes,
+    setup: Value,
     /// Of an epoch.
     steps: usize,
 }
@@ -430,7 +464,7 @@ impl Training<'_> {
         let _ctrl_c = StopOnCtrlC::new(&guard);
         let keep = match (fit.every_checkpoint, &self.early) {
             (true, _) => usize::MAX,
-            (false, Some(early)) => CHECKPOINTS.max(early.patience + 1),
+            (false, Some(early)) => CHECKPOINTS.max(early.patience.saturating_add(1)),
             (false, None) => CHECKPOINTS,
         };
 
@@ -477,7 +511,8 @@ impl Training<'_> {
         drop(result.renderer);
         let finished = self.checkpoints.epochs().last().copied().unwrap_or(0);
         let is_over = self.early.as_ref().is_some_and(EarlyStopping::is_over);
-        if guard.reason().is_none() && (finished == fit.epochs || is_over) {
+        let is_whole = finished == self.history.epochs().len();
+        if guard.reason().is_none() && is_whole && (finished == fit.epochs || is_over) {
             // Said again where the dashboard has covered it.
             if fit.has_dashboard() {
                 let epochs = self.history.epochs();
@@ -505,14 +540,14 @@ impl Training<'_> {
     fn recorder(&self, guard: &Guard, terms: &[&'static str]) -> History {
         let (fit, run, guard) = (self.fit.clone(), self.run.clone(), guard.clone());
         let terms = terms.to_vec();
-        let (shapes, steps) = (self.shapes.clone(), self.steps);
+        let (shapes, setup, steps) = (self.shapes.clone(), self.setup.clone(), self.steps);
         let device = self.devices.name().to_string();
         self.history.clone().on_epoch(move |epochs| {
             // One that was broken off is no epoch.
-            if guard.reason().is_some() {
+            if guard.reason().is_some() || guard.interrupter().should_stop() {
                 return;
             }
-            if let Err(error) = run.write_metrics(&shapes, &device, epochs) {
+            if let Err(error) = run.write_metrics(&shapes, &setup, &device, epochs) {
                 guard.stop(&error.to_string());
             }
             let Some(epoch) = epochs.last().filter(|_| !fit.has_dashboard()) else {

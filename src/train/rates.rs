@@ -9,22 +9,23 @@ use burn::optim::lr_scheduler::sequential::SequentialLrSchedulerConfig;
 /// schedulers as a `ModuleLrScheduler`, also one with a rate for each group of parameters. (burn's schedulers know
 /// nothing of the run's length: its cosine rises again after its last step, its line stays where it ended.)
 pub trait Rates {
-    /// The scheduler of a run of so many steps.
+    /// The scheduler of a run of so many steps; `None` if nobody knows them, because the data is cut by a loader of the
+    /// caller's.
     ///
     /// # Errors
     ///
     /// [`Error::Config`] if a rate is not a positive number, or the schedule does not fit the run.
-    fn scheduler(self, steps: usize) -> Result<ModuleLrScheduler>;
+    fn scheduler(self, steps: Option<usize>) -> Result<ModuleLrScheduler>;
 }
 
 impl Rates for f64 {
-    fn scheduler(self, _steps: usize) -> Result<ModuleLrScheduler> {
+    fn scheduler(self, _steps: Option<usize>) -> Result<ModuleLrScheduler> {
         check_positive("the learning rate", self).map(ModuleLrScheduler::new)
     }
 }
 
 impl Rates for ModuleLrScheduler {
-    fn scheduler(self, _steps: usize) -> Result<ModuleLrScheduler> {
+    fn scheduler(self, _steps: Option<usize>) -> Result<ModuleLrScheduler> {
         Ok(self)
     }
 }
@@ -54,8 +55,15 @@ impl Cosine {
 }
 
 impl Rates for Cosine {
-    fn scheduler(self, steps: usize) -> Result<ModuleLrScheduler> {
+    fn scheduler(self, steps: Option<usize>) -> Result<ModuleLrScheduler> {
         let peak = check_positive("the learning rate", self.peak)?;
+        let Some(steps) = steps else {
+            return Err(Error::Config(
+                "Cosine: the data comes by a loader, which does not say how many steps the run has; give Fit the data \
+                 itself, or a scheduler of burn's made for the number of steps"
+                    .to_string(),
+            ));
+        };
         if self.warmup_steps >= steps {
             return Err(Error::Config(format!(
                 "Cosine: the run has {steps} steps, and the learning rate would still be warming up at its end, for {} \

@@ -59,7 +59,13 @@ struct Metrics {
     config: Value,
     data: Value,
     shapes: Shapes,
+    /// How it is trained, where that decides what comes of it.
+    #[serde(default)]
+    setup: Value,
     device: String,
+    /// The epoch whose weights are in the folder, once they are.
+    #[serde(default)]
+    weights_of: Option<usize>,
     epochs: Vec<Epoch>,
 }
 
@@ -149,6 +155,11 @@ impl Run {
         }
         std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
         let lock = Lock::of(folder)?;
+        if !resume && read::<Value>(&folder.join(CONFIG))?.is_some() {
+            return refuse(format!(
+                "another run has just begun in {shown}; choose another folder"
+            ));
+        }
         let run = Self {
             folder: folder.to_path_buf(),
             config,
@@ -213,6 +224,16 @@ impl Run {
         Ok(self.metrics()?.map(|metrics| metrics.device))
     }
 
+    /// The number of the epoch whose weights are in the folder: the last, or the best if the training was stopped early; `None`
+    /// before there are any.
+    ///
+    /// # Errors
+    ///
+    /// As [`epochs`](Self::epochs).
+    pub fn epoch_of_weights(&self) -> Result<Option<usize>> {
+        Ok(self.metrics()?.and_then(|metrics| metrics.weights_of))
+    }
+
     /// Writes a value as JSON, under this name in the folder: whole, or not at all.
     ///
     /// # Errors
@@ -232,6 +253,7 @@ impl Run {
     pub(super) fn write_metrics(
         &self,
         shapes: &Shapes,
+        setup: &Value,
         device: &str,
         epochs: &[Epoch],
     ) -> Result<()> {
@@ -239,15 +261,24 @@ impl Run {
             config: self.config.clone(),
             data: self.data.clone(),
             shapes: shapes.clone(),
+            setup: setup.clone(),
             device: device.to_string(),
+            weights_of: None,
             epochs: epochs.to_vec(),
         };
         self.write(METRICS, &metrics)
     }
 
-    /// Refuses to go on with data of other shapes.
-    pub(super) fn check_shapes(&self, shapes: &Shapes) -> Result<()> {
+    /// Refuses to go on with data of other shapes, or in another way.
+    pub(super) fn check(&self, shapes: &Shapes, setup: &Value) -> Result<()> {
         match self.metrics()? {
+            Some(metrics) if !metrics.setup.is_null() && metrics.setup != *setup => {
+                Err(Error::Config(format!(
+                    "{} holds a run that is trained in another way ({}); resume it as it was begun, or choose another folder",
+                    self.folder.display(),
+                    difference(&metrics.setup, setup)
+                )))
+            }
             Some(metrics) if metrics.shapes != *shapes => Err(Error::Config(format!(
                 "{} holds a run on other data: of {:?} to train and {:?} to test on there, {:?} and {:?} here; resume \
                  it on its own data, or choose another folder",
@@ -261,9 +292,16 @@ impl Run {
         }
     }
 
-    /// Writes the weights, as [`weights::save_dir`] does.
-    pub(super) fn save<M: Module>(&self, model: &M) -> Result<()> {
-        weights::save_dir(&self.folder, &self.config, model)
+    /// Writes the weights, as [`weights::save_dir`] does, which are those of an epoch.
+    pub(super) fn save<M: Module>(&self, model: &M, epoch: usize) -> Result<()> {
+        weights::save_dir(&self.folder, &self.config, model)?;
+        match self.metrics()? {
+            Some(mut metrics) if metrics.weights_of != Some(epoch) => {
+                metrics.weights_of = Some(epoch);
+                self.write(METRICS, &metrics)
+            }
+            _ => Ok(()),
+        }
     }
 }
 
