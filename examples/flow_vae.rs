@@ -1,36 +1,47 @@
 //! Flows in a variational autoencoder: as its prior, and as its posterior. What do they gain?
 //!
-//!     cargo run --example flow_vae
-//!     cargo run --example flow_vae -- --prior flow
-//!     cargo run --example flow_vae -- --posterior iaf
+//!     cargo run --example flow_vae -- --nll 200
+//!     cargo run --example flow_vae -- --nll 200 --prior flow
+//!     cargo run --example flow_vae -- --nll 200 --prior flow --posterior iaf --judge
 //!
-//! Encoder, decoder and epochs are the same; the bound on the likelihood of test images, by 200 draws each, is compared.
+//! Encoder, decoder and epochs are the same, so what differs is the flow's.
+
+mod common;
 
 use burn::prelude::*;
-use burn_generative::data::mnist::Mnist;
+use burn_generative::Result;
 use burn_generative::flow::{Flow, FlowHead, IafConfig, RealNvpConfig};
-use burn_generative::metric::{Estimate, importance_weighted_bound};
 use burn_generative::nn::initialize;
 use burn_generative::prelude::*;
-use burn_generative::train::FusedAdamConfig;
-use burn_generative::{Error, Result};
+use burn_generative::train::{Cosine, FusedAdamConfig, PosteriorWatch};
 use clap::{Parser, ValueEnum};
-use rand::SeedableRng;
-use rand::seq::SliceRandom;
-use rand_pcg::Pcg64;
-use std::f64::consts::PI;
-use std::path::PathBuf;
+use common::positive;
+use common::session::{RunArgs, Session, TrainingArgs, named};
+use serde::Serialize;
+use std::collections::BTreeMap;
 use std::process::ExitCode;
-use std::time::Instant;
 
-/// Train a variational autoencoder on MNIST, with flows where they are asked for, and print a bound on its likelihood.
+/// Train a variational autoencoder on MNIST, with a flow where one is asked for.
+///
+/// Leaves pictures (reconstructions, samples, loss curves), a report.html that shows them, metrics, checkpoints and weights
+/// in a folder, and prints the test loss last. The learning rate falls to 0 along half a cosine.
 #[derive(Parser, Debug)]
 #[command(version, args_override_self = true)]
 struct Args {
-    /// Folder with the four files of MNIST. [default: as the other examples find them]
-    #[arg(long, value_name = "DIR")]
-    data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    config: Config,
 
+    #[command(flatten)]
+    run: RunArgs,
+
+    /// Estimate log p(x) of the test images by so many draws of the posterior.
+    #[arg(long, value_name = "K")]
+    nll: Option<usize>,
+}
+
+/// What defines a run: two runs with the same values are the same run.
+#[derive(clap::Args, Clone, Debug, Serialize)]
+struct Config {
     /// The prior.
     #[arg(long, default_value = "normal")]
     prior: PriorKind,
@@ -43,28 +54,13 @@ struct Args {
     #[arg(long, default_value_t = 20, value_name = "N")]
     latent_dim: usize,
 
-    /// Epochs.
-    #[arg(long, default_value_t = 10, value_name = "N")]
-    epochs: usize,
-
-    /// Test images that are measured.
-    #[arg(long, default_value_t = 2000, value_name = "N")]
-    measured: usize,
-
-    /// Draws of the posterior for each of them.
-    #[arg(long, default_value_t = 200, value_name = "N")]
-    draws: usize,
-
-    /// Learning rate, falling to 0 along half a cosine.
-    #[arg(long, default_value_t = 1e-3, value_name = "X")]
-    lr: f64,
-
-    /// Seed of the weights, the order and the noise.
-    #[arg(long, default_value_t = 1, value_name = "N")]
-    seed: u64,
+    #[command(flatten)]
+    #[serde(flatten)]
+    training: TrainingArgs,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
 enum PriorKind {
     /// Standard normal.
     Normal,
@@ -72,7 +68,8 @@ enum PriorKind {
     Flow,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
 enum PosteriorKind {
     /// Independent coordinates.
     Gaussian,
@@ -80,106 +77,87 @@ enum PosteriorKind {
     Iaf,
 }
 
-/// The allocator matters for large temporaries on the CPU; a binary chooses it, a library must not.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-const BATCH: usize = 128;
+/// What the encoder tells the posterior's flow.
+const CONTEXT: usize = 64;
 
 fn main() -> ExitCode {
-    match run(Args::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    common::report(run(Args::parse()))
 }
 
 fn run(args: Args) -> Result<()> {
-    let device = Device::default().autodiff();
-    device.seed(args.seed);
-    let (latent, context) = (args.latent_dim, 64);
-    let config = MlpEncoderConfig::new(vec![1, 28, 28], latent);
-    match args.posterior {
-        PosteriorKind::Gaussian => with_prior(config.init_gaussian(&device)?, args, &device),
+    let config = args.config;
+    if let Some(draws) = args.nll {
+        positive("--nll", draws)?;
+    }
+    let summary =
+        |terms: &BTreeMap<String, f64>| named(terms, [Losses::TOTAL, "reconstruction", "kl"]);
+    let session = Session::open("flow_vae", args.run, &config.training, &config, summary)?;
+    let device = session.devices.training();
+    let latent = config.latent_dim;
+    let encoder = MlpEncoderConfig::new(session.data.train.shape().to_vec(), latent);
+    match config.posterior {
+        PosteriorKind::Gaussian => {
+            with_prior(encoder.init_gaussian(&device)?, &config, &session, args.nll)
+        }
         PosteriorKind::Iaf => {
-            let iaf = IafConfig::new(latent).with_context(context).init(&device)?;
-            let head = |features| FlowHead::new(features, latent, context, iaf, &device);
-            with_prior(config.init_with_head(&device, head)?, args, &device)
+            let iaf = IafConfig::new(latent).with_context(CONTEXT).init(&device)?;
+            let head = |features| FlowHead::new(features, latent, CONTEXT, iaf, &device);
+            let encoder = encoder.init_with_head(&device, head)?;
+            with_prior(encoder, &config, &session, args.nll)
         }
     }
 }
 
-fn with_prior<E>(encoder: E, args: Args, device: &Device) -> Result<()>
+fn with_prior<E>(
+    encoder: E,
+    config: &Config,
+    session: &Session<Config>,
+    nll: Option<usize>,
+) -> Result<()>
 where
-    E: Encoder<Input = Tensor<4>>,
-    E::Code: Posterior<Latent = Tensor<2>>,
+    E: Encoder<Input = Tensor<4>, Code: Posterior<Latent = Tensor<2>>> + 'static,
 {
-    let base = StandardNormal::new(args.latent_dim);
-    match args.prior {
-        PriorKind::Normal => fit(encoder, base, args, device),
+    let base = StandardNormal::new(config.latent_dim);
+    match config.prior {
+        PriorKind::Normal => train(encoder, base, config, session, nll),
         PriorKind::Flow => {
-            let flow = RealNvpConfig::new(args.latent_dim).with_couplings(6);
-            fit(encoder, Flow::new(flow.init(device)?, base), args, device)
+            let flow = RealNvpConfig::new(config.latent_dim).with_couplings(6);
+            let flow = Flow::new(flow.init(&session.devices.training())?, base);
+            train(encoder, flow, config, session, nll)
         }
     }
 }
 
-fn fit<E, P>(encoder: E, prior: P, args: Args, device: &Device) -> Result<()>
+fn train<E, P>(
+    encoder: E,
+    prior: P,
+    config: &Config,
+    session: &Session<Config>,
+    nll: Option<usize>,
+) -> Result<()>
 where
-    E: Encoder<Input = Tensor<4>>,
-    E::Code: Posterior<Latent = Tensor<2>>,
-    P: Prior<Value = Tensor<2>>,
+    E: Encoder<Input = Tensor<4>, Code: Posterior<Latent = Tensor<2>>> + 'static,
+    P: Prior<Value = Tensor<2>> + 'static,
 {
-    let data = Mnist::load(args.data_dir.as_deref())?;
-    let train = data.train.images(&device.clone().inner());
-    let decoder = MlpDecoderConfig::new(args.latent_dim, vec![1, 28, 28]).init(device)?;
-    let mut vae = Vae::new(encoder, decoder, prior, BernoulliNll);
+    let shape = session.data.train.shape().to_vec();
+    let decoder =
+        MlpDecoderConfig::new(config.latent_dim, shape).init(&session.devices.training())?;
+    let vae = Vae::new(encoder, decoder, prior, BernoulliNll);
     initialize(&vae);
-    let mut adam = FusedAdamConfig::new().init()?;
-    let mut rng = Pcg64::seed_from_u64(args.seed);
-    let mut order: Vec<i64> = (0..train.len() as i64).collect();
-    let (started, steps) = (Instant::now(), order.len() / BATCH);
-    for epoch in 0..args.epochs {
-        order.shuffle(&mut rng);
-        let (mut sum, mut count) = (0.0, 0);
-        for (step, chosen) in order.chunks_exact(BATCH).enumerate() {
-            let indices = TensorData::new(chosen.to_vec(), [BATCH]);
-            let indices = Tensor::from_data(indices, &train.device());
-            let images = train.clone().select(0, indices).autodiff();
-            let progress = (epoch * steps + step) as f64 / (args.epochs * steps) as f64;
-            let losses;
-            (vae, losses) = vae.learn(
-                &mut adam,
-                args.lr * 0.5 * (1.0 + (PI * progress).cos()),
-                images,
-            );
-            if step % 50 == 0 {
-                sum += losses.mean().try_into_scalar::<f64>()?;
-                count += 1;
-            }
-        }
-        let (loss, seconds) = (sum / f64::from(count), started.elapsed().as_secs_f64());
-        if !loss.is_finite() {
-            return Err(Error::Training(format!(
-                "the loss became {loss}; a smaller --lr is the usual remedy"
-            )));
-        }
-        println!("epoch {}: loss {loss:.2}; {seconds:.0} s", epoch + 1);
-    }
-    let vae = vae.valid();
-    let test = data
-        .test
-        .take(args.measured)
-        .images(&device.clone().inner());
-    let bounds = test.split(500, 0).into_iter();
-    let bounds =
-        bounds.map(|images| Ok(importance_weighted_bound(&vae, images, args.draws)?.log_prob));
-    let bound = Estimate::of_batch(Tensor::cat(bounds.collect::<Result<Vec<_>>>()?, 0))?;
-    println!(
-        "prior {:?}, posterior {:?}: log p(x) is at least {bound} nats (k = {})",
-        args.prior, args.posterior, args.draws
+    let [train, test] = session.images(|images, what| vae.likelihood.check(images, what))?;
+    let fit = session.fit().watch(PosteriorWatch::new(config.latent_dim));
+    let (adam, rate) = (
+        FusedAdamConfig::new().init()?,
+        Cosine::new(config.training.lr),
     );
-    Ok(())
+    let (vae, epochs) = session.train(&fit, vae, adam, rate, [&train, &test])?;
+
+    session.save_reconstructions(&test, |images| vae.reconstruct(images))?;
+    session.save_samples(&vae)?;
+    let decode = |latent| vae.likelihood.point(vae.decode(latent));
+    session.judge_mixture(train, |images| vae.encode(images).point(), decode)?;
+    if let Some(draws) = nll {
+        session.measure_nll(&vae, test, draws)?;
+    }
+    session.finish(&epochs)
 }

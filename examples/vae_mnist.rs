@@ -14,20 +14,17 @@ use burn_generative::latent;
 use burn_generative::loss::{
     AnyLikelihood, ContinuousBernoulliNll, LaplaceNll, LearnedGaussianNll, Losses,
 };
-use burn_generative::metric::{Estimate, importance_weighted_bound, latent_information};
-use burn_generative::model;
+use burn_generative::metric::latent_information;
 use burn_generative::nn::initialize;
 use burn_generative::plot;
 use burn_generative::prelude::*;
-use burn_generative::prior::MixtureFit;
 use burn_generative::train::{FusedAdamConfig, GradientNorm, PosteriorWatch};
 use clap::{Parser, ValueEnum};
+use common::positive;
 use common::session::{RunArgs, Session, TrainingArgs, nats};
-use common::{in_batches, positive};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
-use std::time::Instant;
 #[cfg(feature = "vision")]
 use {burn_generative::metric, common::session::plain};
 
@@ -204,23 +201,7 @@ impl Run {
         session.save_reconstructions(&test, |images| vae.reconstruct(images))?;
         session.save_samples(vae)?;
 
-        if session.judges() {
-            let some = train.narrow(0, 0, session.data.train.len().min(15_000));
-            let codes = in_batches(some, |images| vae.encode(images).mean());
-            let fit = MixtureFit::new(50.min(codes.dims()[0])).with_restarts(1);
-            let mixture = fit
-                .with_iterations(30)
-                .with_regularization(0.01)
-                .fit_full(codes)?;
-            let sample = |n| image(model::sample(&mixture, &vae.decoder, n, &device));
-            let text = "What the decoder makes of draws of a mixture of Gaussians that was fitted to the codes.";
-            session.save_grid(
-                "mixture.png",
-                ["Samples from where the codes are", text],
-                sample(144),
-            )?;
-            session.judge_samples(", from a mixture on the codes", sample)?;
-        }
+        session.judge_mixture(train, |images| vae.encode(images).mean(), decode)?;
 
         let codes = vae
             .encode(test.clone().narrow(0, 0, test.dims()[0].min(1000)))
@@ -313,19 +294,7 @@ impl Run {
         D: Decoder<Latent = Tensor<2>, Output = Tensor<4>>,
     {
         let session = &self.session;
-        session.device().seed(session.seed());
-        let started = Instant::now();
-        let mut cost = Vec::new();
-        for images in test.clone().split(500, 0) {
-            let bound = importance_weighted_bound(vae, images, draws)?
-                .log_prob
-                .neg();
-            cost.extend(bound.try_into_data_as::<f64>()?.iter::<f64>());
-        }
-        let seconds = started.elapsed().as_secs_f64();
-        let name = format!("test NLL, k = {draws}");
-        session.measured(nats(&name, Estimate::of(&cost)?))?;
-        println!("({} images in {seconds:.1} s)", cost.len());
+        session.measure_nll(vae, test.clone(), draws)?;
         #[cfg(feature = "vision")]
         {
             let some = test.clone().narrow(0, 0, test.dims()[0].min(1000));

@@ -10,9 +10,10 @@ use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::prelude::*;
 use burn_generative::data::{TensorLoader, mnist::Mnist};
 use burn_generative::device::Devices;
-use burn_generative::metric::Estimate;
+use burn_generative::metric::{Estimate, importance_weighted_bound};
 use burn_generative::plot::{self, Measured, RgbImage, RunReport};
 use burn_generative::prelude::*;
+use burn_generative::prior::MixtureFit;
 use burn_generative::train::{Checkpoints, Epoch, Fit, FusedAdamConfig, Rates, Run, Trainable};
 use burn_generative::{Error, Result};
 use serde::Serialize;
@@ -20,6 +21,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Flags of a run that do not change what it computes.
 #[derive(clap::Args, Debug)]
@@ -387,11 +389,6 @@ impl<C: Serialize + Clone> Session<C> {
         self.judge_samples("", |n| sample(model, n))
     }
 
-    /// Whether samples are to be judged.
-    pub fn judges(&self) -> bool {
-        self.args.judge
-    }
-
     /// Says how samples differ from test images, where that was asked for; `of` tells them from others of the run.
     pub fn judge_samples(&self, of: &str, sample: impl Fn(usize) -> Tensor<4>) -> Result<()> {
         if !self.args.judge {
@@ -407,6 +404,51 @@ impl<C: Serialize + Clone> Session<C> {
             self.measured(measured)?;
         }
         self.judge.replace(Some(judge));
+        Ok(())
+    }
+
+    /// Samples from where the codes are, `mixture.png`: of a mixture of Gaussians that is fitted to the codes of training images;
+    /// and how they differ from test images. Where judging was asked for.
+    pub fn judge_mixture(
+        &self,
+        train: Tensor<4>,
+        encode: impl Fn(Tensor<4>) -> Tensor<2>,
+        decode: impl Fn(Tensor<2>) -> Tensor<4>,
+    ) -> Result<()> {
+        if !self.args.judge {
+            return Ok(());
+        }
+        let some = train.dims()[0].min(15_000);
+        let codes = in_batches(train.narrow(0, 0, some), encode);
+        let mixture = MixtureFit::new(50.min(codes.dims()[0]))
+            .with_restarts(1)
+            .with_iterations(30)
+            .with_regularization(0.01)
+            .fit_full(codes)?;
+        let device = self.device();
+        let sample = |n| decode(mixture.sample(n, &device));
+        let text = "What the decoder makes of draws of a mixture of Gaussians that was fitted to the codes.";
+        let words = ["Samples from where the codes are", text];
+        self.save_grid("mixture.png", words, sample(144))?;
+        self.judge_samples(", from a mixture on the codes", sample)
+    }
+
+    /// How probable the test images are: the bound by so many draws of the posterior each.
+    pub fn measure_nll<M>(&self, model: &M, test: Tensor<4>, draws: usize) -> Result<()>
+    where
+        M: LatentVariableModel<Input = Tensor<4>>,
+    {
+        self.device().seed(self.seed());
+        let started = Instant::now();
+        let mut cost = Vec::new();
+        for images in test.split(500, 0) {
+            let bound = importance_weighted_bound(model, images, draws)?.log_prob;
+            cost.extend(bound.neg().try_into_data_as::<f64>()?.iter::<f64>());
+        }
+        let seconds = started.elapsed().as_secs_f64();
+        let name = format!("test NLL, k = {draws}");
+        self.measured(nats(&name, Estimate::of(&cost)?))?;
+        println!("({} images in {seconds:.1} s)", cost.len());
         Ok(())
     }
 

@@ -21,7 +21,7 @@ use rand_pcg::Pcg64;
 ///
 /// let device = Device::default();
 /// let network = MlpEncoderConfig::new(vec![13], 4).init(&device)?;
-/// let of = |data: Tensor<2>| -> Result<FeatureStatistics, Error> {
+/// let of = |data: Tensor<2>| -> burn_generative::Result<FeatureStatistics> {
 ///     let mut statistics = FeatureStatistics::new();
 ///     for batch in data.split(100, 0) {
 ///         statistics.add(network.encode(batch))?;
