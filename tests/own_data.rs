@@ -19,6 +19,7 @@ use std::fmt::Debug;
 use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use tempfile::TempDir;
 
 /// Writes a file, with the folders that it lies in.
@@ -454,6 +455,7 @@ fn pictures_are_split_by_a_seed_or_by_folders() {
 
 #[test]
 fn more_classes_than_a_byte_counts_are_streamed() {
+    let _alone = alone();
     let many = folder();
     let picture = png(&RgbImage::new(1, 1));
     for class in 0..257 {
@@ -473,6 +475,12 @@ fn more_classes_than_a_byte_counts_are_streamed() {
     assert_eq!(labels, (0..257).map(f64::from).collect::<Vec<_>>());
 }
 
+/// The generator of a CPU device is global, so only one of the tests that draw from it runs at a time.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Each batch of an epoch with the noise that a model would draw on it.
 fn epoch(loader: &dyn DataLoader<Tensor<4>>) -> Vec<Vec<f64>> {
     let batches = loader.iter().map(|batch| {
@@ -485,6 +493,7 @@ fn epoch(loader: &dyn DataLoader<Tensor<4>>) -> Vec<Vec<f64>> {
 
 #[test]
 fn streamed_epochs_are_those_of_a_tensor_loader() {
+    let _alone = alone();
     let folder = folder();
     for i in 0..23 {
         let picture = wild(10 + i, 30 - i);
@@ -551,6 +560,7 @@ fn streamed_epochs_are_those_of_a_tensor_loader() {
 
 #[test]
 fn a_picture_that_goes_away_ends_the_epoch_with_an_error() {
+    let _alone = alone();
     let folder = folder();
     for i in 0..12 {
         write(&folder, &format!("{i:02}.png"), png(&wild(8, 8)));

@@ -21,7 +21,7 @@ use serde_json::Value;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 /// The variables that make [`program`] a program: its folder, and its number of epochs.
@@ -284,9 +284,16 @@ fn a_folder_that_is_not_the_runs_own_is_refused() {
     assert_eq!(fs::read_dir(&full).unwrap().count(), 1);
 }
 
+/// The generator of a CPU device is global, so only one of the tests that draw from it runs at a time.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// The settings of a training that cannot work, or do not fit the model or the run, are refused before anything is trained.
 #[test]
 fn a_fit_that_cannot_work_is_refused() {
+    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let devices = Devices::named(Some("flex")).unwrap();
     let device = devices.training();
@@ -362,6 +369,7 @@ fn a_fit_that_cannot_work_is_refused() {
 /// second training in an open run goes on from the first.
 #[test]
 fn what_does_not_fit_together_is_refused_and_a_second_fit_goes_on() {
+    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let devices = Devices::named(Some("flex")).unwrap();
     let data = digits::generate(16, 1).images(&devices.device());
@@ -420,6 +428,7 @@ fn what_does_not_fit_together_is_refused_and_a_second_fit_goes_on() {
 /// when it is resumed.
 #[test]
 fn early_stopping_gives_back_the_best_epoch() {
+    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let devices = Devices::named(Some("flex")).unwrap();
     let device = devices.training();
