@@ -190,9 +190,9 @@ impl Fit {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] if a number is 0, there is no data, the data is not that of the run, the model has not the term of
-    /// the early stopping, or the schedule does not fit; [`Error::Record`] if the run's checkpoint is corrupt or of another
-    /// model; [`Error::Training`] if the training was stopped (Ctrl-C), met a loss that is no number, or could not save a
+    /// [`Error::Config`] if a number is 0, there is no data, the run was begun on other data or with another batch size, seed or
+    /// number of devices, the model is on another device or has not the term of the early stopping, or the schedule does not
+    /// fit; [`Error::Record`] if the run's checkpoint or metrics are missing, corrupt or of another model; [`Error::Training`] if the training was stopped (Ctrl-C), met a loss that is no number, or could not save a
     /// checkpoint: the last whole one is named, and the run can be resumed from it.
     ///
     /// # Panics
