@@ -712,7 +712,7 @@ fn a_device_without_hardware_is_refused() {
     let output = command.arg(folder.path().join("run")).output().unwrap();
     assert_says(
         &output,
-        &["'wgpu' does not exist on this machine", "--device flex"],
+        &["'wgpu' does not exist on this machine", "try `flex`"],
     );
 }
 
