@@ -2,7 +2,8 @@
 
 use super::{assert_match, from_rows, has_kernel, is_half, ops::Updates, reference, rows};
 use burn::backend::Dispatch;
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{DType, Distribution, Tensor};
+use std::f64::consts::LN_2;
 
 /// The numbers of a step, the same for all elements:
 ///
@@ -34,7 +35,7 @@ pub struct AdamStep {
 /// without a graph.
 ///
 /// The moments are sums over steps: those of a parameter of 16 bits are kept in `f32`, as 16 bits hold no thousandth of
-/// what is there already. The step is then computed in `f32`, and the parameter rounded once.
+/// what is there already. The step is then computed in `f32`, and the parameter rounded once, up or down at random.
 ///
 /// # Panics
 ///
@@ -52,7 +53,7 @@ pub(crate) fn adam_step<const D: usize>(
         // Those of a record of another optimizer may have 16 bits.
         let moments = moments.map(|moment| moment.cast(DType::F32));
         let (parameter, moments) = adam_step(parameter, gradient, moments, step);
-        return (parameter.cast(dtype), moments);
+        return (rounded_at_random(parameter, dtype), moments);
     }
     let [moment_1, moment_2] = &moments;
     assert_match(NAME, ("parameter", &parameter), ("gradient", &gradient));
@@ -73,4 +74,21 @@ pub(crate) fn adam_step<const D: usize>(
     let [parameter, moment_1, moment_2] =
         [parameter, moment_1, moment_2].map(|tensor| from_rows(tensor, shape.clone()));
     (parameter, [moment_1, moment_2])
+}
+
+/// Numbers in 16 bits whose mean is the number in `f32`: up or down, the more often the nearer. To the nearest, a step of less than
+/// half a unit would be lost every time, and most steps along a weight are that small.
+///
+/// [Gupta et al. 2015](https://arxiv.org/abs/1502.02551)
+fn rounded_at_random<const D: usize>(tensor: Tensor<D>, dtype: DType) -> Tensor<D> {
+    // The digits after the leading one, and the least number that has them all.
+    let (digits, least) = match dtype {
+        DType::F16 => (10, 2f32.powi(-14)),
+        _ => (7, f32::MIN_POSITIVE),
+    };
+    let exponent = (tensor.clone().abs().clamp_min(least).log() / LN_2).floor();
+    let unit = ((exponent - digits) * LN_2).exp();
+    let options = (&tensor.device(), DType::F32);
+    let place = Tensor::random(tensor.shape(), Distribution::Uniform(-0.5, 0.5), options);
+    (tensor + place * unit).cast(dtype)
 }
