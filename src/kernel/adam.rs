@@ -35,7 +35,8 @@ pub struct AdamStep {
 /// without a graph.
 ///
 /// The moments are sums over steps: those of a parameter of 16 bits are kept in `f32`, as 16 bits hold no thousandth of
-/// what is there already. The step is then computed in `f32`, and the parameter rounded once, up or down at random.
+/// what is there already. The step is then computed in `f32`, and the parameter rounded once: to `bf16`, whose units are
+/// larger than most steps, up or down at random.
 ///
 /// # Panics
 ///
@@ -53,7 +54,11 @@ pub(crate) fn adam_step<const D: usize>(
         // Those of a record of another optimizer may have 16 bits.
         let moments = moments.map(|moment| moment.cast(DType::F32));
         let (parameter, moments) = adam_step(parameter, gradient, moments, step);
-        return (rounded_at_random(parameter, dtype), moments);
+        let parameter = match dtype {
+            DType::BF16 => rounded_at_random(parameter),
+            _ => parameter.cast(dtype),
+        };
+        return (parameter, moments);
     }
     let [moment_1, moment_2] = &moments;
     assert_match(NAME, ("parameter", &parameter), ("gradient", &gradient));
@@ -76,19 +81,16 @@ pub(crate) fn adam_step<const D: usize>(
     (parameter, [moment_1, moment_2])
 }
 
-/// Numbers in 16 bits whose mean is the number in `f32`: up or down, the more often the nearer. To the nearest, a step of less than
+/// Numbers in `bf16` whose mean is the number in `f32`: up or down, the more often the nearer. To the nearest, a step of less than
 /// half a unit would be lost every time, and most steps along a weight are that small.
 ///
 /// [Gupta et al. 2015](https://arxiv.org/abs/1502.02551)
-fn rounded_at_random<const D: usize>(tensor: Tensor<D>, dtype: DType) -> Tensor<D> {
-    // The digits after the leading one, and the least number that has them all.
-    let (digits, least) = match dtype {
-        DType::F16 => (10, 2f32.powi(-14)),
-        _ => (7, f32::MIN_POSITIVE),
-    };
-    let exponent = (tensor.clone().abs().clamp_min(least).log() / LN_2).floor();
-    let unit = ((exponent - digits) * LN_2).exp();
+fn rounded_at_random<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
+    let magnitude = tensor.clone().abs().clamp_min(f32::MIN_POSITIVE);
+    let exponent = (magnitude.log() / LN_2).floor();
+    // Seven digits follow the leading one.
+    let unit = ((exponent - 7) * LN_2).exp();
     let options = (&tensor.device(), DType::F32);
     let place = Tensor::random(tensor.shape(), Distribution::Uniform(-0.5, 0.5), options);
-    (tensor + place * unit).cast(dtype)
+    (tensor + place * unit).cast(DType::BF16)
 }
