@@ -7,6 +7,8 @@
 //! The entropy is the least that the negative log-likelihood of any model can be. What a flow has above it, its excess, is
 //! measured on fresh points.
 
+mod common;
+
 use burn::prelude::*;
 use burn::tensor::Distribution;
 use burn_generative::flow::{
@@ -17,12 +19,13 @@ use burn_generative::nn::initialize;
 use burn_generative::plot::{self, Report, RgbImage};
 use burn_generative::prelude::*;
 use burn_generative::prior::{GaussianMixture, SwissRoll, SwissRollConfig};
-use burn_generative::train::FusedAdamConfig;
+use burn_generative::train::{FusedAdamConfig, Run};
 use burn_generative::{Error, Result};
 use clap::{Parser, ValueEnum};
+use common::{positive, rate, session};
 use serde::Serialize;
 use std::f64::consts::{PI, TAU};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -36,9 +39,14 @@ struct Args {
     #[command(flatten)]
     config: Config,
 
-    /// Folder for what the run leaves behind, new or empty.
-    #[arg(long, default_value = "out/flow_2d", value_name = "DIR")]
-    out: PathBuf,
+    /// Backend to train on, one of those built in. [default: the first that is built in, GPUs first]
+    #[arg(long, value_name = "NAME")]
+    device: Option<String>,
+
+    /// Folder for what the run leaves behind, new or empty. [default: out/flow_2d, or the first of
+    /// out/flow_2d-2, -3, ... that is not there]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
 }
 
 #[derive(clap::Args, Clone, Debug, Serialize)]
@@ -108,51 +116,23 @@ enum Kind {
     Spline,
 }
 
-/// The allocator matters for large temporaries on the CPU; a binary chooses it, a library must not.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Points that are drawn in pictures.
 const SHOWN: usize = 5_000;
 /// Points that the likelihood is measured on.
 const MEASURED: usize = 100_000;
 
 fn main() -> ExitCode {
-    match run(Args::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    common::report(run(Args::parse()))
 }
 
 fn run(args: Args) -> Result<()> {
     let config = &args.config;
-    if config.steps * config.batch_size == 0 {
-        return Err(Error::Config(
-            "--steps and --batch-size must be at least 1".to_string(),
-        ));
-    }
-    if !(config.lr > 0.0 && config.lr.is_finite()) {
-        return Err(Error::Config(format!(
-            "--lr must be a positive number, not {}",
-            config.lr
-        )));
-    }
+    positive("--steps", config.steps)?;
+    positive("--batch-size", config.batch_size)?;
+    rate("--lr", config.lr)?;
     // Before the training: a folder that cannot be written is known at once.
-    let out = &args.out;
-    std::fs::create_dir_all(out).map_err(Error::io(out))?;
-    if std::fs::read_dir(out)
-        .map_err(Error::io(out))?
-        .next()
-        .is_some()
-    {
-        let reason = format!("{} is not empty; choose another --out", out.display());
-        return Err(Error::Config(reason));
-    }
-
-    let device = Device::default();
+    let (device, run) =
+        session::open("flow_2d", args.device.as_deref(), args.out.as_ref(), config)?;
     device.seed(config.seed);
     let truth = Truth::new(config.data, &device)?;
     let training = device.clone().autodiff();
@@ -166,25 +146,25 @@ fn run(args: Args) -> Result<()> {
             let flow = RealNvpConfig::new(2)
                 .with_couplings(layers)
                 .with_hidden(hidden);
-            fit(flow.init(&training)?, config, &truth, &device, out)
+            fit(flow.init(&training)?, config, &truth, &device, &run)
         }
         Kind::Maf => {
             let map = SplineMap::new(config.bins, 4.0)?;
             let flow = MafConfig::new(2).with_layers(layers).with_hidden(hidden);
             let flow = flow.init_with_map(map, &training)?;
-            fit(flow, config, &truth, &device, out)
+            fit(flow, config, &truth, &device, &run)
         }
         Kind::Spline => {
             let flow = SplineFlowConfig::new(2).with_couplings(2 * layers);
             let flow = flow.with_hidden(hidden).with_bins(config.bins);
             let flow = flow.with_seed(config.seed).init(&training)?;
-            fit(flow, config, &truth, &device, out)
+            fit(flow, config, &truth, &device, &run)
         }
     }
 }
 
 /// Trains a flow of these steps, measures it and draws it.
-fn fit<S>(steps: Vec<S>, config: &Config, truth: &Truth, device: &Device, out: &Path) -> Result<()>
+fn fit<S>(steps: Vec<S>, config: &Config, truth: &Truth, device: &Device, run: &Run) -> Result<()>
 where
     S: Bijection<Input = Tensor<2>, Output = Tensor<2>>,
 {
@@ -192,23 +172,21 @@ where
     initialize(&model);
     let (flow, seconds) = train(model, config, truth, device)?;
     let result = measure(&flow, truth, seconds, device)?;
-    let metrics = out.join("metrics.json");
-    let text = serde_json::to_string_pretty(&result).map_err(|e| Error::Plot(e.to_string()))?;
-    std::fs::write(&metrics, text).map_err(Error::io(&metrics))?;
+    run.write("metrics.json", &result)?;
 
     let samples = points(flow.sample(SHOWN, device))?;
     let data = points(truth.sample(SHOWN, device))?;
     let groups = [("data".to_string(), data), ("flow".to_string(), samples)];
     let picture = plot::scatter_groups("Samples on top of the data", ["x", "y"], &groups)?;
-    plot::save(&picture, out.join("samples.png"))?;
+    plot::save(&picture, run.path("samples.png"))?;
     let densities = Tensor::cat(
         vec![truth.picture(device), density_picture(&flow, truth, device)],
         0,
     );
     let densities = plot::grid(densities, 2, 2)?;
-    plot::save(&densities, out.join("density.png"))?;
+    plot::save(&densities, run.path("density.png"))?;
     let frames = way_to_data(&flow, truth, device)?;
-    plot::save_gif(&frames, Duration::from_millis(80), out.join("flow.gif"))?;
+    plot::save_gif(&frames, Duration::from_millis(80), run.path("flow.gif"))?;
 
     let lead =
         "A normalizing flow in the plane, and how far it is from the best that any model can be.";
@@ -234,11 +212,11 @@ where
         2,
     )?;
     let text = "The grid of the noise, carried to the data step by step.";
-    report.animation("From noise to data", text, out.join("flow.gif"))?;
-    report.save(out.join("report.html"))?;
+    report.animation("From noise to data", text, run.path("flow.gif"))?;
+    report.save(run.path("report.html"))?;
     println!(
         "wrote report.html, pictures and metrics to {}",
-        out.display()
+        run.folder().display()
     );
     println!(
         "nll {:.4}, entropy {:.4}: excess {excess} nats",

@@ -7,6 +7,8 @@
 //! are trained on, the next 350 say when to stop, and the last 447 are measured. Noise in [0, 1) is added to the levels, so
 //! what the flow says is a bound on the likelihood of the levels; a model that knows nothing needs 64 ln 17 = 181.3 nats.
 
+mod common;
+
 use burn::prelude::*;
 use burn_generative::data::table::TableConfig;
 use burn_generative::flow::{
@@ -83,21 +85,11 @@ enum Kind {
     Glow,
 }
 
-/// The allocator matters for large temporaries on the CPU; a binary chooses it, a library must not.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 const PIXELS: usize = 64;
 const LEVELS: usize = 17;
 
 fn main() -> ExitCode {
-    match run(Args::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    common::report(run(Args::parse()))
 }
 
 fn run(args: Args) -> Result<()> {

@@ -7,6 +7,8 @@
 //! Rows are split into folds; each is measured by densities that were fitted to the others. With a label, the densities are
 //! fitted to one class of it, and the others are to be told apart from it as anomalies.
 
+mod common;
+
 use burn::prelude::*;
 use burn_generative::data::table::{Kind, Table, TableConfig};
 use burn_generative::flow::{
@@ -19,6 +21,7 @@ use burn_generative::prelude::*;
 use burn_generative::prior::{FullGaussianMixture, MixtureFit};
 use burn_generative::{Error, Result};
 use clap::{Parser, ValueEnum};
+use common::session;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
@@ -36,9 +39,14 @@ struct Args {
     #[command(flatten)]
     config: Config,
 
-    /// Folder for metrics.json, new or empty.
-    #[arg(long, default_value = "out/flow_table", value_name = "DIR")]
-    out: PathBuf,
+    /// Backend to train on, one of those built in. [default: the first that is built in, GPUs first]
+    #[arg(long, value_name = "NAME")]
+    device: Option<String>,
+
+    /// Folder for metrics.json, new or empty. [default: out/flow_table, or the first of
+    /// out/flow_table-2, -3, ... that is not there]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
 }
 
 #[derive(clap::Args, Clone, Debug, Serialize)]
@@ -103,18 +111,8 @@ enum Bijections {
     Spline,
 }
 
-/// The allocator matters for large temporaries on the CPU; a binary chooses it, a library must not.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
-    match run(Args::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    common::report(run(Args::parse()))
 }
 
 /// What `metrics.json` holds.
@@ -158,17 +156,14 @@ const MODELS: [&str; 3] = ["Gaussian", "mixture", "flow"];
 
 fn run(args: Args) -> Result<()> {
     let config = &args.config;
-    let out = &args.out;
-    std::fs::create_dir_all(out).map_err(Error::io(out))?;
-    if std::fs::read_dir(out)
-        .map_err(Error::io(out))?
-        .next()
-        .is_some()
-    {
-        let reason = format!("{} is not empty; choose another --out", out.display());
-        return Err(Error::Config(reason));
-    }
     let rows = Rows::open(config)?;
+    let (device, run) = session::open(
+        "flow_table",
+        args.device.as_deref(),
+        args.out.as_ref(),
+        config,
+    )?;
+    device.seed(config.seed);
     let (count, columns) = (rows.numbers.len(), rows.names.len());
     println!("{count} rows of {columns} columns");
     for name in &rows.dequantized {
@@ -176,8 +171,6 @@ fn run(args: Args) -> Result<()> {
             "column `{name}` holds few different numbers: noise as wide as the gap between two is added"
         );
     }
-    let device = Device::default();
-    device.seed(config.seed);
 
     let mut log_likelihoods: [Vec<f64>; 3] = Default::default();
     let mut areas: [Vec<f64>; 3] = Default::default();
@@ -251,10 +244,7 @@ fn run(args: Args) -> Result<()> {
         models,
         gain: gain.into(),
     };
-    let path = out.join("metrics.json");
-    let text = serde_json::to_string_pretty(&measured)
-        .map_err(|error| Error::data(&path, error.to_string()))?;
-    std::fs::write(&path, text).map_err(Error::io(&path))
+    run.write("metrics.json", &measured)
 }
 
 /// The table as numbers, in an order that the seed draws.

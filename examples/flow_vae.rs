@@ -95,69 +95,67 @@ fn run(args: Args) -> Result<()> {
     let device = session.devices.training();
     let latent = config.latent_dim;
     let encoder = MlpEncoderConfig::new(session.data.train.shape().to_vec(), latent);
-    match config.posterior {
-        PosteriorKind::Gaussian => {
-            with_prior(encoder.init_gaussian(&device)?, &config, &session, args.nll)
-        }
+    let run = Run {
+        config,
+        session,
+        nll: args.nll,
+    };
+    match run.config.posterior {
+        PosteriorKind::Gaussian => run.with_prior(encoder.init_gaussian(&device)?),
         PosteriorKind::Iaf => {
             let iaf = IafConfig::new(latent).with_context(CONTEXT).init(&device)?;
             let head = |features| FlowHead::new(features, latent, CONTEXT, iaf, &device);
-            let encoder = encoder.init_with_head(&device, head)?;
-            with_prior(encoder, &config, &session, args.nll)
+            run.with_prior(encoder.init_with_head(&device, head)?)
         }
     }
 }
 
-fn with_prior<E>(
-    encoder: E,
-    config: &Config,
-    session: &Session<Config>,
+struct Run {
+    config: Config,
+    session: Session<Config>,
     nll: Option<usize>,
-) -> Result<()>
-where
-    E: Encoder<Input = Tensor<4>, Code: Posterior<Latent = Tensor<2>>> + 'static,
-{
-    let base = StandardNormal::new(config.latent_dim);
-    match config.prior {
-        PriorKind::Normal => train(encoder, base, config, session, nll),
-        PriorKind::Flow => {
-            let flow = RealNvpConfig::new(config.latent_dim).with_couplings(6);
-            let flow = Flow::new(flow.init(&session.devices.training())?, base);
-            train(encoder, flow, config, session, nll)
-        }
-    }
 }
 
-fn train<E, P>(
-    encoder: E,
-    prior: P,
-    config: &Config,
-    session: &Session<Config>,
-    nll: Option<usize>,
-) -> Result<()>
-where
-    E: Encoder<Input = Tensor<4>, Code: Posterior<Latent = Tensor<2>>> + 'static,
-    P: Prior<Value = Tensor<2>> + 'static,
-{
-    let shape = session.data.train.shape().to_vec();
-    let decoder =
-        MlpDecoderConfig::new(config.latent_dim, shape).init(&session.devices.training())?;
-    let vae = Vae::new(encoder, decoder, prior, BernoulliNll);
-    initialize(&vae);
-    let [train, test] = session.images(|images, what| vae.likelihood.check(images, what))?;
-    let fit = session.fit().watch(PosteriorWatch::new(config.latent_dim));
-    let (adam, rate) = (
-        FusedAdamConfig::new().init()?,
-        Cosine::new(config.training.lr),
-    );
-    let (vae, epochs) = session.train(&fit, vae, adam, rate, [&train, &test])?;
-
-    session.save_reconstructions(&test, |images| vae.reconstruct(images))?;
-    session.save_samples(&vae)?;
-    let decode = |latent| vae.likelihood.point(vae.decode(latent));
-    session.judge_mixture(train, |images| vae.encode(images).point(), decode)?;
-    if let Some(draws) = nll {
-        session.measure_nll(&vae, test, draws)?;
+impl Run {
+    fn with_prior<E>(self, encoder: E) -> Result<()>
+    where
+        E: Encoder<Input = Tensor<4>, Code: Posterior<Latent = Tensor<2>>> + 'static,
+    {
+        let base = StandardNormal::new(self.config.latent_dim);
+        match self.config.prior {
+            PriorKind::Normal => self.train(encoder, base),
+            PriorKind::Flow => {
+                let flow = RealNvpConfig::new(self.config.latent_dim).with_couplings(6);
+                let flow = flow.init(&self.session.devices.training())?;
+                self.train(encoder, Flow::new(flow, base))
+            }
+        }
     }
-    session.finish(&epochs)
+
+    fn train<E, P>(self, encoder: E, prior: P) -> Result<()>
+    where
+        E: Encoder<Input = Tensor<4>, Code: Posterior<Latent = Tensor<2>>> + 'static,
+        P: Prior<Value = Tensor<2>> + 'static,
+    {
+        let (config, session) = (&self.config, &self.session);
+        let shape = session.data.train.shape().to_vec();
+        let decoder = MlpDecoderConfig::new(config.latent_dim, shape);
+        let decoder = decoder.init(&session.devices.training())?;
+        let vae = Vae::new(encoder, decoder, prior, BernoulliNll);
+        initialize(&vae);
+        let [train, test] = session.images(|images, what| vae.likelihood.check(images, what))?;
+        let fit = session.fit().watch(PosteriorWatch::new(config.latent_dim));
+        let adam = FusedAdamConfig::new().init()?;
+        let rate = Cosine::new(config.training.lr);
+        let (vae, epochs) = session.train(&fit, vae, adam, rate, [&train, &test])?;
+
+        session.save_reconstructions(&test, |images| vae.reconstruct(images))?;
+        session.save_samples(&vae)?;
+        let decode = |latent| vae.likelihood.point(vae.decode(latent));
+        session.judge_mixture(train, |images| vae.encode(images).point(), decode)?;
+        if let Some(draws) = self.nll {
+            session.measure_nll(&vae, test, draws)?;
+        }
+        session.finish(&epochs)
+    }
 }

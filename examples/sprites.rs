@@ -14,9 +14,12 @@
 //!
 //! So short a training tells the total correlation's gap from the VAE's, and not yet the rest.
 
+mod common;
+
 use burn::nn::Linear;
 use burn::optim::AdamConfig;
 use burn::prelude::*;
+use burn_generative::Result;
 use burn_generative::data::sprites;
 use burn_generative::latent;
 use burn_generative::loss::{DipVae, TotalCorrelation};
@@ -24,8 +27,9 @@ use burn_generative::metric::{Disentanglement, Estimate};
 use burn_generative::nn::{MlpDecoder, MlpEncoder, Warmup};
 use burn_generative::plot;
 use burn_generative::prelude::*;
-use burn_generative::{Error, Result};
+use burn_generative::train::Run;
 use clap::{Parser, ValueEnum};
+use common::{positive, rate, session};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -74,9 +78,16 @@ struct Args {
     #[arg(long, default_value_t = 1e-3, value_name = "X")]
     lr: f64,
 
-    /// Folder for pictures and scores.
-    #[arg(long, default_value = "out/sprites", value_name = "DIR")]
-    out: PathBuf,
+    /// Backend to train on, one of those built in. [default: the first that is built in, GPUs first]
+    #[serde(skip)]
+    #[arg(long, value_name = "NAME")]
+    device: Option<String>,
+
+    /// Folder for pictures and scores, new or empty. [default: out/sprites, or the first of
+    /// out/sprites-2, -3, ... that is not there]
+    #[serde(skip)]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum, Serialize)]
@@ -113,13 +124,7 @@ type Autoencoder<R> =
     Vae<MlpEncoder<GaussianHead, 4>, MlpDecoder<Linear, 4>, StandardNormal, BernoulliNll, R>;
 
 fn main() -> ExitCode {
-    match run(Args::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    common::report(run(Args::parse()))
 }
 
 fn run(args: Args) -> Result<()> {
@@ -130,16 +135,10 @@ fn run(args: Args) -> Result<()> {
         ("--latent", args.latent),
         ("--seeds", args.seeds as usize),
     ] {
-        if value == 0 {
-            return Err(Error::Config(format!("{flag} must be at least 1")));
-        }
+        positive(flag, value)?;
     }
-    if !(args.lr > 0.0 && args.lr.is_finite()) {
-        let reason = format!("--lr must be a positive number, not {}", args.lr);
-        return Err(Error::Config(reason));
-    }
-    let device = Device::default();
-    std::fs::create_dir_all(&args.out).map_err(Error::io(&args.out))?;
+    rate("--lr", args.lr)?;
+    let (device, run) = session::open("sprites", args.device.as_deref(), args.out.as_ref(), &args)?;
 
     println!(
         "model   reconstruction        MIG              FactorVAE        SAP              seconds"
@@ -149,7 +148,7 @@ fn run(args: Args) -> Result<()> {
         let mut scores = Vec::new();
         for seed in 1..=args.seeds {
             device.seed(seed);
-            scores.push(train(kind, seed, &args, &device)?);
+            scores.push(train(kind, seed, &args, &device, &run)?);
         }
         let column = |of: fn(&Scores) -> f64| {
             let values: Vec<f64> = scores.iter().map(of).collect();
@@ -168,16 +167,14 @@ fn run(args: Args) -> Result<()> {
             columns[0], columns[1], columns[2], columns[3], columns[4]
         );
         table.push((kind, scores));
-        let path = args.out.join("scores.json");
-        let text = serde_json::to_string_pretty(&(&args, &table)).expect("numbers and names");
-        std::fs::write(&path, text).map_err(Error::io(&path))?;
+        run.write("scores.json", &(&args, &table))?;
     }
-    println!("wrote scores and traversals to {}", args.out.display());
+    println!("wrote scores and traversals to {}", run.folder().display());
     Ok(())
 }
 
 /// Trains a model of this kind, and judges it.
-fn train(kind: Kind, seed: u64, args: &Args, device: &Device) -> Result<Scores> {
+fn train(kind: Kind, seed: u64, args: &Args, device: &Device, run: &Run) -> Result<Scores> {
     let training = device.clone().autodiff();
     let data: usize = sprites::COUNTS.iter().product();
     let weight = |usual: f64| args.weight.unwrap_or(usual);
@@ -191,22 +188,22 @@ fn train(kind: Kind, seed: u64, args: &Args, device: &Device) -> Result<Scores> 
                 args,
                 &training,
             )?;
-            judge(&vae.valid(), kind, seed, args, begun)
+            judge(&vae.valid(), kind, seed, args, run, begun)
         }
         Kind::Beta => {
             let kl = Kl::new(weight(4.0))?.with_schedule(warm_up());
             let vae = learn(autoencoder(args, &training, kl)?, seed, args, &training)?;
-            judge(&vae.valid(), kind, seed, args, begun)
+            judge(&vae.valid(), kind, seed, args, run, begun)
         }
         Kind::Tc => {
             let loss = TotalCorrelation::new(weight(6.0), data)?.with_schedule(warm_up());
             let vae = learn(autoencoder(args, &training, loss)?, seed, args, &training)?;
-            judge(&vae.valid(), kind, seed, args, begun)
+            judge(&vae.valid(), kind, seed, args, run, begun)
         }
         Kind::Dip => {
             let loss = DipVae::type_two(weight(10.0), weight(10.0))?.with_schedule(warm_up());
             let vae = learn(autoencoder(args, &training, loss)?, seed, args, &training)?;
-            judge(&vae.valid(), kind, seed, args, begun)
+            judge(&vae.valid(), kind, seed, args, run, begun)
         }
         Kind::Factor => {
             let parts = autoencoder(args, &training, Kl::default())?;
@@ -219,7 +216,7 @@ fn train(kind: Kind, seed: u64, args: &Args, device: &Device) -> Result<Scores> 
                 parts.likelihood,
             )?;
             let model = learn(model.with_schedule(warm_up()), seed, args, &training)?;
-            judge(&model.vae.valid(), kind, seed, args, begun)
+            judge(&model.vae.valid(), kind, seed, args, run, begun)
         }
     }
 }
@@ -260,6 +257,7 @@ fn judge<R>(
     kind: Kind,
     seed: u64,
     args: &Args,
+    run: &Run,
     begun: Instant,
 ) -> Result<Scores>
 where
@@ -283,7 +281,7 @@ where
         let latents = latent::traversal(z, &all, [-2.0, 2.0], 9);
         let pictures = BernoulliNll.point(vae.decode(latents));
         let name = format!("{kind:?}.png").to_lowercase();
-        plot::save(&plot::grid(pictures, 9, 2)?, args.out.join(name))?;
+        plot::save(&plot::grid(pictures, 9, 2)?, run.path(&name))?;
     }
     Ok(Scores {
         reconstruction: Estimate::of_batch(Tensor::cat(losses, 0))?.mean,

@@ -192,8 +192,9 @@ impl Fit {
     ///
     /// [`Error::Config`] if a number is 0, there is no data, the run was begun on other data or with another batch size, seed or
     /// number of devices, the model is on another device or has not the term of the early stopping, or the schedule does not
-    /// fit; [`Error::Record`] if the run's checkpoint or metrics are missing, corrupt or of another model; [`Error::Training`] if the training was stopped (Ctrl-C), met a loss that is no number, or could not save a
-    /// checkpoint: the last whole one is named, and the run can be resumed from it.
+    /// fit; [`Error::Record`] if the run's checkpoint or metrics are missing, corrupt or of another model; [`Error::Training`] if
+    /// the training was stopped (Ctrl-C), met a loss that is no number, or could not save a checkpoint: the last whole one is
+    /// named, and the run can be resumed from it.
     ///
     /// # Panics
     ///
@@ -394,8 +395,8 @@ impl Debug for Fit {
 
 /// The device of a parameter that is elsewhere.
 fn on_another<M: Module>(model: &M, device: &Device) -> Option<Device> {
-    let of_model = model.devices().into_iter().map(Device::without_autodiff);
-    of_model.into_iter().find(|other| other != device)
+    let mut devices = model.devices().into_iter().map(Device::without_autodiff);
+    devices.find(|other| other != device)
 }
 
 /// Stops when a term has not been lower for some epochs, of a history that somebody else fills.
