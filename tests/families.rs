@@ -24,17 +24,7 @@ use burn_generative::loss::{Hinge, Unregularized};
 use burn_generative::metric::importance_weighted_bound;
 use burn_generative::nn::frozen_copy;
 use burn_generative::prelude::*;
-use common::{assert_all_close, cpu, noise, tensor, values};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-/// The generator of a CPU device is global, so only one of these tests runs at a time.
-fn seeded() -> (Device, MutexGuard<'static, ()>) {
-    static ALONE: Mutex<()> = Mutex::new(());
-    let turn = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let device = cpu().autodiff();
-    device.seed(1);
-    (device, turn)
-}
+use common::{assert_all_close, cpu, noise, seeded, tensor, values};
 
 /// Rows of five that lie near a plane.
 fn data(device: &Device) -> Tensor<2> {
@@ -157,7 +147,7 @@ impl<Q: Code, P> LatentLoss<Q, P> for Free {
 
 #[test]
 fn one_vae_has_a_slot_for_what_holds_its_codes() {
-    let (device, _turn) = seeded();
+    let (device, _turn) = seeded(1);
     let prior = || StandardNormal::new(2);
     let points = || Points {
         out: linear(5, 2, &device),
@@ -318,7 +308,7 @@ impl<B: Bijection> Encoder for FlowEnc<B> {
 
 #[test]
 fn a_flow_is_a_model_a_prior_and_a_posterior() {
-    let (device, _turn) = seeded();
+    let (device, _turn) = seeded(1);
     let model = learns(MaximumLikelihood::new(flow(5, &device)), data(&device));
     assert_eq!(model.sample(3, &device).dims(), [3, 5]);
 
@@ -374,7 +364,7 @@ impl Decoder for FlowDec {
 
 #[test]
 fn a_conditional_flow_is_what_a_decoder_returns() {
-    let (device, _turn) = seeded();
+    let (device, _turn) = seeded(1);
     let decoder = FlowDec {
         mean: linear(2, 5, &device),
         bijection: affine(5, &device),
@@ -449,7 +439,7 @@ fn bits(device: &Device) -> Tensor<2, Int> {
 
 #[test]
 fn an_autoregressive_density_of_integers_is_a_model() {
-    let (device, _turn) = seeded();
+    let (device, _turn) = seeded(1);
     let model = learns(
         MaximumLikelihood::new(belief_net(5, &device)),
         bits(&device),
@@ -537,7 +527,7 @@ impl Decoder for BitsDec {
 
 #[test]
 fn a_decoder_may_return_a_density_that_reads_the_data() {
-    let (device, _turn) = seeded();
+    let (device, _turn) = seeded(1);
     let encoder = BitsEnc {
         enc: enc(5, 2, &device),
     };
@@ -655,7 +645,7 @@ impl Decoder for LadderDec {
 
 #[test]
 fn two_levels_are_one_posterior_under_one_bound() {
-    let (device, _turn) = seeded();
+    let (device, _turn) = seeded(1);
     let vae = Vae::new(
         LadderEnc {
             enc: enc(5, 2, &device),
@@ -752,7 +742,7 @@ impl<P> LatentLoss<Quantised, P> for Commitment {
 
 #[test]
 fn quantised_codes_are_points_with_a_loss_of_their_own() {
-    let (device, _turn) = seeded();
+    let (device, _turn) = seeded(1);
     let encoder = QuantisedEnc {
         out: linear(5, 2, &device),
         codebook: Codebook {
@@ -825,7 +815,7 @@ impl ReconstructionLoss<Tensor<2>, (Tensor<2>, Tensor<2, Bool>)> for MaskedNll {
 
 #[test]
 fn data_may_be_pairs_with_labels_and_masks() {
-    let (device, _turn) = seeded();
+    let (device, _turn) = seeded(1);
     let labels = || {
         data(&device)
             .sum_dim(1)
@@ -882,7 +872,7 @@ impl Sampler for Empirical {
 
 #[test]
 fn a_gan_may_start_from_another_data_set() {
-    let (device, _turn) = seeded();
+    let (device, _turn) = seeded(1);
     let rows = Param::from_tensor(data(&device).narrow(1, 0, 2).detach()).set_require_grad(false);
     let critic = MlpCriticConfig::new(vec![5]).init::<2>(&device).unwrap();
     let gan = GanConfig::new().init(

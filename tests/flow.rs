@@ -15,17 +15,7 @@ use burn_generative::nn::{Head, frozen_copy, initialize};
 use burn_generative::prelude::*;
 use burn_generative::prior::{GaussianMixture, SwissRollConfig, Uniform};
 use burn_generative::weights;
-use common::{assert_all_close, assert_close, cpu, noise, tensor, values};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-/// The generator of a CPU device is global, so only one of these tests runs at a time.
-fn seeded(seed: u64) -> (Device, MutexGuard<'static, ()>) {
-    static ALONE: Mutex<()> = Mutex::new(());
-    let turn = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let device = cpu().autodiff();
-    device.seed(seed);
-    (device, turn)
-}
+use common::{assert_all_close, assert_close, cpu, noise, seeded, tensor, values};
 
 /// Adds random numbers to every parameter that is learned.
 struct Shake(f64);

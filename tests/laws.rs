@@ -34,15 +34,9 @@ use burn_generative::prelude::*;
 use burn_generative::prior::{GaussianMixture, PseudoInputs};
 use burn_generative::train::{Checkpoints, Guard, History, ProgressLines, TermMetric};
 use burn_generative::weights;
-use common::{cpu, noise, tensor, values};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use common::{alone, cpu, noise, tensor, values};
+use std::sync::Arc;
 use std::time::Duration;
-
-/// The generator of a CPU device is global, so only one of these tests runs at a time.
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 const SEED: u64 = 7;
 const RATE: f64 = 1e-3;

@@ -15,18 +15,8 @@ use burn::prelude::*;
 use burn::tensor::{DType, Gradients};
 use burn_generative::flow::*;
 use burn_generative::weights;
-use common::{assert_all_close, assert_close, cpu, noise, values};
+use common::{assert_all_close, assert_close, cpu, noise, seeded, values};
 use nalgebra::DMatrix;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-/// The generator of a CPU device is global, so only one of these tests draws weights at a time.
-fn seeded(seed: u64) -> (Device, MutexGuard<'static, ()>) {
-    static ALONE: Mutex<()> = Mutex::new(());
-    let turn = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let device = cpu().autodiff();
-    device.seed(seed);
-    (device, turn)
-}
 
 /// Numbers of this type on the device of the type.
 fn tensor<const D: usize>(

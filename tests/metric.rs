@@ -16,7 +16,7 @@ use common::{assert_all_close, assert_close, cpu, devices, noise, tensor, values
 use nalgebra::{DMatrix, DVector};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 
 const LN_2PI: f64 = 1.837_877_066_409_345_3;
 
@@ -41,8 +41,7 @@ impl Normal {
 
 /// Seeds a device's generator, which all tests of this file share: those that draw from it take turns.
 fn seeded(device: &Device) -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let turn = common::alone();
     device.seed(7);
     turn
 }

@@ -12,14 +12,13 @@ use burn_generative::data::table::{Kind, Schema, Table, TableConfig};
 use burn_generative::data::{
     Channels, ImageFolder, ImageFolderConfig, ImageLoader, TensorLoader, Unreadable,
 };
-use common::{assert_close, cpu, values};
+use common::{alone, assert_close, cpu, values};
 use files::{gzip, npy, npy_header, npz, raw_png};
 use image::{GrayImage, ImageBuffer, ImageFormat, Luma, Rgb, RgbImage, Rgba, RgbaImage};
 use std::fmt::Debug;
 use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use tempfile::TempDir;
 
 /// Writes a file, with the folders that it lies in.
@@ -473,12 +472,6 @@ fn more_classes_than_a_byte_counts_are_streamed() {
         .flat_map(|batch| values(batch.unwrap().1.float()))
         .collect();
     assert_eq!(labels, (0..257).map(f64::from).collect::<Vec<_>>());
-}
-
-/// The generator of a CPU device is global, so only one of the tests that draw from it runs at a time.
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Each batch of an epoch with the noise that a model would draw on it.

@@ -8,6 +8,7 @@
     feature = "train"
 ))]
 
+mod common;
 mod runs;
 
 use burn::data::dataloader::DataLoader;
@@ -16,12 +17,13 @@ use burn_generative::data::{TensorLoader, digits};
 use burn_generative::device::Devices;
 use burn_generative::prelude::*;
 use burn_generative::train::{self, Cosine, Epoch, Fit, FusedAdamConfig, Run};
+use common::alone;
 use runs::*;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 /// The variables that make [`program`] a program: its folder, and its number of epochs.
@@ -282,12 +284,6 @@ fn a_folder_that_is_not_the_runs_own_is_refused() {
     let refused = message(Run::begin(&full, &config));
     assert!(refused.contains("is not an empty folder"), "{refused}");
     assert_eq!(fs::read_dir(&full).unwrap().count(), 1);
-}
-
-/// The generator of a CPU device is global, so only one of the tests that draw from it runs at a time.
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The settings of a training that cannot work, or do not fit the model or the run, are refused before anything is trained.

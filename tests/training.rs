@@ -16,18 +16,12 @@ use burn_generative::data::{ImageLoader, TensorLoader, digits};
 use burn_generative::nn::{MlpDecoder, MlpEncoder, initialize};
 use burn_generative::prelude::*;
 use burn_generative::train::{Checkpoints, Epoch, Guard, History, ProgressLines, TermMetric};
-use common::{cpu, values, weights};
+use common::{alone, cpu, values, weights};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
-
-/// The generator of a CPU device is global, so only one of these tests runs at a time.
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 type DigitVae = Vae<MlpEncoder<GaussianHead, 4>, MlpDecoder<burn::nn::Linear, 4>>;
 

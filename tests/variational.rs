@@ -24,12 +24,11 @@ use common::{assert_all_close, assert_close, cpu, noise, tensor, values};
 use std::f64::consts::TAU;
 use std::io::Read;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 
 /// A CPU with its generator seeded, which all tests of this file share: those that draw from it take turns.
 fn seeded() -> (Device, MutexGuard<'static, ()>) {
-    static TURN: Mutex<()> = Mutex::new(());
-    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let turn = common::alone();
     let device = cpu();
     device.seed(7);
     (device, turn)

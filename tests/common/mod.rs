@@ -7,6 +7,7 @@ use burn::prelude::*;
 use burn::tensor::Gradients;
 use burn_generative::nn::{ConvDecoder, ConvEncoder, MlpDecoder, MlpEncoder};
 use burn_generative::prelude::*;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Every backend that this test binary was built with, by name.
 #[allow(deprecated)] // NdArray, which burn keeps for now
@@ -24,6 +25,21 @@ pub fn devices() -> Vec<(&'static str, Device)> {
 /// The first of them: a CPU, for what is long and does not depend on the backend.
 pub fn cpu() -> Device {
     devices().swap_remove(0).1
+}
+
+/// The generator of a CPU device is one for the whole process, so that the tests that draw from it take turns: whoever holds
+/// this is the only one.
+pub fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A CPU with gradients whose generator is seeded, for the one whose turn it is.
+pub fn seeded(seed: u64) -> (Device, MutexGuard<'static, ()>) {
+    let turn = alone();
+    let device = cpu().autodiff();
+    device.seed(seed);
+    (device, turn)
 }
 
 /// A tensor of this shape from a function of the element's index.
