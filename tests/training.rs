@@ -229,6 +229,34 @@ fn a_total_that_is_no_number_names_the_term_behind_it() {
     }
 }
 
+/// No learning rate is to blame for what is there before the first step; for what is tested after it, it may be.
+#[test]
+fn a_first_loss_that_is_no_number_blames_no_learning_rate() {
+    for (lr, want) in [
+        (
+            Some(1e-3),
+            "the loss term 'loss' became inf at training step 1; it is the first of this run: it comes of the data, or of what the \
+             model starts with",
+        ),
+        (
+            None,
+            "the loss term 'loss' became inf at test step 1; a smaller learning rate is the usual remedy",
+        ),
+    ] {
+        let guard = Guard::new();
+        let mut metric = TermMetric::new("loss", &guard);
+        let losses = Losses::new(Tensor::<1>::from_floats([f32::INFINITY, 1.0], &cpu()));
+        let metadata = MetricMetadata {
+            progress: Progress::new(0, 1, None),
+            iteration: Some(1),
+            lr: lr.map(Into::into),
+        };
+        metric.update(&losses, &metadata).unwrap();
+        metric.compute().unwrap();
+        assert_eq!(guard.reason().as_deref(), Some(want));
+    }
+}
+
 #[test]
 fn a_term_that_the_model_has_not_ends_the_training_by_name() {
     let guard = Guard::new();

@@ -38,7 +38,7 @@ struct Pending {
     losses: Losses,
     step: usize,
     split: &'static str,
-    /// Whether no step was taken before.
+    /// Whether it is the first step of a training.
     is_first: bool,
 }
 
@@ -98,7 +98,7 @@ impl TermMetric {
         for (mean, step) in means.iter::<f64>().zip(&pending) {
             if !mean.is_finite() && self.guard.reason().is_none() {
                 let remedy = if step.is_first {
-                    "no step was taken before: it comes of the data, or of what the model starts with"
+                    "it is the first of this run: it comes of the data, or of what the model starts with"
                 } else {
                     "a smaller learning rate is the usual remedy"
                 };
@@ -139,7 +139,7 @@ impl Metric for TermMetric {
     ) -> Result<SerializedEntry, TensorReadError> {
         match losses.term(self.term) {
             Some(term) => self.pending.push(Pending {
-                is_first: std::mem::replace(&mut self.is_new, false),
+                is_first: std::mem::replace(&mut self.is_new, false) && metadata.lr.is_some(),
                 mean: at_least_single(term).mean(),
                 losses: losses.clone(),
                 step: metadata.iteration.unwrap_or(0),
