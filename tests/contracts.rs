@@ -7,8 +7,9 @@ use burn_generative::Error;
 use burn_generative::loss::{
     AnyLikelihood, ContinuousBernoulliNll, L1Loss, LaplaceNll, LearnedGaussianNll, Nll,
 };
+use burn_generative::model::Augmented;
 use burn_generative::nn::{
-    AnyCorruption, GaussianCorruption, MaskingCorruption, SaltAndPepperCorruption,
+    AnyCorruption, Binarization, GaussianCorruption, MaskingCorruption, SaltAndPepperCorruption,
 };
 use burn_generative::prelude::*;
 use burn_generative::prior::{
@@ -546,6 +547,14 @@ fn corruptions() {
             assert_close(share(&salted, value), want, 0.01, name);
         }
 
+        let binary = Binarization.corrupt(clean.clone());
+        for (value, want) in [(0.0, 0.7), (1.0, 0.3)] {
+            assert_close(share(&binary, value), want, 0.01, name);
+        }
+        let extremes: Rows = tensor([2, 3], &device, |i| f64::from(u8::from(i % 2 == 0)));
+        let same = values(Binarization.corrupt(extremes.clone()));
+        assert_eq!(same, values(extremes), "{name}: what is binary stays");
+
         let kinds = |level: f64| {
             [
                 AnyCorruption::Gaussian(GaussianCorruption::new(level).unwrap()),
@@ -572,6 +581,39 @@ fn corruptions() {
     }
     let error = GaussianCorruption::new(-1.0).unwrap_err();
     assert!(error.to_string().contains("not -1"), "{error}");
+}
+
+/// A model learns from what is changed, and is judged on what is not; the likelihood is the model's own.
+#[test]
+fn an_augmented_model_is_judged_on_data_as_they_are() {
+    #[derive(Module, Debug)]
+    struct Ones;
+    impl Corruption<Tensor<2>> for Ones {
+        fn noise(&self, clean: &Tensor<2>) -> Tensor<2> {
+            clean.ones_like()
+        }
+        fn corrupt_with(&self, _clean: Tensor<2>, noise: Tensor<2>) -> Tensor<2> {
+            noise
+        }
+    }
+    let device = cpu().autodiff();
+    let autoencoder = Autoencoder::new(
+        MlpEncoderConfig::new(vec![3], 2).init(&device).unwrap(),
+        MlpDecoderConfig::new(2, vec![3]).init(&device).unwrap(),
+        SquaredError,
+    );
+    let model = Augmented::new(autoencoder.clone(), Ones);
+    let rows = tensor::<2>([2, 3], &device, |i| i as f64 * 0.1);
+    let total = |losses: Losses| values(losses.total);
+    assert_eq!(model.terms(), autoencoder.terms());
+    assert_eq!(
+        total(model.losses(rows.clone())),
+        total(autoencoder.losses(rows.ones_like()))
+    );
+    let rows = rows.inner();
+    let judged = total(model.valid().losses(rows.clone()));
+    assert_eq!(judged, total(autoencoder.valid().losses(rows.clone())));
+    assert_ne!(judged, total(autoencoder.valid().losses(rows.ones_like())));
 }
 
 /// The target of a denoising autoencoder is the clean input; in evaluation it corrupts if it is asked to.

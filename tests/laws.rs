@@ -25,7 +25,7 @@ use burn_generative::loss::{
     BernoulliNll, DipVae, GradientPenalty, InfoVae, LearnedGaussianNll, Mmd, MmdKernel,
     TotalCorrelation, Unregularized, Wasserstein, WeightClipping,
 };
-use burn_generative::model::{Balance, ConditionalLikelihood};
+use burn_generative::model::{Augmented, Balance, ConditionalLikelihood};
 use burn_generative::nn::{
     GaussianCorruption, LabeledDecoder, LabeledEncoder, LabeledRowEncoder, MlpCritic, MlpDecoder,
     MlpEncoder, Warmup, initialize,
@@ -284,6 +284,15 @@ laws! {
     denoising_autoencoder: |device| {
         let corruption = GaussianCorruption::new(0.3).unwrap();
         DenoisingAutoencoder::new(encoder(device), decoder(device), corruption, SquaredError)
+    }, rows();
+    augmented, samples_are_finite: |device| {
+        let vae = Vae::new(
+            gaussian_encoder(device),
+            decoder(device),
+            StandardNormal::new(2),
+            GaussianNll::default(),
+        );
+        Augmented::new(vae, GaussianCorruption::new(0.3).unwrap())
     }, rows();
     vae, samples_are_finite: |device| {
         VaeConfig::new().with_warmup_steps(7).with_free_bits(0.1).init(

@@ -4,8 +4,8 @@ use crate::loss::{BernoulliNll, Losses, NonSaturating, weigh};
 use crate::nn::{Warmup, frozen_copy};
 use crate::prior::StandardNormal;
 use crate::traits::{
-    AdversarialLoss, Code, Critic, Decoder, Draw, Encoder, Model, Posterior, Prior,
-    ReconstructionLoss, Sampler,
+    AdversarialLoss, Code, Critic, Decoder, Draw, Encoder, Evidence, LatentVariableModel,
+    Likelihood, Model, Posterior, Prior, ReconstructionLoss, Sampler,
 };
 use burn::config::Config;
 use burn::module::Module;
@@ -186,5 +186,25 @@ where
 
     fn sample(&self, n: usize, device: &Device) -> E::Input {
         self.vae.sample(n, device)
+    }
+}
+
+/// That of the [`Vae`]: the critic is no part of the likelihood.
+impl<E, D, C, P, L> LatentVariableModel for FactorVae<E, D, C, P, L>
+where
+    E: Encoder<Code: Posterior<Latent = Tensor<2>>>,
+    D: Decoder<Latent = Tensor<2>>,
+    P: Prior<Value = Tensor<2>>,
+    L: Likelihood<D::Output, E::Input>,
+{
+    type Input = E::Input;
+    type Posterior = E::Code;
+
+    fn posterior(&self, input: E::Input) -> E::Code {
+        self.vae.posterior(input)
+    }
+
+    fn evidence_of(&self, input: E::Input, posterior: &E::Code, draw: Draw<Tensor<2>>) -> Evidence {
+        self.vae.evidence_of(input, posterior, draw)
     }
 }

@@ -17,6 +17,7 @@
 //! | generate and encode, sharp to the eye | [`VaeGan`] |
 //! | generate, sharp to the eye | [`Gan`] |
 //! | encode what a GAN generates, without a reconstruction loss | [`Ali`] |
+//! | train any of them on data that is changed at random | [`Augmented`] |
 //! | fit any density to data: a [flow](crate::flow), a mixture | [`MaximumLikelihood`], or in one call [`DensityFit`] |
 //! | fit a density of data given a condition | [`ConditionalLikelihood`] |
 //!
@@ -36,6 +37,7 @@
 
 mod aae;
 mod ali;
+mod augmented;
 mod autoencoder;
 mod balance;
 mod conditional_likelihood;
@@ -59,6 +61,7 @@ use burn::tensor::Device;
 
 pub use aae::{Aae, AaeConfig};
 pub use ali::Ali;
+pub use augmented::Augmented;
 pub use autoencoder::Autoencoder;
 pub use balance::Balance;
 pub use conditional_likelihood::ConditionalLikelihood;

@@ -112,6 +112,27 @@ impl<const D: usize> Corruption<Tensor<D>> for SaltAndPepperCorruption {
     }
 }
 
+/// Replaces each element of `[0, 1]` by 1 with that probability, and by 0 else: grey images as means of binary ones.
+///
+/// The usual likelihoods of binarised MNIST draw training images anew at every step, as an [`Augmented`](crate::model::Augmented)
+/// model does, and test images once.
+///
+/// [Salakhutdinov & Murray 2008](https://doi.org/10.1145/1390156.1390266), section 4.2.
+#[derive(Module, Debug, Default)]
+pub struct Binarization;
+
+impl<const D: usize> Corruption<Tensor<D>> for Binarization {
+    /// Uniform in `[0, 1)`.
+    fn noise(&self, clean: &Tensor<D>) -> Tensor<D> {
+        clean.random_like(Distribution::Default)
+    }
+
+    fn corrupt_with(&self, clean: Tensor<D>, noise: Tensor<D>) -> Tensor<D> {
+        let is_one = noise.lower(clean.clone());
+        clean.zeros_like().mask_fill(is_one, 1.0)
+    }
+}
+
 /// The corruptions, for an application that chooses at run time.
 #[derive(Module, Debug)]
 #[non_exhaustive]

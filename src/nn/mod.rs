@@ -55,7 +55,7 @@ pub use convolution::{
     ConvTranspose2d, ConvTranspose2dConfig,
 };
 pub use corruption::{
-    AnyCorruption, GaussianCorruption, MaskingCorruption, SaltAndPepperCorruption,
+    AnyCorruption, Binarization, GaussianCorruption, MaskingCorruption, SaltAndPepperCorruption,
 };
 pub use critic::{MlpCritic, MlpCriticConfig, MlpJointCritic};
 pub use frozen::frozen_copy;

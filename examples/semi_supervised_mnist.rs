@@ -1,0 +1,318 @@
+//! Classifies digits by a hundred labels and sixty thousand images: the semi-supervised VAEs of Kingma et al. 2014.
+//!
+//!     cargo run --example semi_supervised_mnist
+//!     cargo run --example semi_supervised_mnist -- --model m2
+//!
+//! The default, M1+M2, trains a VAE of the images first, without a label, and then a semi-supervised one of its codes; each in a folder
+//! of its own, and each goes on where it was stopped.
+
+mod common;
+
+use burn::nn::activation::ActivationConfig;
+use burn::prelude::*;
+use burn_generative::data::mnist::Mnist;
+use burn_generative::device::Devices;
+use burn_generative::metric::Estimate;
+use burn_generative::nn::{LabeledDecoder, LabeledEncoder, LabeledRowEncoder, initialize};
+use burn_generative::plot::RunReport;
+use burn_generative::prelude::*;
+use burn_generative::train::{Cosine, Fit, FusedAdamConfig, Run, Trainable};
+use burn_generative::{Error, Result};
+use clap::{Parser, ValueEnum};
+use common::session::{TrainingArgs, nats, plain};
+use common::{DataArgs, in_batches, positive};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Train a semi-supervised VAE on MNIST with few labels, and print the share of test images that it gets wrong.
+///
+/// Leaves a run of each stage in a folder: report.html, samples of every class, metrics, checkpoints and weights. The same command goes
+/// on with what is there.
+#[derive(Parser, Debug)]
+#[command(version, args_override_self = true)]
+struct Args {
+    #[command(flatten)]
+    config: Config,
+
+    #[command(flatten)]
+    data: DataArgs,
+
+    /// Backend to train on, one of those built in. [default: the first that is built in, GPUs first]
+    #[arg(long, value_name = "NAME")]
+    device: Option<String>,
+
+    /// Folder of the runs.
+    #[arg(long, default_value = "out/semi_supervised_mnist", value_name = "DIR")]
+    out: PathBuf,
+}
+
+/// What defines a run.
+#[derive(clap::Args, Clone, Debug, Serialize)]
+struct Config {
+    /// M2 of the images, or M1+M2.
+    #[arg(long, default_value = "m1-m2")]
+    model: Kind,
+
+    /// Labels, the same number of every class.
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    labels: usize,
+
+    /// Epochs of the first stage, the VAE of the images.
+    #[arg(long, default_value_t = 30, value_name = "N")]
+    first_epochs: usize,
+
+    /// Epochs of the semi-supervised VAE.
+    #[arg(long, default_value_t = 30, value_name = "N")]
+    epochs: usize,
+
+    /// What share of a step's samples has a label: the labelled ones are repeated so often.
+    #[arg(long, default_value_t = 0.1, value_name = "X")]
+    share: f64,
+
+    /// The weight of the classifier's cross-entropy. [default: 0.1 / share, as in the paper]
+    #[arg(long, value_name = "X")]
+    weight: Option<f64>,
+
+    #[command(flatten)]
+    #[serde(flatten)]
+    training: TrainingArgs,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Kind {
+    /// A semi-supervised VAE of the images.
+    M2,
+    /// One of the codes of a VAE.
+    #[value(name = "m1-m2")]
+    M1M2,
+}
+
+/// Coordinates of a code of the first stage, and of a latent of the second.
+const LATENT: usize = 50;
+const CLASSES: usize = 10;
+
+/// Images and labels; those that are not to be known are `CLASSES`.
+type Labeled = (Tensor<4>, Tensor<1, Int>);
+
+fn main() -> ExitCode {
+    common::report(run(Args::parse()))
+}
+
+fn run(args: Args) -> Result<()> {
+    let config = &args.config;
+    config.training.check()?;
+    positive("--epochs", config.epochs)?;
+    positive("--first-epochs", config.first_epochs)?;
+    if config.labels == 0 || !config.labels.is_multiple_of(CLASSES) {
+        return Err(Error::Config(format!(
+            "--labels must be a multiple of {CLASSES}, the same number of every class, not {}",
+            config.labels
+        )));
+    }
+    if !(config.share > 0.0 && config.share < 1.0) {
+        return Err(Error::Config(format!(
+            "--share must lie between 0 and 1, not {}",
+            config.share
+        )));
+    }
+    let devices = Devices::named(args.device.as_deref())?;
+    println!("device: {}", devices.name());
+    let data = args.data.load(config.training.limit)?;
+    let training = devices.training();
+    training.seed(config.training.seed);
+    let stage = Stage {
+        config,
+        devices: &devices,
+        data: &data,
+    };
+    let weight = config.weight.unwrap_or(0.1 / config.share);
+    let m2 = SemiSupervisedVaeConfig::new(CLASSES).with_classification_weight(weight);
+    let labeled = [stage.labeled()?, stage.tested()];
+    let shape = data.train.shape();
+    let [channels, height, width] = shape;
+    match config.model {
+        Kind::M2 => {
+            let encoder = MlpEncoderConfig::new(vec![channels + 1, height, width], LATENT);
+            let decoder = MlpDecoderConfig::new(LATENT + CLASSES, shape.to_vec());
+            let classifier = MlpEncoderConfig::new(shape.to_vec(), CLASSES);
+            let model = m2.init(
+                LabeledEncoder::new(
+                    wide(encoder).init_gaussian(&training)?,
+                    CLASSES,
+                    [height, width],
+                    &training,
+                ),
+                LabeledDecoder::new(wide_decoder(decoder).init(&training)?, CLASSES),
+                wide(classifier).init(&training)?,
+                StandardNormal::new(LATENT),
+                BernoulliNll,
+            )?;
+            let folder = args.out.join("second");
+            let (model, report) =
+                stage.fit(&folder, config.epochs, model, [&labeled[0], &labeled[1]])?;
+            finish(
+                report,
+                &data,
+                &labeled[1],
+                |x| model.classify(x),
+                |y| model.sample_labeled(y),
+            )
+        }
+        Kind::M1M2 => {
+            let first = Vae::new(
+                wide(MlpEncoderConfig::new(shape.to_vec(), LATENT)).init_gaussian(&training)?,
+                wide_decoder(MlpDecoderConfig::new(LATENT, shape.to_vec())).init(&training)?,
+                StandardNormal::new(LATENT),
+                BernoulliNll,
+            );
+            let [train, test] =
+                [&data.train, &data.test].map(|part| part.images(&devices.device()));
+            let folder = args.out.join("first");
+            let (first, report) =
+                stage.fit(&folder, config.first_epochs, first, [&train, &test])?;
+            report.save()?;
+
+            let encoder = MlpEncoderConfig::new(vec![LATENT + CLASSES], LATENT);
+            let decoder = MlpDecoderConfig::new(LATENT + CLASSES, vec![LATENT]);
+            let classifier = MlpEncoderConfig::new(vec![LATENT], CLASSES);
+            let second = m2.init(
+                LabeledRowEncoder::new(wide(encoder).init_gaussian(&training)?, CLASSES),
+                LabeledDecoder::new(wide_decoder(decoder).init_gaussian(&training)?, CLASSES),
+                wide(classifier).init(&training)?,
+                StandardNormal::new(LATENT),
+                Nll,
+            )?;
+            let first = first.train();
+            let model = StackedSemiSupervisedVae::new(first, second);
+            let folder = args.out.join("second");
+            let (model, report) =
+                stage.fit(&folder, config.epochs, model, [&labeled[0], &labeled[1]])?;
+            finish(
+                report,
+                &data,
+                &labeled[1],
+                |x| model.classify(x),
+                |y| model.sample_labeled(y),
+            )
+        }
+    }
+}
+
+/// The layers of the paper: 600 and 600, with a softplus.
+fn wide(encoder: MlpEncoderConfig) -> MlpEncoderConfig {
+    encoder
+        .with_hidden(vec![600, 600])
+        .with_activation(ActivationConfig::Relu)
+}
+
+fn wide_decoder(decoder: MlpDecoderConfig) -> MlpDecoderConfig {
+    decoder
+        .with_hidden(vec![600, 600])
+        .with_activation(ActivationConfig::Relu)
+}
+
+struct Stage<'a> {
+    config: &'a Config,
+    devices: &'a Devices,
+    data: &'a Mnist,
+}
+
+impl Stage<'_> {
+    /// All training images without their labels, and the first of every class with theirs, as often as they are to be seen.
+    fn labeled(&self) -> Result<Labeled> {
+        let device = self.devices.device();
+        let images = self.data.train.images(&device);
+        let count = images.dims()[0];
+        let of_class = self.config.labels / CLASSES;
+        let mut left = [of_class; CLASSES];
+        let (mut rows, mut known) = (Vec::new(), Vec::new());
+        for (row, &label) in self.data.train.labels().iter().enumerate() {
+            let label = usize::from(label);
+            if left.get(label).is_some_and(|&left| left > 0) {
+                left[label] -= 1;
+                rows.push(row as i64);
+                known.push(label as i64);
+            }
+        }
+        if let Some(class) = left.iter().position(|&left| left > 0) {
+            return Err(Error::Config(format!(
+                "--labels {} asks for {of_class} of every class, and of class {class} there are only {}",
+                self.config.labels,
+                of_class - left[class],
+            )));
+        }
+        let share = self.config.share;
+        let wanted = (count as f64 * share / (1.0 - share) / rows.len() as f64).ceil();
+        let times = (wanted as usize).max(1);
+        let rows = Tensor::<1, Int>::from_data(TensorData::from(rows.as_slice()), &device);
+        let known = Tensor::<1, Int>::from_data(TensorData::from(known.as_slice()), &device);
+        let repeated = images.clone().select(0, rows).repeat_dim(0, times);
+        let unknown = Tensor::full([count], CLASSES as i64, &device);
+        Ok((
+            Tensor::cat(vec![images, repeated], 0),
+            Tensor::cat(vec![unknown, known.repeat_dim(0, times)], 0),
+        ))
+    }
+
+    fn tested(&self) -> Labeled {
+        let device = self.devices.device();
+        let labels: Vec<i64> = self
+            .data
+            .test
+            .labels()
+            .iter()
+            .map(|&label| label.into())
+            .collect();
+        let labels = Tensor::from_data(TensorData::from(labels.as_slice()), &device);
+        (self.data.test.images(&device), labels)
+    }
+
+    /// A model after its epochs, and the report of its run.
+    fn fit<M: Trainable>(
+        &self,
+        folder: &Path,
+        epochs: usize,
+        model: M,
+        [train, test]: [&<M as Model>::Input; 2],
+    ) -> Result<(M, RunReport)> {
+        initialize(&model);
+        let run = Run::open(folder, self.config)?.with_data(&self.data.origin.name())?;
+        println!("{}", folder.display());
+        let training = &self.config.training;
+        let fit = Fit::new(epochs, training.batch_size)
+            .seed(training.seed)
+            .devices(self.devices);
+        let adam = FusedAdamConfig::new().init()?;
+        let (model, _epochs) = fit.run(&run, model, adam, Cosine::new(training.lr), train, test)?;
+        Ok((
+            model,
+            RunReport::new(&run, "semi_supervised_mnist", "nats/image"),
+        ))
+    }
+}
+
+/// Says how many test images are classified wrong, and draws some of every class.
+fn finish(
+    mut report: RunReport,
+    data: &Mnist,
+    (images, labels): &Labeled,
+    classify: impl Fn(Tensor<4>) -> Tensor<1, Int>,
+    sample: impl Fn(Tensor<1, Int>) -> Tensor<4>,
+) -> Result<()> {
+    let found = in_batches(images.clone(), |images| classify(images).float());
+    let is_wrong = found.not_equal(labels.clone().float()).float();
+    let is_wrong = is_wrong.mul_scalar(100.0);
+    let wrong = Estimate::of_batch(is_wrong)?;
+    let mut measured = nats("test error", wrong);
+    measured.unit = "%".to_string();
+    println!("{measured}");
+    report.measured(measured);
+    report.measured(plain("training images", data.train.len() as f64));
+    let rows: Vec<i64> = (0..CLASSES * 12).map(|i| (i / 12) as i64).collect();
+    let rows = Tensor::from_data(TensorData::from(rows.as_slice()), &images.device());
+    let text = "A row a class, a column a draw.";
+    report.images("classes.png", "Samples of every class", text, sample(rows))?;
+    report.save()
+}
