@@ -3,7 +3,8 @@
 Takes turns: an epoch or more of ours (`cargo bench --profile dev --bench epoch`), of PyTorch eager, of torch.compile,
 each in a process of its own, ROUNDS times over; the first epoch of each process warms it up. Prints a Markdown table
 of medians, ratios and peak memory. BENCH_FEATURES (cargo features) and BENCH_DEVICE (burn's name of a device) choose
-another device for ours, TORCH_DEVICE one for PyTorch; BATCH, IMAGES, EPOCHS and ROUNDS another size.
+another device for ours, TORCH_DEVICE one for PyTorch; BATCH, IMAGES, EPOCHS and ROUNDS another size. On a machine
+without cargo, BENCH_BINARY is the bench as it was built elsewhere.
 """
 
 import json
@@ -115,13 +116,16 @@ def main(names):
     ours = ["cargo", "bench", "--quiet", "--profile", "dev", "--bench", "epoch"]
     if features := os.environ.get("BENCH_FEATURES"):
         ours += ["--features", features]
+    ours.append("--")
+    if binary := os.environ.get("BENCH_BINARY"):
+        ours = [binary]
     if device := os.environ.get("BENCH_DEVICE"):
         os.environ["BURN_DEVICE"] = device
     print("| model | | s an epoch | ratio | s for 100,000 samples | peak memory, MiB |\n|---|---|---|---|---|---|")
     for name in names:
         size = [name, "--images", str(IMAGES), "--batch", str(BATCH), "--epochs", str(EPOCHS)]
         sides = {
-            "burn-generative": [*ours, "--", *size],
+            "burn-generative": [*ours, *size],
             "PyTorch eager": [sys.executable, __file__, "--torch", name, "eager"],
             "torch.compile": [sys.executable, __file__, "--torch", name, "compile"],
         }

@@ -10,6 +10,7 @@ use burn::nn::BatchNormConfig;
 use burn::nn::norm::NormalizationConfig;
 use burn::prelude::*;
 use burn_generative::data::{TensorLoader, digits};
+use burn_generative::device::Devices;
 use burn_generative::prelude::*;
 use burn_generative::train::FusedAdamConfig;
 use burn_generative::traits::Model as _; // beside the flag of this name
@@ -53,7 +54,7 @@ enum Model {
 
 fn main() {
     let args = Args::parse();
-    let device = Device::default().autodiff();
+    let device = devices().training();
     let conv = |filters: Vec<usize>, hidden, norm: NormalizationConfig| {
         let shape = [1, 28, 28];
         let encoder = ConvEncoderConfig::new(shape, 20)
@@ -86,6 +87,11 @@ fn main() {
     }
 }
 
+/// That in BURN_DEVICE, or the first that was built in.
+fn devices() -> Devices {
+    Devices::named(None).expect("BURN_DEVICE")
+}
+
 fn vae<E, D>(encoder: E, decoder: D) -> Vae<E, D>
 where
     E: Encoder<Input = Tensor<4>, Code = DiagonalGaussian> + Module,
@@ -101,7 +107,7 @@ where
     E: Encoder<Input = Tensor<4>, Code = DiagonalGaussian>,
     D: Decoder<Latent = Tensor<2>, Output = Tensor<4>>,
 {
-    let device = Device::default();
+    let device = devices().device();
     device.seed(1);
     let images = digits::generate(args.images, 1).images(&device.clone().autodiff());
     let loader = TensorLoader::new(images, args.batch).seed(1).shuffle();

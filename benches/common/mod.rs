@@ -5,6 +5,7 @@
 
 use burn::prelude::*;
 use burn::tensor::Distribution;
+use burn_generative::device::Devices;
 use divan::{Bencher, Divan};
 use std::time::Duration;
 
@@ -34,19 +35,10 @@ pub fn pixels() -> Vec<Shape> {
     vec![[128, 784], [4096, 784], [65536, 256]]
 }
 
-#[allow(deprecated)] // NdArray, which burn keeps for now
 pub fn device() -> Device {
     let name = std::env::var("BENCH_DEVICE").unwrap_or("flex".into());
-    match name.as_str() {
-        "flex" => Device::flex(),
-        #[cfg(feature = "ndarray")]
-        "ndarray" => Device::ndarray(),
-        #[cfg(feature = "wgpu")]
-        "wgpu" => Device::wgpu(Default::default()),
-        #[cfg(feature = "cuda")]
-        "cuda" => Device::cuda(Default::default()),
-        other => panic!("BENCH_DEVICE={other}: not among the backends this bench was built with"),
-    }
+    let devices = Devices::named(Some(&name)).expect("BENCH_DEVICE");
+    devices.device()
 }
 
 /// `N` matrices in `[0, 1]`, the same in every run.
