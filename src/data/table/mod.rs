@@ -1,4 +1,4 @@
-//! Tables: CSV files as tensors, and back.
+//! Tables: CSV files as tensors, and back; a variational autoencoder of mixed columns ([`TableVae`]).
 //!
 //! ```
 //! use burn::prelude::*;
