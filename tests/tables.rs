@@ -233,6 +233,18 @@ fn bound_meets_a_known_entropy() {
     let equal = drawn.iter().filter(|row| row[0] == row[1]).count();
     // A quarter without it; the gap of the bound takes some of the nine tenths.
     assert!((1300..1960).contains(&equal), "{equal}");
+
+    // Given the first column, the second is drawn as it is beside it in whole rows.
+    let given = vae.sample_given(&test, &["a"], 64, &device).unwrap();
+    let (test, given) = (text(&test), text(&given));
+    assert!(
+        test.iter()
+            .zip(&given)
+            .all(|(row, other)| row[0] == other[0])
+    );
+    let among_given = given.iter().filter(|row| row[0] == row[1]).count();
+    let (among_given, equal) = (among_given as f64 / 4000.0, equal as f64 / 2000.0);
+    assert!((among_given - equal).abs() < 0.05, "{among_given} {equal}");
 }
 
 /// Two numbers of which one gives the other, and a kind that both give; every tenth second number is missing.
@@ -334,6 +346,9 @@ fn what_cannot_be_fitted_is_named() {
     let error = vae.impute(&single, &device).unwrap_err().to_string();
     assert!(error.contains("another schema"), "{error}");
     assert!(vae.scores(&table, 0, &device).is_err());
+    let error = vae.sample_given(&table, &["weight"], 4, &device);
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("no column `weight`"), "{error}");
 
     // A row of which everything is missing is drawn whole; an unknown category is named when it is read.
     let path = written("nothing", "size,colour\n?,?\n");

@@ -121,8 +121,13 @@ fn perturbed<const D: usize>(logits: Tensor<D>, is_random: bool) -> Tensor<D> {
     if !is_random {
         return logits;
     }
-    let uniform = logits.random_like(Distribution::Uniform(1e-7, 1.0 - 1e-7));
-    logits - uniform.log().neg().log()
+    logits.clone() + gumbel(&logits)
+}
+
+/// Standard Gumbel noise, in the shape of another tensor.
+pub(super) fn gumbel<const D: usize>(like: &Tensor<D>) -> Tensor<D> {
+    let uniform = like.random_like(Distribution::Uniform(1e-7, 1.0 - 1e-7));
+    uniform.log().neg().log().neg()
 }
 
 /// What an output says of each part of a row.
@@ -298,6 +303,62 @@ impl TableNll {
         self.rows(values, indicators)
     }
 
+    /// The log-density of each column of each row, `[batch, columns]`.
+    pub(super) fn log_probs(&self, output: Tensor<2>, target: Tensor<2>) -> Tensor<2> {
+        let ([rows, width], own) = (target.dims(), self.width());
+        assert!(
+            width == own && output.dims()[0] == rows,
+            "TableNll: rows of shape {:?} and an output of shape {:?}, where its columns make {own} numbers a row",
+            [rows, width],
+            output.dims()
+        );
+        let of = |at: usize, count: usize| target.clone().narrow(1, at, count);
+        let parts = self.parts(output);
+        let numbers = self.modes.as_ref().zip(parts.numbers);
+        let numbers = numbers.map(|(modes, [logits, shifts])| {
+            let values = self.numbers().map(|place| of(place.begin, 1)).collect();
+            modes.log_prob(Tensor::cat(values, 1), logits, shifts)
+        });
+        let mut numbers = numbers.into_iter().flat_map(|numbers| numbers.split(1, 1));
+        let mut categories = parts.categories.into_iter();
+        let missing = parts.missing.map(|missing| missing.split(1, 1));
+        let mut missing = missing.into_iter().flatten();
+        let log_prob = |place: &Place| {
+            let value = if place.categories.is_some() {
+                // All zeros where it is missing, and so no cost.
+                let chosen = of(place.begin, place.values());
+                let logits = categories.next()?;
+                (chosen * log_softmax(logits, 1)).sum_dim(1)
+            } else {
+                numbers.next()?
+            };
+            let Some(at) = place.indicator() else {
+                return Some(value);
+            };
+            let indicator = of(at, 1);
+            let of_missing = bernoulli_nll(missing.next()?, indicator.clone()).neg();
+            let is_there = indicator.neg() + 1.0;
+            Some(value * is_there + of_missing.unsqueeze_dim::<2>(1))
+        };
+        Tensor::cat(self.places.iter().filter_map(log_prob).collect(), 1)
+    }
+
+    /// Rows whose given columns are as they were, and whose others are draws of an output.
+    pub(super) fn complete(
+        &self,
+        rows: Tensor<2>,
+        output: Tensor<2>,
+        is_given: &[bool],
+    ) -> Tensor<2> {
+        let drawn = self.row(output, true);
+        let of = |(place, &is_given): (&Place, &bool)| {
+            let from = if is_given { &rows } else { &drawn };
+            let width = place.values() + usize::from(place.has_missing);
+            from.clone().narrow(1, place.begin, width)
+        };
+        Tensor::cat(self.places.iter().zip(is_given).map(of).collect(), 1)
+    }
+
     /// Rows whose missing values are draws of an output, and whose others are as they were.
     pub(super) fn fill(&self, rows: Tensor<2>, output: Tensor<2>) -> Tensor<2> {
         let drawn = self.values(&self.parts(output), true);
@@ -319,44 +380,7 @@ impl TableNll {
 
 impl ReconstructionLoss<Tensor<2>> for TableNll {
     fn loss(&self, output: Tensor<2>, target: Tensor<2>) -> Tensor<1> {
-        let ([rows, width], own) = (target.dims(), self.width());
-        assert!(
-            width == own && output.dims()[0] == rows,
-            "TableNll: rows of shape {:?} and an output of shape {:?}, where its columns make {own} numbers a row",
-            [rows, width],
-            output.dims()
-        );
-        let of = |at: usize, count: usize| target.clone().narrow(1, at, count);
-        let parts = self.parts(output);
-        let mut loss = Tensor::zeros([rows], &Tensor::device(&target));
-        if let (Some(modes), Some([logits, shifts])) = (&self.modes, parts.numbers) {
-            let values = self.numbers().map(|place| of(place.begin, 1)).collect();
-            let mut log_prob = modes.log_prob(Tensor::cat(values, 1), logits, shifts);
-            if self.numbers().any(|place| place.has_missing) {
-                let is_there = |place: Place| match place.indicator() {
-                    Some(at) => of(at, 1).neg() + 1.0,
-                    None => of(place.begin, 1).ones_like(),
-                };
-                let is_there = self.numbers().map(is_there).collect();
-                log_prob = log_prob * Tensor::cat(is_there, 1);
-            }
-            loss = loss - sum_event(log_prob);
-        }
-        let categories = self
-            .places
-            .iter()
-            .filter(|place| place.categories.is_some());
-        for (place, logits) in categories.zip(parts.categories) {
-            // All zeros where it is missing, and so no cost.
-            let chosen = of(place.begin, place.values());
-            loss = loss - sum_event(chosen * log_softmax(logits, 1));
-        }
-        if let Some(logits) = parts.missing {
-            let indicators = self.places.iter().filter_map(Place::indicator);
-            let indicators = indicators.map(|at| of(at, 1)).collect();
-            loss = loss + bernoulli_nll(logits, Tensor::cat(indicators, 1));
-        }
-        loss
+        sum_event(self.log_probs(output, target)).neg()
     }
 
     /// The likeliest category, the mean of the likeliest mode, and missing where that is likelier than not.

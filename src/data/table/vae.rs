@@ -1,3 +1,4 @@
+use super::likelihood::gumbel;
 use super::{Schema, Table, TableNll};
 use crate::error::{Error, Result, check_at_least_one};
 use crate::metric::importance_weighted_bound;
@@ -149,6 +150,57 @@ impl TableVae {
         let latent = self.vae.encode(rows.clone()).rsample();
         let output = self.vae.decode(latent);
         Table::from_tensor(&self.schema, self.vae.likelihood.fill(rows, output))
+    }
+
+    /// The table with draws in all columns but these, given these: rows of a class, say. Any columns can be given, and none
+    /// was in training: of `draws` latents of the prior a row takes one by how likely it makes what is given
+    /// (sampling-importance-resampling, [Rubin 1987](https://doi.org/10.2307/2289460)), which is exact for many.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] if the table is of another schema or has no such column, or there are no draws; those of
+    /// [`Schema::rows`].
+    pub fn sample_given(
+        &self,
+        table: &Table,
+        columns: &[&str],
+        draws: usize,
+        device: &Device,
+    ) -> Result<Table> {
+        check_at_least_one("TableVae::sample_given", "draws", draws)?;
+        let rows = self.rows(table, device)?;
+        let names = self.schema.columns().iter().map(|column| &column.name);
+        let names: Vec<&String> = names.collect();
+        let is_column = |name: &str| names.iter().any(|own| *own == name);
+        if let Some(name) = columns.iter().find(|name| !is_column(name)) {
+            return Err(Error::Config(format!(
+                "TableVae::sample_given: the table has no column `{name}`"
+            )));
+        }
+        let is_given: Vec<bool> = names
+            .iter()
+            .map(|name| columns.contains(&name.as_str()))
+            .collect();
+        let (likelihood, count) = (&self.vae.likelihood, rows.dims()[0]);
+        let mask: Vec<f32> = is_given.iter().map(|&is| f32::from(u8::from(is))).collect();
+        let mask = Tensor::<1>::from_floats(mask.as_slice(), &Tensor::device(&rows));
+        let proposal = || {
+            let output = sample(&self.vae.prior, &self.vae.decoder, count, device);
+            let log_prob = likelihood.log_probs(output.clone(), rows.clone());
+            let weight = (log_prob * mask.clone().unsqueeze::<2>()).sum_dim(1);
+            // The largest weight with such noise is a draw by weight, and needs one proposal in memory.
+            (weight.clone() + gumbel(&weight), output)
+        };
+        let (mut key, mut output) = proposal();
+        for _ in 1..draws {
+            let (other_key, other) = proposal();
+            let is_better = other_key.clone().greater(key.clone());
+            key = key.max_pair(other_key);
+            let width = output.dims()[1];
+            output = output.mask_where(is_better.repeat_dim(1, width), other);
+        }
+        let rows = likelihood.complete(rows, output, &is_given);
+        Table::from_tensor(&self.schema, rows)
     }
 
     /// How strange each row is: minus the importance-weighted bound on its log-density, from `k` draws, in nats. Numbers
