@@ -14,6 +14,10 @@
 //! | encode what a GAN generates, without a reconstruction loss | [`Ali`](model::Ali) |
 //! | fit any density to data: a normalizing flow ([`flow`]), a mixture | [`MaximumLikelihood`](model::MaximumLikelihood) |
 //! | write a part of your own | a contract of [`traits`] |
+#![cfg_attr(
+    feature = "data",
+    doc = "| draw, complete and judge rows of a table | [`data::table::TableVae`] |"
+)]
 //! | sample a model better after it was trained | [`prior::MixtureFit`], [`prior::KernelDensity`] |
 //! | say how good a model is, or what does not belong to the data | [`metric`] |
 //! | walk through the latent space | [`latent`] |

@@ -3,7 +3,6 @@ use crate::error::{Error, Result, check_at_least_one, check_positive};
 use crate::traits::{Batch, Model, Prior};
 use burn::config::Config;
 use burn::grad_clipping::GradientClippingConfig;
-use burn::module::Module;
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::{AdamConfig, ModuleOptimizer};
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -67,9 +66,19 @@ impl DensityFit {
     /// # Errors
     ///
     /// [`Error::Config`] if a number of this is 0 or not a number; [`Error::Samples`] if there are fewer than two samples to
-    /// train on; [`Error::Support`] if one holds no number; [`Error::Training`] if the likelihood becomes no number;
+    /// train on; [`Error::Support`] if one holds no number; [`Error::Training`] if the loss becomes no number;
     /// [`Error::Device`] if the device cannot be read.
     pub fn fit<P: Prior>(&self, density: P, data: P::Value) -> Result<P> {
+        let model = MaximumLikelihood::new(density);
+        Ok(self.fit_model(model, data)?.density)
+    }
+
+    /// As [`fit`](Self::fit), of any model, by the mean of its total loss.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`fit`](Self::fit).
+    pub fn fit_model<M: Model>(&self, model: M, data: M::Input) -> Result<M> {
         check_at_least_one("DensityFit", "steps", self.steps)?;
         check_at_least_one("DensityFit", "batch_size", self.batch_size)?;
         check_positive("DensityFit: rate", self.rate)?;
@@ -96,7 +105,7 @@ impl DensityFit {
         let held_out = (held_out > 0).then(|| data.select(indices(&order, &device)));
 
         let training_device = device.clone().autodiff();
-        let mut model = MaximumLikelihood::new(density.valid().to_device(&device)).train();
+        let mut model = model.valid().to_device(&device).train();
         let mut optimizer = self.optimizer();
         let batch = self.batch_size.min(training.len());
         let every = self.steps.div_ceil(CHECKS);
@@ -124,16 +133,16 @@ impl DensityFit {
             };
             if !nll.is_finite() {
                 return Err(Error::Training(format!(
-                    "the negative log-likelihood of a DensityFit became {nll} by step {step}; a smaller rate is the usual \
+                    "the loss of a DensityFit became {nll} by step {step}; a smaller rate is the usual \
                      remedy"
                 )));
             }
             if nll < best || held_out.is_none() {
-                (best, kept) = (nll, Some(valid.density));
+                (best, kept) = (nll, Some(valid));
             }
         }
         // Looked at after the last step, and finite there: something was kept.
-        Ok(kept.unwrap_or_else(|| model.valid().density))
+        Ok(kept.unwrap_or_else(|| model.valid()))
     }
 
     fn optimizer(&self) -> ModuleOptimizer {

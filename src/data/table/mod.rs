@@ -1,4 +1,4 @@
-//! Tables: CSV files as tensors, and back.
+//! Tables: CSV files as tensors, and back; a variational autoencoder of mixed columns ([`TableVae`]).
 //!
 //! ```
 //! use burn::prelude::*;
@@ -20,10 +20,14 @@
 //! # Ok::<(), burn_generative::Error>(())
 //! ```
 
+mod likelihood;
 mod schema;
 mod sheet;
+mod vae;
 
+pub use likelihood::TableNll;
 pub use schema::{Column, Kind, Schema};
+pub use vae::{TableNetworks, TableVae, TableVaeConfig};
 
 use crate::error::{Error, Result};
 use burn::config::Config;
@@ -231,6 +235,25 @@ impl Table {
                 cells.push(cell);
             }
         }
+        Ok(Self { schema, cells })
+    }
+
+    /// Numbers, `[rows, schema.width()]`, as a table: what [`tensor`](Self::tensor) made of one, or a model drew.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Schema::rows`], by whose rules numbers become values.
+    pub fn from_tensor(schema: &Schema, rows: Tensor<2>) -> Result<Self> {
+        let mut cells = Vec::with_capacity(rows.dims()[0] * schema.columns().len());
+        for (row, values) in schema.rows(rows)?.iter().enumerate() {
+            for (column, value) in schema.columns().iter().zip(values) {
+                let name = &column.name;
+                cells.push(schema.cell(column, value).map_err(|reason| {
+                    Error::Samples(format!("row {}, column `{name}`: {reason}", row + 1))
+                })?);
+            }
+        }
+        let schema = schema.clone();
         Ok(Self { schema, cells })
     }
 

@@ -1,0 +1,384 @@
+//! Tables as data of a model: the likelihood of mixed columns, and the variational autoencoder of a table.
+#![cfg(feature = "data")]
+
+mod common;
+
+use burn::prelude::*;
+use burn::tensor::{Distribution, Tensor};
+use burn_generative::data::table::{Table, TableConfig, TableNll, TableVae, TableVaeConfig};
+use burn_generative::metric::{Estimate, auroc};
+use burn_generative::model::DensityFit;
+use burn_generative::prelude::*;
+use common::values;
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64;
+use std::f64::consts::PI;
+use std::path::PathBuf;
+
+/// A file of its own for each test.
+fn written(name: &str, text: &str) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("tables-{}-{name}.csv", std::process::id()));
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+fn opened(name: &str, text: &str) -> Table {
+    let path = written(name, text);
+    let table = Table::open(&path).unwrap();
+    std::fs::remove_file(path).unwrap();
+    table
+}
+
+/// The text of a table.
+fn text(table: &Table) -> Vec<Vec<String>> {
+    let rows = table.tensor(&common::cpu());
+    table.schema().rows(rows).unwrap()
+}
+
+fn quick(steps: usize) -> TableVaeConfig {
+    let training = DensityFit::new()
+        .with_steps(steps)
+        .with_batch_size(128)
+        .with_rate(3e-3);
+    TableVaeConfig::new()
+        .with_latent_dim(2)
+        .with_hidden(vec![32])
+        .with_modes(4)
+        .with_training(training)
+}
+
+const MIXED: &str = "size,colour\n1,red\n3,blue\n?,red\n3,?\n1,green\n";
+
+/// The value of `log p` of the second mode and colour, written out.
+#[test]
+fn likelihood_is_the_formula() {
+    let device = common::cpu();
+    let table = opened("formula", MIXED);
+    let rows = table.tensor(&device);
+    let nll = TableNll::fit(table.schema(), 2, rows.clone()).unwrap();
+    // Two modes (logits, shifts), three colours, two indicators.
+    assert_eq!(nll.output_width(), 2 + 2 + 3 + 2);
+    let output = [0.3, -0.2, 0.5, -1.0, 0.1, 0.7, -0.4, -1.5, 0.2];
+    let batch = Tensor::<2>::from_floats([output], &device).repeat_dim(0, 5);
+    let losses = values(nll.loss(batch, rows));
+
+    // Of 1, 3, 3, 1: a mean of 2 and a deviation of 1, so that the modes are at -1 and 1, a quarter of 2 wide.
+    let (width, deviation) = (0.5, 0.5 * 1.01);
+    let softmax =
+        |logits: &[f64], at: usize| logits[at].exp() / logits.iter().map(|l| l.exp()).sum::<f64>();
+    let number = |x: f64| {
+        let density = |mode: usize, center: f64| {
+            let d: f64 = (x - center - width * output[2 + mode]) / deviation;
+            softmax(&output[..2], mode) * (-0.5 * d * d).exp() / (deviation * (2.0 * PI).sqrt())
+        };
+        (density(0, -1.0) + density(1, 1.0)).ln()
+    };
+    let colour = |at: usize| softmax(&output[4..7], at).ln(); // blue, green, red
+    let missing = |at: usize, is: bool| {
+        let p = 1.0 / (1.0 + f64::exp(-output[7 + at]));
+        if is { p.ln() } else { (1.0 - p).ln() }
+    };
+    let both_there = missing(0, false) + missing(1, false);
+    let expected = [
+        number(-1.0) + colour(2) + both_there,
+        number(1.0) + colour(0) + both_there,
+        colour(2) + missing(0, true) + missing(1, false),
+        number(1.0) + missing(0, false) + missing(1, true),
+        number(-1.0) + colour(1) + both_there,
+    ];
+    for (loss, log_prob) in losses.iter().zip(expected) {
+        assert!((loss + log_prob).abs() < 1e-4, "{loss} {log_prob}");
+    }
+}
+
+/// Over all numbers, colours, and what may be missing of both, the probability is one.
+#[test]
+fn likelihood_sums_to_one() {
+    let _turn = common::alone();
+    let device = common::cpu();
+    device.seed(3);
+    let table = opened("one", MIXED);
+    let nll = TableNll::fit(table.schema(), 3, table.tensor(&device)).unwrap();
+    let output = Tensor::<2>::random(
+        [1, nll.output_width()],
+        Distribution::Normal(0.0, 1.0),
+        &device,
+    );
+    let step = 0.01;
+    let mut rows: Vec<f32> = Vec::new();
+    let mut weights: Vec<f64> = Vec::new();
+    let mut number = |x: f32, is_missing: f32, weight: f64| {
+        for colour in 0..4 {
+            let hot = |at| if colour == at { 1.0 } else { 0.0 };
+            rows.extend([x, is_missing, hot(0), hot(1), hot(2), hot(3)]);
+            weights.push(weight);
+        }
+    };
+    for cell in -1000..1000 {
+        number(cell as f32 * step as f32, 0.0, step);
+    }
+    number(0.0, 1.0, 1.0);
+    let count = weights.len();
+    let rows = Tensor::from_data(TensorData::new(rows, [count, 6]), &device);
+    let losses = values(nll.loss(output.repeat_dim(0, count), rows));
+    let total: f64 = losses
+        .iter()
+        .zip(&weights)
+        .map(|(l, w)| w * (-l).exp())
+        .sum();
+    assert!((total - 1.0).abs() < 1e-3, "{total}");
+}
+
+/// What stands in the place of a missing value changes neither loss nor gradient.
+#[test]
+fn missing_values_are_masked() {
+    let device = common::cpu().autodiff();
+    let table = opened("masked", MIXED);
+    let rows = table.tensor(&device);
+    let nll = TableNll::fit(table.schema(), 2, rows.clone()).unwrap();
+    let gradient = |rows: Tensor<2>| {
+        let output = Tensor::<2>::ones([5, nll.output_width()], &device).require_grad();
+        let loss = nll.loss(output.clone(), rows);
+        let gradients = loss.clone().sum().backward();
+        (values(loss), values(output.grad(&gradients).unwrap()))
+    };
+    let elsewhere = Tensor::<2>::from_floats([[7.0, 0.0, 0.0, 0.0, 0.0, 0.0]], &device);
+    let third = Tensor::<2>::from_floats([[0.0], [0.0], [1.0], [0.0], [0.0]], &device);
+    let other = rows.clone() + third.matmul(elsewhere);
+    let (loss, of_output) = gradient(rows);
+    assert_eq!((loss, of_output.clone()), gradient(other));
+    let width = nll.output_width();
+    // Neither logits nor shifts of the third row's number, nor the colour of the fourth row, are trained.
+    assert!(
+        of_output[2 * width..2 * width + 4]
+            .iter()
+            .all(|&g| g == 0.0)
+    );
+    assert!(
+        of_output[3 * width + 4..3 * width + 7]
+            .iter()
+            .all(|&g| g == 0.0)
+    );
+    assert!(of_output[..7].iter().all(|&g| g != 0.0));
+}
+
+/// Draws have the frequencies, the mean and the spread that the likelihood gives them.
+#[test]
+fn draws_follow_the_likelihood() {
+    let _turn = common::alone();
+    let device = common::cpu();
+    device.seed(1);
+    let table = opened("draws", MIXED);
+    let nll = TableNll::fit(table.schema(), 2, table.tensor(&device)).unwrap();
+    let n = 20_000;
+    let output = [0.0, 1.0, 0.0, 0.0, 0.0, 1.0, -1.0, -1.0, 0.5];
+    let output = Tensor::<2>::from_floats([output], &device).repeat_dim(0, n);
+    let mean = values(nll.sample(output).mean_dim(0));
+    let missing = [-1.0, 0.5].map(|l: f64| 1.0 / (1.0 + (-l).exp()));
+    let upper = 1.0 / (1.0 + f64::exp(-1.0));
+    let colours = [0.0, 1.0, -1.0].map(f64::exp);
+    let colour = |at: usize| colours[at] / colours.iter().sum::<f64>() * (1.0 - missing[1]);
+    let expected = [
+        (2.0 * upper - 1.0) * (1.0 - missing[0]),
+        missing[0],
+        colour(0),
+        colour(1),
+        colour(2),
+        missing[1],
+    ];
+    for (mean, expected) in mean.iter().zip(expected) {
+        assert!((mean - expected).abs() < 0.02, "{mean} {expected}");
+    }
+}
+
+#[test]
+fn rows_come_back_from_their_numbers() {
+    let table = opened("back", MIXED);
+    let rows = table.tensor(&common::cpu());
+    let again = Table::from_tensor(table.schema(), rows).unwrap();
+    assert_eq!(text(&again), text(&table));
+    assert_eq!(text(&again)[2], ["?", "red"]);
+}
+
+/// Two columns of four categories, the second that of the first in nine rows of ten.
+fn categories(rows: usize, seed: u64) -> String {
+    let mut rng = Pcg64::seed_from_u64(seed);
+    let mut text = "a,b\n".to_string();
+    for _ in 0..rows {
+        let a = rng.random_range(0..4);
+        let other = (a + rng.random_range(1..4)) % 4;
+        let b = if rng.random_bool(0.9) { a } else { other };
+        text += &format!("k{a},k{b}\n");
+    }
+    text
+}
+
+/// The bound stays above the entropy, which is known, and comes near it; without the other column it would be 2 ln 4.
+#[test]
+fn bound_meets_a_known_entropy() {
+    let _turn = common::alone();
+    let device = common::cpu();
+    device.seed(2);
+    let config = quick(2500).with_latent_dim(4).with_hidden(vec![64]);
+    let vae = config.fit(&opened("train", &categories(4000, 0)), &device);
+    let vae = vae.unwrap();
+    let test = opened("test", &categories(4000, 1));
+    let score = Estimate::of(&vae.scores(&test, 64, &device).unwrap()).unwrap();
+    let entropy = 4f64.ln() - 0.9 * 0.9f64.ln() - 0.1 * (0.1f64 / 3.0).ln();
+    assert!(score.mean > entropy - 3.0 * score.standard_error, "{score}");
+    assert!(score.mean < 1.05 * entropy, "{score}, entropy {entropy}");
+
+    // What it draws has the dependence too, and no category that the table has not.
+    let drawn = text(&vae.sample(2000, &device).unwrap());
+    let equal = drawn.iter().filter(|row| row[0] == row[1]).count();
+    // A quarter without it; the gap of the bound takes some of the nine tenths.
+    assert!((1300..1960).contains(&equal), "{equal}");
+
+    // Given the first column, the second is drawn as it is beside it in whole rows.
+    let given = vae.sample_given(&test, &["a"], 64, &device).unwrap();
+    let (test, given) = (text(&test), text(&given));
+    assert!(
+        test.iter()
+            .zip(&given)
+            .all(|(row, other)| row[0] == other[0])
+    );
+    let among_given = given.iter().filter(|row| row[0] == row[1]).count();
+    let (among_given, equal) = (among_given as f64 / 4000.0, equal as f64 / 2000.0);
+    assert!((among_given - equal).abs() < 0.05, "{among_given} {equal}");
+}
+
+/// Two numbers of which one gives the other, and a kind that both give; every tenth second number is missing.
+fn line(rows: usize, seed: u64) -> String {
+    let mut rng = Pcg64::seed_from_u64(seed);
+    let mut text = "x,y,kind\n".to_string();
+    for row in 0..rows {
+        let is_right: bool = rng.random();
+        let x = rng.random::<f64>() + if is_right { 2.0 } else { -3.0 };
+        let y = if row % 10 == 3 {
+            "?".to_string()
+        } else {
+            format!("{:.4}", 5.0 * x + rng.random::<f64>())
+        };
+        text += &format!("{x:.4},{y},{}\n", if is_right { "right" } else { "left" });
+    }
+    text
+}
+
+#[test]
+fn a_table_is_imputed_scored_saved_and_drawn() {
+    let _turn = common::alone();
+    let device = common::cpu();
+    device.seed(4);
+    let table = opened("line", &line(1000, 0));
+    let vae = quick(1500).fit(&table, &device).unwrap();
+
+    let (before, after) = (text(&table), vae.impute(&table, &device).unwrap());
+    let after = text(&after);
+    let mut near = 0;
+    for (before, after) in before.iter().zip(&after) {
+        if before[1] == "?" {
+            let [x, y] = [&after[0], &after[1]].map(|number| number.parse::<f64>().unwrap());
+            // The two kinds are 20 apart.
+            near += usize::from((y - 5.0 * x).abs() < 8.0);
+        } else {
+            assert_eq!(before, after);
+        }
+    }
+    // A half without what x and the kind say.
+    assert!(near >= 80, "{near} of 100");
+
+    let mut strange = "x,y,kind\n".to_string();
+    for row in 0..100 {
+        let x = 2.0 + f64::from(row) / 100.0;
+        strange += &format!("{x},{},left\n", -5.0 * x);
+    }
+    let path = written("strange", &strange);
+    let strange = Table::open_with(&path, vae.schema()).unwrap();
+    std::fs::remove_file(path).unwrap();
+    let normal = vae.scores(&table, 8, &device).unwrap();
+    let area = auroc(&normal, &vae.scores(&strange, 8, &device).unwrap()).unwrap();
+    assert!(area.mean > 0.9, "{area}");
+
+    let folder = std::env::temp_dir().join(format!("tables-{}", std::process::id()));
+    vae.save(&folder).unwrap();
+    let again = TableVae::load(&folder, &device).unwrap();
+    std::fs::remove_dir_all(folder).unwrap();
+    let drawn = [&vae, &again].map(|vae| {
+        device.seed(5);
+        text(&vae.sample(300, &device).unwrap())
+    });
+    assert_eq!(drawn[0], drawn[1]);
+    let is_there = |row: &&Vec<String>| row[1] != "?";
+    let fits = |row: &&Vec<String>| {
+        let is_right = row[1].parse::<f64>().unwrap() > -2.5;
+        is_right == (row[2] == "right")
+    };
+    let there = drawn[0].iter().filter(is_there).count();
+    let fitting = drawn[0].iter().filter(is_there).filter(fits).count();
+    assert!((230..295).contains(&there), "{there}");
+    assert!(fitting * 10 > there * 8, "{fitting} of {there}");
+    // None is a row of the table.
+    assert!(drawn[0].iter().all(|row| !before.contains(row)));
+}
+
+#[test]
+fn what_cannot_be_fitted_is_named() {
+    let device = common::cpu();
+    let table = opened("bad", MIXED);
+    let config = quick(2);
+    let refused = |config: TableVaeConfig, table: &Table| {
+        let error = config.fit(table, &device).unwrap_err();
+        error.to_string()
+    };
+    assert!(refused(config.clone().with_modes(0), &table).contains("modes"));
+    assert!(refused(config.clone().with_latent_dim(0), &table).contains("latent_dim"));
+    assert!(refused(config.clone().with_beta(f64::NAN), &table).contains("beta"));
+    let single = opened("single", "size,colour\n1,red\n");
+    assert!(refused(config.clone(), &single).contains("two samples at least, not 1"));
+
+    let vae = config.fit(&table, &device).unwrap();
+    assert!(
+        vae.sample(0, &device)
+            .unwrap_err()
+            .to_string()
+            .contains('n')
+    );
+    let error = vae.impute(&single, &device).unwrap_err().to_string();
+    assert!(error.contains("another schema"), "{error}");
+    assert!(vae.scores(&table, 0, &device).is_err());
+    let error = vae.sample_given(&table, &["weight"], 4, &device);
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("no column `weight`"), "{error}");
+
+    // A row of which everything is missing is drawn whole; an unknown category is named when it is read.
+    let path = written("nothing", "size,colour\n?,?\n");
+    let nothing = Table::open_with(&path, vae.schema()).unwrap();
+    let filled = text(&vae.impute(&nothing, &device).unwrap());
+    assert!(filled[0].iter().all(|value| value != "?"), "{filled:?}");
+    std::fs::write(&path, "size,colour\n1,mauve\n").unwrap();
+    let error = Table::open_with(&path, vae.schema()).unwrap_err();
+    assert!(error.to_string().contains("mauve"), "{error}");
+    std::fs::remove_file(path).unwrap();
+}
+
+/// A column of one number, and one of ten thousand categories.
+#[test]
+fn odd_columns_are_fitted() {
+    let _turn = common::alone();
+    let device = common::cpu();
+    let mut text = "same,id\n".to_string();
+    for row in 0..10_000 {
+        text += &format!("7,n{row}\n");
+    }
+    let path = written("ids", &text);
+    let config = TableConfig::new().with_categories(vec!["id".to_string()]);
+    let table = config.open(&path).unwrap();
+    std::fs::remove_file(path).unwrap();
+    let training = DensityFit::new()
+        .with_steps(1)
+        .with_batch_size(16)
+        .with_held_out(0.001);
+    let config = quick(1).with_hidden(vec![4]).with_training(training);
+    let drawn = config.fit(&table, &device).unwrap().sample(3, &device);
+    assert_eq!(drawn.unwrap().len(), 3);
+}
