@@ -15,7 +15,7 @@ use burn::nn::activation::ActivationConfig;
 use burn::prelude::*;
 use burn::tensor::Distribution;
 use burn_generative::flow::{Flow, RealNvpConfig};
-use burn_generative::loss::{DipVae, InfoVae, Mmd, MmdKernel, TotalCorrelation};
+use burn_generative::loss::{DipVae, InfoVae, Kl, Mmd, MmdKernel, TotalCorrelation};
 use burn_generative::model::Augmented;
 use burn_generative::nn::{Binarization, MlpCriticConfig, MlpDecoder, MlpEncoder, initialize};
 use burn_generative::prelude::*;
@@ -65,6 +65,11 @@ struct Config {
     /// The weight of what an objective has beyond a VAE's. [default: info 10, mmd 500, tc 4, dip 10, factor 10]
     #[arg(long, value_name = "X")]
     weight: Option<f64>,
+
+    /// Epochs in which the weight of the KL rises to 1, of the objective vae: a prior that learns lets codes collapse without.
+    /// [default: 10 with the priors vamp and mixture, else 0]
+    #[arg(long, value_name = "N")]
+    warmup: Option<usize>,
 
     /// Pseudo-inputs of the vamp prior, components of a mixture.
     #[arg(long, default_value_t = 500, value_name = "N")]
@@ -170,7 +175,9 @@ impl Likelihood {
                 let images = self.session.data.train.images(&device);
                 let seed = self.config.training.seed;
                 let inputs = PseudoInputs::of_data(&images, self.config.components, seed)?;
-                self.train(VampVae::new(encoder, decoder, inputs, BernoulliNll))
+                let kl = self.kl();
+                let vae = VampVae::with_latent_loss(encoder, decoder, inputs, BernoulliNll, kl);
+                self.train(vae)
             }
             PriorKind::Mixture => {
                 let count = self.config.components;
@@ -185,6 +192,20 @@ impl Likelihood {
                 self.with_prior(Flow::new(flow, normal))
             }
         }
+    }
+
+    fn kl(&self) -> Kl {
+        let usual = match self.config.prior {
+            PriorKind::Vamp | PriorKind::Mixture => 10,
+            PriorKind::Normal | PriorKind::Flow => 0,
+        };
+        let epochs = self.config.warmup.unwrap_or(usual);
+        let images = self.session.data.train.len();
+        let steps = epochs * images.div_ceil(self.config.training.batch_size);
+        if steps == 0 {
+            return Kl::default();
+        }
+        Kl::default().with_warmup(steps, &self.session.devices.training())
     }
 
     fn networks(&self) -> Result<(ImageEncoder, ImageDecoder)> {
@@ -208,7 +229,16 @@ impl Likelihood {
         let kernels = || MmdKernel::inverse_multiquadrics(latent);
         let normal = StandardNormal::new(latent);
         match self.config.objective {
-            Objective::Vae => self.train(Vae::new(encoder, decoder, prior, BernoulliNll)),
+            Objective::Vae => {
+                let kl = self.kl();
+                self.train(Vae::with_latent_loss(
+                    encoder,
+                    decoder,
+                    prior,
+                    BernoulliNll,
+                    kl,
+                ))
+            }
             Objective::Iwae => {
                 let config = IwaeConfig::new(self.config.draws);
                 self.train(config.init(encoder, decoder, prior, BernoulliNll)?)
