@@ -218,7 +218,12 @@ impl Likelihood {
         let decoder = MlpDecoderConfig::new(latent, shape)
             .with_hidden(hidden)
             .with_activation(ActivationConfig::Tanh);
-        Ok((encoder.init_gaussian(&device)?, decoder.init(&device)?))
+        // The decoder starts at the mean image, as that of the paper.
+        let mean = self.session.data.train.images(&device).mean_dim(0);
+        let mean = mean.clamp(1e-3, 1.0 - 1e-3);
+        let logits = mean.clone().log() - (mean.neg() + 1.0).log();
+        let decoder = decoder.init(&device)?.with_output_bias(logits);
+        Ok((encoder.init_gaussian(&device)?, decoder))
     }
 
     fn with_prior<P: Prior<Value = Tensor<2>> + 'static>(self, prior: P) -> Result<()> {
@@ -310,7 +315,7 @@ impl Likelihood {
         session.device().seed(session.seed());
 
         let fit = session.fit().watch(PosteriorWatch::new(config.latent_dim));
-        let adam = FusedAdamConfig::new().with_epsilon(1e-4).init()?;
+        let adam = FusedAdamConfig::new().init()?;
         let rate = Cosine::new(config.training.lr);
         let (model, epochs) = session.train(&fit, model, adam, rate, [&train, &test])?;
 

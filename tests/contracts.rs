@@ -421,6 +421,18 @@ fn networks_derive_their_sizes_from_the_data() {
     }
 }
 
+/// What a decoder starts at is its output of a code that says nothing.
+#[test]
+fn a_decoder_starts_where_it_is_told() {
+    let device = cpu();
+    let start = tensor::<4>([1, 1, 2, 3], &device, |i| i as f64 - 2.0);
+    let decoder = MlpDecoderConfig::new(2, vec![1, 2, 3]).with_hidden(Vec::new());
+    let decoder = decoder.init::<4>(&device).unwrap();
+    let decoder = decoder.with_output_bias(start.clone());
+    let outputs = decoder.decode(Tensor::zeros([2, 2], &device));
+    assert_eq!(values(outputs), values(start.repeat_dim(0, 2)));
+}
+
 #[test]
 fn sizes_that_cannot_work_are_refused_by_name() {
     let device = cpu();

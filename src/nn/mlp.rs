@@ -5,7 +5,7 @@ use crate::error::{Error, Result, check_at_least_one};
 use crate::kernel::rows;
 use crate::traits::{Decoder, Encoder};
 use burn::config::Config;
-use burn::module::Module;
+use burn::module::{Module, Param};
 use burn::nn::activation::{Activation, ActivationConfig};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
@@ -193,6 +193,30 @@ pub struct MlpDecoder<H, const D: usize> {
     head: H,
     #[module(skip)]
     shape: Vec<usize>,
+}
+
+impl<const D: usize> MlpDecoder<Linear, D> {
+    /// The same decoder, whose outputs start around these, `[1, ...shape]`: the logits or the mean of the data. Else the first
+    /// steps, which agree for all samples, go through the code as well, and can leave an encoder saturated that nothing holds
+    /// to its prior: one under a warm-up, or whose prior learns.
+    ///
+    /// [Burda et al. 2016](https://arxiv.org/abs/1509.00519), section 5.
+    ///
+    /// # Panics
+    ///
+    /// If there are not as many as outputs.
+    pub fn with_output_bias(mut self, outputs: Tensor<D>) -> Self {
+        let features: usize = self.shape.iter().product();
+        let dims = outputs.dims();
+        assert!(
+            dims.iter().product::<usize>() == features,
+            "MlpDecoder: a bias of shape {dims:?} for outputs of shape {:?}",
+            self.shape
+        );
+        let bias = outputs.reshape([features]).detach();
+        self.head.bias = Some(Param::from_tensor(bias));
+        self
+    }
 }
 
 impl<H, const D: usize> MlpDecoder<H, D> {
