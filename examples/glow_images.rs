@@ -2,6 +2,7 @@
 //!
 //!     cargo run --example glow_images
 //!     cargo run --example glow_images -- --pictures path/to/pictures --size 32
+//!     cargo run --example glow_images -- --levels 3 --steps 32 --hidden 256 --epochs 200 --out out/glow-full    # for a GPU
 //!     cargo run --example glow_images -- --help
 //!
 //! Bytes have no density: uniform noise in [0, 1) is added to them, so that the bits are a bound on those of the bytes. A model
@@ -153,7 +154,7 @@ fn run(args: Args) -> Result<()> {
     };
     println!("{measured}");
     report.measured(measured);
-    let samples = model.density.sample_at(64, args.temperature, &device)?;
+    let samples = model.density.sample_at(72, args.temperature, &device)?;
     let text = format!(
         "Draws at a temperature of {}, none chosen.",
         args.temperature

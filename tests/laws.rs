@@ -289,7 +289,7 @@ laws! {
         let vae = Vae::new(
             gaussian_encoder(device),
             decoder(device),
-            StandardNormal::new(2),
+            StandardNormal::new(3),
             GaussianNll::default(),
         );
         Augmented::new(vae, GaussianCorruption::new(0.3).unwrap())

@@ -26,8 +26,10 @@
 //! | [`ConvTranspose1d`] | `[batch, channels, length]` | [`burn::nn::conv::ConvTranspose1d`] |
 //! | [`ConvTranspose2d`] | `[batch, channels, height, width]` | [`burn::nn::conv::ConvTranspose2d`] |
 //!
+//! [`Fsq`] makes discrete codes of latents, with a codebook that is not learned.
+//!
 //! And what a denoising model does to its input: [`GaussianCorruption`], [`MaskingCorruption`],
-//! [`SaltAndPepperCorruption`].
+//! [`SaltAndPepperCorruption`]; [`Binarization`] makes binary images of grey ones.
 
 mod conv;
 mod conv_critic;
@@ -43,6 +45,7 @@ mod labeled_rows;
 mod linear;
 mod maps;
 mod mlp;
+mod quantizer;
 mod spectral;
 mod squashed;
 mod trained;
@@ -66,6 +69,7 @@ pub(crate) use labeled::one_hot;
 pub use labeled::{LabeledDecoder, LabeledEncoder, UNKNOWN, check_labels};
 pub use labeled_rows::LabeledRowEncoder;
 pub use mlp::{MlpDecoder, MlpDecoderConfig, MlpEncoder, MlpEncoderConfig};
+pub use quantizer::Fsq;
 pub use squashed::Squashed;
 pub(crate) use trained::is_trained;
 pub use warmup::Warmup;
