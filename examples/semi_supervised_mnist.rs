@@ -8,7 +8,6 @@
 
 mod common;
 
-use burn::nn::activation::ActivationConfig;
 use burn::prelude::*;
 use burn_generative::data::mnist::Mnist;
 use burn_generative::device::Devices;
@@ -200,17 +199,15 @@ fn run(args: Args) -> Result<()> {
     }
 }
 
-/// The layers of the paper: 600 and 600, with a softplus.
+/// Two layers, as wide as the paper's.
+const HIDDEN: [usize; 2] = [600, 600];
+
 fn wide(encoder: MlpEncoderConfig) -> MlpEncoderConfig {
-    encoder
-        .with_hidden(vec![600, 600])
-        .with_activation(ActivationConfig::Relu)
+    encoder.with_hidden(HIDDEN.to_vec())
 }
 
 fn wide_decoder(decoder: MlpDecoderConfig) -> MlpDecoderConfig {
-    decoder
-        .with_hidden(vec![600, 600])
-        .with_activation(ActivationConfig::Relu)
+    decoder.with_hidden(HIDDEN.to_vec())
 }
 
 struct Stage<'a> {
