@@ -14,6 +14,7 @@ use burn::nn::Linear;
 use burn::nn::activation::ActivationConfig;
 use burn::prelude::*;
 use burn::tensor::Distribution;
+use burn_generative::distribution::DiagonalGaussian;
 use burn_generative::flow::{Flow, RealNvpConfig};
 use burn_generative::loss::{DipVae, InfoVae, Kl, Mmd, MmdKernel, TotalCorrelation};
 use burn_generative::model::Augmented;
@@ -149,9 +150,16 @@ fn run(args: Args) -> Result<()> {
         &config,
         summary,
     )?;
+    let [train, test] = session.images(unit_interval)?;
+    // Once, and the same for every run.
+    session.device().seed(0);
+    let test = Binarization.corrupt(test);
+    session.device().seed(session.seed());
     Likelihood {
         config,
         session,
+        train,
+        test,
         nll: args.nll,
     }
     .run()
@@ -160,6 +168,8 @@ fn run(args: Args) -> Result<()> {
 struct Likelihood {
     config: Config,
     session: Session<Config>,
+    train: Tensor<4>,
+    test: Tensor<4>,
     nll: Option<usize>,
 }
 
@@ -172,7 +182,7 @@ impl Likelihood {
             PriorKind::Normal => self.with_prior(normal),
             PriorKind::Vamp => {
                 let (encoder, decoder) = self.networks()?;
-                let images = self.session.data.train.images(&device);
+                let images = self.train.clone().to_device(&device);
                 let seed = self.config.training.seed;
                 let inputs = PseudoInputs::of_data(&images, self.config.components, seed)?;
                 let kl = self.kl();
@@ -200,7 +210,7 @@ impl Likelihood {
             PriorKind::Normal | PriorKind::Flow => 0,
         };
         let epochs = self.config.warmup.unwrap_or(usual);
-        let images = self.session.data.train.len();
+        let images = self.train.dims()[0];
         let steps = epochs * images.div_ceil(self.config.training.batch_size);
         if steps == 0 {
             return Kl::default();
@@ -219,7 +229,7 @@ impl Likelihood {
             .with_hidden(hidden)
             .with_activation(ActivationConfig::Tanh);
         // The decoder starts at the mean image, as that of the paper.
-        let mean = self.session.data.train.images(&device).mean_dim(0);
+        let mean = self.train.clone().mean_dim(0).to_device(&device);
         let mean = mean.clamp(1e-3, 1.0 - 1e-3);
         let logits = mean.clone().log() - (mean.neg() + 1.0).log();
         let decoder = decoder.init(&device)?.with_output_bias(logits);
@@ -227,68 +237,38 @@ impl Likelihood {
     }
 
     fn with_prior<P: Prior<Value = Tensor<2>> + 'static>(self, prior: P) -> Result<()> {
-        let (encoder, decoder) = self.networks()?;
         let latent = self.config.latent_dim;
-        let images = self.session.data.train.len();
         let weight = |usual: f64| self.config.weight.unwrap_or(usual);
         let kernels = || MmdKernel::inverse_multiquadrics(latent);
         let normal = StandardNormal::new(latent);
         match self.config.objective {
             Objective::Vae => {
                 let kl = self.kl();
-                self.train(Vae::with_latent_loss(
-                    encoder,
-                    decoder,
-                    prior,
-                    BernoulliNll,
-                    kl,
-                ))
+                self.held_by(prior, kl)
             }
             Objective::Iwae => {
+                let (encoder, decoder) = self.networks()?;
                 let config = IwaeConfig::new(self.config.draws);
                 self.train(config.init(encoder, decoder, prior, BernoulliNll)?)
             }
             Objective::Info => {
                 let loss = InfoVae::new(0.0, weight(10.0), kernels())?;
-                self.train(Vae::with_latent_loss(
-                    encoder,
-                    decoder,
-                    normal,
-                    BernoulliNll,
-                    loss,
-                ))
+                self.held_by(normal, loss)
             }
             Objective::Mmd => {
                 let loss = Mmd::new(weight(500.0), kernels())?;
-                self.train(Vae::with_latent_loss(
-                    encoder,
-                    decoder,
-                    normal,
-                    BernoulliNll,
-                    loss,
-                ))
+                self.held_by(normal, loss)
             }
             Objective::Tc => {
-                let loss = TotalCorrelation::new(weight(4.0), images)?;
-                self.train(Vae::with_latent_loss(
-                    encoder,
-                    decoder,
-                    normal,
-                    BernoulliNll,
-                    loss,
-                ))
+                let loss = TotalCorrelation::new(weight(4.0), self.train.dims()[0])?;
+                self.held_by(normal, loss)
             }
             Objective::Dip => {
                 let loss = DipVae::type_two(weight(10.0), weight(10.0))?;
-                self.train(Vae::with_latent_loss(
-                    encoder,
-                    decoder,
-                    normal,
-                    BernoulliNll,
-                    loss,
-                ))
+                self.held_by(normal, loss)
             }
             Objective::Factor => {
+                let (encoder, decoder) = self.networks()?;
                 let critic = MlpCriticConfig::new(vec![latent]);
                 let critic = critic.init::<2>(&self.session.devices.training())?;
                 let config = FactorVaeConfig::new().with_gamma(weight(10.0));
@@ -296,6 +276,17 @@ impl Likelihood {
                 self.train(model)
             }
         }
+    }
+
+    /// Trains a VAE whose codes are held to the prior by this loss.
+    fn held_by<P, R>(self, prior: P, loss: R) -> Result<()>
+    where
+        P: Prior<Value = Tensor<2>> + 'static,
+        R: LatentLoss<DiagonalGaussian, P> + 'static,
+    {
+        let (encoder, decoder) = self.networks()?;
+        let vae = Vae::with_latent_loss(encoder, decoder, prior, BernoulliNll, loss);
+        self.train(vae)
     }
 
     fn train<M>(self, model: M) -> Result<()>
@@ -308,20 +299,14 @@ impl Likelihood {
         let (config, session) = (&self.config, &self.session);
         let model = Augmented::new(model, Binarization);
         initialize(&model);
-        let [train, test] = session.images(unit_interval)?;
-        // Once, and the same for every run.
-        session.device().seed(0);
-        let test = Binarization.corrupt(test);
-        session.device().seed(session.seed());
-
         let fit = session.fit().watch(PosteriorWatch::new(config.latent_dim));
         let adam = FusedAdamConfig::new().init()?;
         let rate = Cosine::new(config.training.lr);
-        let (model, epochs) = session.train(&fit, model, adam, rate, [&train, &test])?;
+        let (model, epochs) = session.train(&fit, model, adam, rate, [&self.train, &self.test])?;
 
         session.save_samples(&model.model)?;
         if let Some(draws) = self.nll {
-            session.measure_nll(&model.model, test, draws)?;
+            session.measure_nll(&model.model, self.test.clone(), draws)?;
         }
         session.finish(&epochs)
     }

@@ -148,15 +148,12 @@ fn run(args: Args) -> Result<()> {
                 StandardNormal::new(LATENT),
                 BernoulliNll,
             )?;
-            let folder = args.out.join("second");
-            let (model, report) =
-                stage.fit(&folder, config.epochs, model, [&labeled[0], &labeled[1]])?;
-            finish(
-                report,
-                &data,
-                &labeled[1],
-                |x| model.classify(x),
-                |y| model.sample_labeled(y),
+            stage.classify(
+                model,
+                &labeled,
+                &args.out.join("second"),
+                |model, x| model.classify(x),
+                |model, y| model.sample_labeled(y),
             )
         }
         Kind::M1M2 => {
@@ -185,15 +182,12 @@ fn run(args: Args) -> Result<()> {
             )?;
             let first = first.train();
             let model = StackedSemiSupervisedVae::new(first, second);
-            let folder = args.out.join("second");
-            let (model, report) =
-                stage.fit(&folder, config.epochs, model, [&labeled[0], &labeled[1]])?;
-            finish(
-                report,
-                &data,
-                &labeled[1],
-                |x| model.classify(x),
-                |y| model.sample_labeled(y),
+            stage.classify(
+                model,
+                &labeled,
+                &args.out.join("second"),
+                |model, x| model.classify(x),
+                |model, y| model.sample_labeled(y),
             )
         }
     }
@@ -288,28 +282,39 @@ impl Stage<'_> {
             RunReport::new(&run, "semi_supervised_mnist", "nats/image"),
         ))
     }
-}
 
-/// Says how many test images are classified wrong, and draws some of every class.
-fn finish(
-    mut report: RunReport,
-    data: &Mnist,
-    (images, labels): &Labeled,
-    classify: impl Fn(Tensor<4>) -> Tensor<1, Int>,
-    sample: impl Fn(Tensor<1, Int>) -> Tensor<4>,
-) -> Result<()> {
-    let found = in_batches(images.clone(), |images| classify(images).float());
-    let is_wrong = found.not_equal(labels.clone().float()).float();
-    let is_wrong = is_wrong.mul_scalar(100.0);
-    let wrong = Estimate::of_batch(is_wrong)?;
-    let mut measured = nats("test error", wrong);
-    measured.unit = "%".to_string();
-    println!("{measured}");
-    report.measured(measured);
-    report.measured(plain("training images", data.train.len() as f64));
-    let rows: Vec<i64> = (0..CLASSES * 12).map(|i| (i / 12) as i64).collect();
-    let rows = Tensor::from_data(TensorData::from(rows.as_slice()), &images.device());
-    let text = "A row a class, a column a draw.";
-    report.images("classes.png", "Samples of every class", text, sample(rows))?;
-    report.save()
+    /// Trains the semi-supervised stage, says how many test images it gets wrong, and draws some of every class.
+    fn classify<M>(
+        &self,
+        model: M,
+        [train, test]: &[Labeled; 2],
+        folder: &Path,
+        classify: impl Fn(&M, Tensor<4>) -> Tensor<1, Int>,
+        sample: impl Fn(&M, Tensor<1, Int>) -> Tensor<4>,
+    ) -> Result<()>
+    where
+        M: Trainable + Model<Input = Labeled>,
+    {
+        let (model, mut report) = self.fit(folder, self.config.epochs, model, [train, test])?;
+        let (images, labels) = test;
+        let found = in_batches(images.clone(), |images| classify(&model, images).float());
+        let is_wrong = found.not_equal(labels.clone().float()).float();
+        let is_wrong = is_wrong.mul_scalar(100.0);
+        let wrong = Estimate::of_batch(is_wrong)?;
+        let mut measured = nats("test error", wrong);
+        measured.unit = "%".to_string();
+        println!("{measured}");
+        report.measured(measured);
+        report.measured(plain("training images", self.data.train.len() as f64));
+        let rows: Vec<i64> = (0..CLASSES * 12).map(|i| (i / 12) as i64).collect();
+        let rows = Tensor::from_data(TensorData::from(rows.as_slice()), &images.device());
+        let text = "A row a class, a column a draw.";
+        report.images(
+            "classes.png",
+            "Samples of every class",
+            text,
+            sample(&model, rows),
+        )?;
+        report.save()
+    }
 }

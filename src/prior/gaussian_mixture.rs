@@ -1,4 +1,4 @@
-use super::density::{log_density, log_joint};
+use super::density::{gumbel, log_density, log_joint};
 use crate::distribution::bound_any_log_var;
 use crate::error::{Error, Result};
 use crate::kernel::points::at_least_single;
@@ -158,11 +158,11 @@ impl Prior for GaussianMixture {
 /// A component for each of `n` samples, by its weight.
 pub(super) fn draw(logits: Tensor<1>, n: usize, device: &Device) -> Tensor<1, Int> {
     let (components, logits) = (logits.dims()[0], at_least_single(logits.detach()));
-    // The largest of logits with Gumbel noise is distributed as their softmax.
     let options = (device, logits.dtype());
     let uniform = Tensor::<2>::random([n, components], Distribution::Default, options);
-    let gumbel = uniform.log().neg().log().neg();
-    (gumbel + logits.unsqueeze::<2>()).argmax(1).squeeze_dim(1)
+    (gumbel(uniform) + logits.unsqueeze::<2>())
+        .argmax(1)
+        .squeeze_dim(1)
 }
 
 /// The component of each label, or one by its weight where the label is below 0, and so unknown.

@@ -34,6 +34,8 @@ mod uniform;
 mod vamp;
 
 pub use any::AnyPrior;
+#[cfg(feature = "data")]
+pub(crate) use density::gumbel;
 pub(crate) use density::{log_density, log_sum_exp};
 pub use empirical::Empirical;
 pub use fit::MixtureFit;

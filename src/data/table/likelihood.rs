@@ -1,13 +1,13 @@
 use super::{Kind, Schema};
 use crate::error::{Result, check_at_least_one};
+use crate::kernel::reference::LN_2PI;
 use crate::kernel::{bernoulli_nll, sum_event};
 use crate::nn::one_hot;
-use crate::prior::{MixtureFit, log_sum_exp};
+use crate::prior::{MixtureFit, gumbel, log_sum_exp};
 use crate::traits::{Batch, Likelihood, ReconstructionLoss};
 use burn::module::{Module, Param};
 use burn::tensor::activation::{log_softmax, sigmoid};
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
-use std::f64::consts::PI;
 
 /// The likelihood of the rows of a table, each column by its kind: `[batch, schema.width()]`, as
 /// [`Table::tensor`](super::Table::tensor) makes them, from an output of [`output_width`](Self::output_width) numbers.
@@ -96,7 +96,7 @@ impl Modes {
         let deviations = self.deviations().unsqueeze::<3>();
         let distance = values.unsqueeze_dim::<3>(2) - self.means(shifts);
         let distance = distance / deviations.clone();
-        let log_density = distance.square() * -0.5 - deviations.log() - 0.5 * (2.0 * PI).ln();
+        let log_density = distance.square() * -0.5 - deviations.log() - 0.5 * LN_2PI;
         let joint = log_softmax(logits, 2) + log_density;
         log_sum_exp(joint.reshape([batch * columns, modes])).reshape([batch, columns])
     }
@@ -121,13 +121,7 @@ fn perturbed<const D: usize>(logits: Tensor<D>, is_random: bool) -> Tensor<D> {
     if !is_random {
         return logits;
     }
-    logits.clone() + gumbel(&logits)
-}
-
-/// Standard Gumbel noise, in the shape of another tensor.
-pub(super) fn gumbel<const D: usize>(like: &Tensor<D>) -> Tensor<D> {
-    let uniform = like.random_like(Distribution::Uniform(1e-7, 1.0 - 1e-7));
-    uniform.log().neg().log().neg()
+    logits.clone() + gumbel(logits.random_like(Distribution::Default))
 }
 
 /// What an output says of each part of a row.
@@ -198,11 +192,9 @@ impl TableNll {
         likelihood
     }
 
-    fn numbers(&self) -> impl Iterator<Item = Place> + use<> {
-        let places = self.places.clone();
-        places
-            .into_iter()
-            .filter(|place| place.categories.is_none())
+    fn numbers(&self) -> impl Iterator<Item = &Place> {
+        let places = self.places.iter();
+        places.filter(|place| place.categories.is_none())
     }
 
     /// The numbers of a row.
