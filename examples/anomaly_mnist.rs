@@ -118,7 +118,7 @@ fn run(args: Args) -> Result<()> {
             )));
         }
     }
-    let (device, run) = args.place.open("anomaly_mnist", &config)?;
+    let (device, run) = args.place.out.open("anomaly_mnist", &config)?;
     println!("AUROC of    {}", SCORES.join(", "));
     let (mut outcomes, mut pictures, mut rows) = (Vec::new(), Vec::new(), Vec::new());
     for digit in digits {

@@ -22,10 +22,10 @@ use burn_generative::prior::{GaussianMixture, SwissRoll, SwissRollConfig};
 use burn_generative::train::{FusedAdamConfig, Run};
 use burn_generative::{Error, Result};
 use clap::{Parser, ValueEnum};
-use common::{positive, rate, session};
+use common::session::OutArgs;
+use common::{positive, rate};
 use serde::Serialize;
 use std::f64::consts::{PI, TAU};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -39,14 +39,8 @@ struct Args {
     #[command(flatten)]
     config: Config,
 
-    /// Backend to train on, one of those built in. [default: the first that is built in, GPUs first]
-    #[arg(long, value_name = "NAME")]
-    device: Option<String>,
-
-    /// Folder for what the run leaves behind, new or empty. [default: out/flow_2d, or the first of
-    /// out/flow_2d-2, -3, ... that is not there]
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
+    #[command(flatten)]
+    out: OutArgs,
 }
 
 #[derive(clap::Args, Clone, Debug, Serialize)]
@@ -131,8 +125,7 @@ fn run(args: Args) -> Result<()> {
     positive("--batch-size", config.batch_size)?;
     rate("--lr", config.lr)?;
     // Before the training: a folder that cannot be written is known at once.
-    let (device, run) =
-        session::open("flow_2d", args.device.as_deref(), args.out.as_ref(), config)?;
+    let (device, run) = args.out.open("flow_2d", config)?;
     device.seed(config.seed);
     let truth = Truth::new(config.data, &device)?;
     let training = device.clone().autodiff();

@@ -21,7 +21,7 @@ use burn_generative::prelude::*;
 use burn_generative::prior::{FullGaussianMixture, MixtureFit};
 use burn_generative::{Error, Result};
 use clap::{Parser, ValueEnum};
-use common::session;
+use common::session::OutArgs;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
@@ -39,14 +39,8 @@ struct Args {
     #[command(flatten)]
     config: Config,
 
-    /// Backend to train on, one of those built in. [default: the first that is built in, GPUs first]
-    #[arg(long, value_name = "NAME")]
-    device: Option<String>,
-
-    /// Folder for metrics.json, new or empty. [default: out/flow_table, or the first of
-    /// out/flow_table-2, -3, ... that is not there]
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
+    #[command(flatten)]
+    out: OutArgs,
 }
 
 #[derive(clap::Args, Clone, Debug, Serialize)]
@@ -157,12 +151,7 @@ const MODELS: [&str; 3] = ["Gaussian", "mixture", "flow"];
 fn run(args: Args) -> Result<()> {
     let config = &args.config;
     let rows = Rows::open(config)?;
-    let (device, run) = session::open(
-        "flow_table",
-        args.device.as_deref(),
-        args.out.as_ref(),
-        config,
-    )?;
+    let (device, run) = args.out.open("flow_table", config)?;
     device.seed(config.seed);
     let (count, columns) = (rows.numbers.len(), rows.names.len());
     println!("{count} rows of {columns} columns");

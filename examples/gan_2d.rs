@@ -21,9 +21,9 @@ use burn_generative::prelude::*;
 use burn_generative::train::{CriticWatch, FusedAdamConfig};
 use burn_generative::{Error, Result};
 use clap::{Parser, ValueEnum};
-use common::{positive, rate, session};
+use common::session::OutArgs;
+use common::{positive, rate};
 use serde::Serialize;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -36,14 +36,8 @@ struct Args {
     #[command(flatten)]
     config: Config,
 
-    /// Backend to train on, one of those built in. [default: the first that is built in, GPUs first]
-    #[arg(long, value_name = "NAME")]
-    device: Option<String>,
-
-    /// Folder for what the run leaves behind, new or empty. [default: out/gan_2d, or the first of
-    /// out/gan_2d-2, -3, ... that is not there]
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
+    #[command(flatten)]
+    out: OutArgs,
 }
 
 #[derive(clap::Args, Clone, Debug, Serialize)]
@@ -101,7 +95,7 @@ fn run(args: Args) -> Result<()> {
     positive("--hidden", config.hidden)?;
     config.lr.map(|lr| rate("--lr", lr)).transpose()?;
     // Before the training: a folder that cannot be written is known at once.
-    let (device, run) = session::open("gan_2d", args.device.as_deref(), args.out.as_ref(), config)?;
+    let (device, run) = args.out.open("gan_2d", config)?;
 
     device.seed(config.seed);
     let samples = train(config, &device)?;

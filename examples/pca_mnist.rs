@@ -73,7 +73,7 @@ fn run(args: Args) -> Result<()> {
             "--dims {most} is more than the {pixels} pixels of an image"
         )));
     }
-    let (device, run) = args.place.open("pca_mnist", &config)?;
+    let (device, run) = args.place.out.open("pca_mnist", &config)?;
     let [train, test] = [&data.train, &data.test].map(|images| images.images(&device));
     Support::UnitInterval.check(&train, "training images")?;
     let rows = |images: &Tensor<4>| images.clone().flatten::<2>(1, 3);

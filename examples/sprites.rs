@@ -29,9 +29,9 @@ use burn_generative::plot;
 use burn_generative::prelude::*;
 use burn_generative::train::Run;
 use clap::{Parser, ValueEnum};
-use common::{positive, rate, session};
+use common::session::OutArgs;
+use common::{positive, rate};
 use serde::Serialize;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -78,16 +78,9 @@ struct Args {
     #[arg(long, default_value_t = 1e-3, value_name = "X")]
     lr: f64,
 
-    /// Backend to train on, one of those built in. [default: the first that is built in, GPUs first]
     #[serde(skip)]
-    #[arg(long, value_name = "NAME")]
-    device: Option<String>,
-
-    /// Folder for pictures and scores, new or empty. [default: out/sprites, or the first of
-    /// out/sprites-2, -3, ... that is not there]
-    #[serde(skip)]
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
+    #[command(flatten)]
+    out: OutArgs,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum, Serialize)]
@@ -138,7 +131,7 @@ fn run(args: Args) -> Result<()> {
         positive(flag, value)?;
     }
     rate("--lr", args.lr)?;
-    let (device, run) = session::open("sprites", args.device.as_deref(), args.out.as_ref(), &args)?;
+    let (device, run) = args.out.open("sprites", &args)?;
 
     println!(
         "model   reconstruction        MIG              FactorVAE        SAP              seconds"

@@ -11,7 +11,7 @@ use burn_generative::data::table::{Table, TableConfig, TableVaeConfig};
 use burn_generative::metric::Estimate;
 use burn_generative::model::DensityFit;
 use clap::Parser;
-use common::session;
+use common::session::OutArgs;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -27,14 +27,8 @@ struct Args {
     #[command(flatten)]
     config: Config,
 
-    /// Backend to train on, one of those built in. [default: the first that is built in, GPUs first]
-    #[arg(long, value_name = "NAME")]
-    device: Option<String>,
-
-    /// Folder for what is left, new or empty. [default: out/table_vae, or the first of out/table_vae-2, -3, ... that is
-    /// not there]
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
+    #[command(flatten)]
+    out: OutArgs,
 }
 
 #[derive(clap::Args, Clone, Debug, Serialize)]
@@ -124,12 +118,7 @@ fn run(args: Args) -> Result<()> {
         .transpose()?;
     let samples = config.samples.unwrap_or(table.len());
     common::positive("--samples", samples)?;
-    let (device, run) = session::open(
-        "table_vae",
-        args.device.as_deref(),
-        args.out.as_ref(),
-        config,
-    )?;
+    let (device, run) = args.out.open("table_vae", config)?;
     device.seed(config.seed);
     let columns = table.schema().columns();
     println!("{} rows of {} columns", table.len(), columns.len());

@@ -122,12 +122,9 @@ impl FitArgs {
     }
 }
 
-/// Where data comes from, where it is computed on, and where the results go.
-#[derive(clap::Args, Debug)]
-pub struct PlaceArgs {
-    #[command(flatten)]
-    pub data: DataArgs,
-
+/// Where it is computed on, and where the results go.
+#[derive(clap::Args, Clone, Debug)]
+pub struct OutArgs {
     /// Backend to train on, one of those built in: flex, ndarray, wgpu, cuda, cuda:1, ... [default: the first that
     /// is built in, GPUs first]
     #[arg(long, value_name = "NAME")]
@@ -139,25 +136,25 @@ pub struct PlaceArgs {
     pub out: Option<PathBuf>,
 }
 
-impl PlaceArgs {
-    /// The device, and the folder with its configuration in it.
+impl OutArgs {
+    /// The device, and the folder of a new run with its configuration in it.
     pub fn open<C: Serialize>(&self, name: &str, config: &C) -> Result<(Device, Run)> {
-        open(name, self.device.as_deref(), self.out.as_ref(), config)
+        let devices = Devices::named(self.device.as_deref())?;
+        println!("device: {}", devices.name());
+        let numbered = || Run::numbered(PathBuf::from("out").join(name), false);
+        let run = Run::begin(self.out.clone().unwrap_or_else(numbered), config)?;
+        Ok((devices.device(), run))
     }
 }
 
-/// A device by its name, and the folder of a new run.
-pub fn open<C: Serialize>(
-    name: &str,
-    device: Option<&str>,
-    out: Option<&PathBuf>,
-    config: &C,
-) -> Result<(Device, Run)> {
-    let devices = Devices::named(device)?;
-    println!("device: {}", devices.name());
-    let numbered = || Run::numbered(PathBuf::from("out").join(name), false);
-    let run = Run::begin(out.cloned().unwrap_or_else(numbered), config)?;
-    Ok((devices.device(), run))
+/// Where data comes from, where it is computed on, and where the results go.
+#[derive(clap::Args, Debug)]
+pub struct PlaceArgs {
+    #[command(flatten)]
+    pub data: DataArgs,
+
+    #[command(flatten)]
+    pub out: OutArgs,
 }
 
 /// What `config.json` holds: enough to build the model again, and to know its data.
