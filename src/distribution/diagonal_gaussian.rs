@@ -18,9 +18,9 @@ pub(crate) fn bound_any_log_var<const D: usize>(log_var: Tensor<D>) -> Tensor<D>
     bound(log_var, [-ANY_LOG_VAR, ANY_LOG_VAR])
 }
 
-/// `log_var` bounded to a range, with the gradient of the identity: a value that has left the bounds still feels what
-/// pulls it back, unless it is infinite.
-fn bound<const D: usize>(log_var: Tensor<D>, [low, high]: [f64; 2]) -> Tensor<D> {
+/// `log_var`, or a parameter like it, bounded to a range, with the gradient of the identity: a value that has left the
+/// bounds still feels what pulls it back, unless it is infinite.
+pub(super) fn bound<const D: usize>(log_var: Tensor<D>, [low, high]: [f64; 2]) -> Tensor<D> {
     if !log_var.is_autodiff() {
         return log_var.clamp(low, high);
     }

@@ -1,8 +1,23 @@
 //! Distributions as values: a posterior, a decoder's output, and the divergences between them.
+//!
+//! | distribution | values |
+//! |---|---|
+//! | [`DiagonalGaussian`] | floats |
+//! | [`Bernoulli`] | 0 and 1, as floats |
+//! | [`Categorical`] | integers without an order, from 0 on |
+//! | [`DiscretizedLogisticMixture`] | floats with an order of [`Levels`]: bytes of pictures, samples of sound |
 
 pub mod divergence;
 
+mod bernoulli;
+mod categorical;
 mod diagonal_gaussian;
+mod discretized_logistic;
+mod levels;
 
+pub use bernoulli::Bernoulli;
+pub use categorical::Categorical;
 pub use diagonal_gaussian::{DiagonalGaussian, LOG_VAR_MAX, LOG_VAR_MIN};
 pub(crate) use diagonal_gaussian::{bound_any_log_var, coordinate_kl};
+pub use discretized_logistic::DiscretizedLogisticMixture;
+pub use levels::Levels;
