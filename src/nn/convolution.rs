@@ -106,8 +106,12 @@ impl Conv2d {
     ///
     /// If the input has other channels, or is smaller than the kernel with its padding.
     pub fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+        self.convolve(input, self.weight.val())
+    }
+
+    /// [`forward`](Self::forward) with these weights.
+    pub(super) fn convolve(&self, input: Tensor<4>, weight: Tensor<4>) -> Tensor<4> {
         let [_, _, sides @ ..] = input.dims();
-        let weight = self.weight.val();
         let [_, _, kernel @ ..] = weight.dims();
         let padding = match self.padding {
             PaddingConfig2d::Valid => [(0, 0); 2],

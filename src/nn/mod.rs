@@ -26,6 +26,9 @@
 //! | [`ConvTranspose1d`] | `[batch, channels, length]` | [`burn::nn::conv::ConvTranspose1d`] |
 //! | [`ConvTranspose2d`] | `[batch, channels, height, width]` | [`burn::nn::conv::ConvTranspose2d`] |
 //!
+//! [`MaskedLinear`] and [`MaskedConv2d`] hold some of their weights at zero, [`Conv1dConfig::causal`] sees the past alone, and
+//! [`gated`] is their activation: what autoregressive networks are made of.
+//!
 //! [`Fsq`] makes discrete codes of latents, with a codebook that is not learned.
 //!
 //! And what a denoising model does to its input: [`GaussianCorruption`], [`MaskingCorruption`],
@@ -44,6 +47,7 @@ mod labeled;
 mod labeled_rows;
 mod linear;
 mod maps;
+mod masked;
 mod mlp;
 mod quantizer;
 mod spectral;
@@ -68,6 +72,7 @@ pub use initialize::initialize;
 pub(crate) use labeled::one_hot;
 pub use labeled::{LabeledDecoder, LabeledEncoder, UNKNOWN, check_labels};
 pub use labeled_rows::LabeledRowEncoder;
+pub use masked::{MaskedConv2d, MaskedLinear, gated};
 pub use mlp::{MlpDecoder, MlpDecoderConfig, MlpEncoder, MlpEncoderConfig};
 pub use quantizer::Fsq;
 pub use squashed::Squashed;
