@@ -116,7 +116,7 @@ impl<const D: usize> Autoregressive<D> for Made<D> {
     }
 
     fn parameters(&self, x: Tensor<D>, context: Option<&Tensor<2>>) -> Tensor<3> {
-        let x = self.output.levels().scaled(rows(x));
+        let x = self.output.levels().centered(rows(x));
         self.network.forward(x, context).swap_dims(1, 2)
     }
 }
@@ -140,7 +140,7 @@ struct Layers {
     /// Which units of each hidden layer are known with each number of variables.
     units: Vec<Vec<Vec<usize>>>,
     order: Vec<usize>,
-    /// One over the greatest level.
+    /// From values to numbers of a width of 2.
     scale: f32,
     parameters: usize,
 }
@@ -204,7 +204,7 @@ impl<const D: usize> Stepwise<D> for Made<D> {
                 weights,
                 units: steps.degrees.iter().map(by_degree).collect(),
                 order,
-                scale: (1.0 / (levels.step() * (levels.count() - 1) as f64)) as f32,
+                scale: (2.0 / (levels.step() * (levels.count() - 1) as f64)) as f32,
                 parameters: self.output.parameters(),
             }),
             sums,
@@ -218,7 +218,7 @@ impl<const D: usize> Stepwise<D> for Made<D> {
         let layers = state.layers.clone();
         if !last.is_empty() {
             let variable = layers.order[state.known];
-            let scaled: Vec<f32> = last.iter().map(|value| value * layers.scale).collect();
+            let scaled: Vec<f32> = last.iter().map(|value| value * layers.scale - 1.0).collect();
             layers.weights[0].add_of(&[variable], &scaled, &mut state.sums[0]);
             state.known += 1;
             state.spread();
