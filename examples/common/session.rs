@@ -251,6 +251,11 @@ impl<C: Serialize + Clone> Session<C> {
         self.training.seed
     }
 
+    /// The learning rate of the run.
+    pub fn lr(&self) -> f64 {
+        self.training.lr
+    }
+
     /// The learning rates of a model whose critic has one of its own.
     pub fn rates(&self, critic_lr: f64) -> Result<ModuleLrScheduler> {
         let critic_lr = rate("--critic-lr", critic_lr)?;
