@@ -107,7 +107,7 @@ impl Sounds {
     /// [`Error::Config`] if the length is 0; [`Error::Data`] naming the folder if no file is as long as a piece.
     pub fn pieces(&self, length: usize, device: &Device) -> Result<Tensor<2>> {
         crate::error::check_at_least_one("Sounds", "the length of a piece", length)?;
-        let sounds = self.iter().map(|(_, sound)| sound.samples());
+        let sounds = self.files.iter().map(|(_, sound)| sound.samples());
         let pieces: Vec<&[f32]> = sounds
             .clone()
             .flat_map(|samples| samples.chunks_exact(length))
