@@ -201,7 +201,7 @@ fn run(args: Args) -> Result<()> {
             let sound = Sound::new(samples, config.rate)?;
             sound.save(run.path(&format!("{name}-{}.wav", index + 1)))?;
             let image =
-                Spectrogram::new(&sound, 256.min(config.piece), 32)?.image(70.0, &device)?;
+                Spectrogram::new(&sound, 256.min(config.piece), 32, &device)?.image(70.0)?;
             let picture = plot::grid(image, 1, 2)?;
             plot::save(&picture, run.path(&format!("{name}-{}.png", index + 1)))?;
             report.pixels(&format!("{name} {}", index + 1), "", &picture, 2)?;

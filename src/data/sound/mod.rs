@@ -24,15 +24,12 @@ pub use spectrogram::Spectrogram;
 
 use crate::error::{Error, Result};
 use rubato::audioadapter_buffers::owned::InterleavedOwned;
-use rubato::{Fft, FixedSync, Resampler, WindowFunction};
+use rubato::{Async, FixedAsync, Resampler, SincInterpolationParameters, WindowFunction};
 use std::ops::RangeInclusive;
 use std::path::Path;
 
 /// Samples a second that sound may have: from below a telephone's to four times a studio's.
 const RATES: RangeInclusive<u32> = 1_000..=768_000;
-
-/// Samples that are resampled at a time, about; the filter is as long.
-const CHUNK: usize = 2048;
 
 /// One channel of sound.
 ///
@@ -95,26 +92,30 @@ impl Sound {
         wav::write(&self.samples, self.rate, path.as_ref())
     }
 
-    /// The same sound at another rate, as long to a sample. What a lower rate cannot carry is filtered out.
+    /// The same sound at another rate, shifted by less than a sample. What a lower rate cannot carry is filtered out.
     ///
     /// # Errors
     ///
     /// [`Error::Config`] if the rate is not between 1,000 and 768,000.
     pub fn resampled(&self, rate: u32) -> Result<Self> {
-        let refuse = |reason: String| Error::Config(format!("Sound: {reason}"));
-        check_rate(rate).map_err(refuse)?;
+        check_rate(rate).map_err(|reason| Error::Config(format!("Sound: {reason}")))?;
         if rate == self.rate {
             return Ok(self.clone());
         }
+        let ratio = f64::from(rate) / f64::from(self.rate);
+        // A filter for a lower rate is as much longer, and so as much smoother, as the rate is lower.
+        let stretch = ratio.recip().max(1.0);
+        let length = (256.0 * stretch).ceil() as usize;
+        let parameters = SincInterpolationParameters::new(length, WindowFunction::BlackmanHarris2)
+            .oversampling_factor((128.0 / stretch).ceil() as usize);
         let failed = |error: &dyn std::error::Error| {
-            refuse(format!("{} to {rate} a second: {error}", self.rate))
+            let rates = format!("{} to {rate} samples a second", self.rate);
+            Error::Samples(format!("sound cannot be resampled from {rates}: {error}"))
         };
-        let count = self.samples.len();
-        let [from, to] = [self.rate, rate].map(|rate| rate as usize);
-        // One filter for the whole chunk: a long one, which lets more of the band pass.
-        let window = WindowFunction::BlackmanHarris2;
-        let mut resampler = Fft::<f32>::new_custom(from, to, CHUNK, 1, 1, window, FixedSync::Both)
+        let chunk = FixedAsync::Input;
+        let mut resampler = Async::<f32>::new_sinc(ratio, 1.0, &parameters, 1024, 1, chunk)
             .map_err(|error| failed(&error))?;
+        let count = self.samples.len();
         let samples = InterleavedOwned::new_from(self.samples.clone(), 1, count)
             .map_err(|error| failed(&error))?;
         let resampled = resampler
