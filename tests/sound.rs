@@ -113,8 +113,10 @@ fn bad_files_are_named_with_the_way_out() {
 
     write(&path, spec(1, 8_000, 16), &[]);
     assert_refused(Sound::open(&path), &["sound.wav", "holds no sample"]);
-    for rate in [0, 1_000_000_000] {
-        write(&path, spec(1, rate, 16), &[1, 2]);
+    for rate in [0u32, 4_000_000_000] {
+        let mut bytes = bytes.clone();
+        bytes[24..28].copy_from_slice(&rate.to_le_bytes());
+        fs::write(&path, bytes).unwrap();
         let words = format!("a rate of {rate} samples a second; 1000 to 768000");
         assert_refused(Sound::open(&path), &["sound.wav", &words]);
     }
@@ -268,8 +270,9 @@ fn a_resampled_tone_is_the_tone_at_that_rate() {
         );
         let [amplitude, delay, left] = heard(sound.samples(), 700.0, to);
         assert_close(amplitude, 0.5, 1e-4, "amplitude");
+        let most = f64::max(1.0, f64::from(to) / f64::from(from));
         assert!(
-            delay.abs() < 1.0 && left < 1e-4,
+            delay.abs() < most && left < 1e-4,
             "{from} to {to}: late by {delay}, {left} is left"
         );
     }

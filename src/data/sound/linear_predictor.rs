@@ -72,7 +72,13 @@ impl LinearPredictorConfig {
             total += row.len();
         }
         let (_, left) = levinson(&predictor.correlation);
-        predictor.scale = (left / total as f64 / 2.0).sqrt(); // the variance of a Laplace density is twice its scale's square
+        // The variance of a Laplace density is twice the square of its scale.
+        predictor.scale = (left / total as f64 / 2.0).sqrt();
+        let power = predictor.correlation[0].max(f64::MIN_POSITIVE);
+        predictor
+            .correlation
+            .iter_mut()
+            .for_each(|sum| *sum /= power);
         Ok(predictor)
     }
 }
@@ -101,7 +107,7 @@ pub struct LinearPredictor {
     samples: Vec<f64>,
     /// Between which of them the bin of each level lies.
     edges: Vec<f64>,
-    /// The autocorrelation of what it was fitted to, from lag 0 on.
+    /// The autocorrelation of what it was fitted to, from lag 0 on, where it is 1.
     correlation: Vec<f64>,
     /// The scale of the residuals before any is known.
     scale: f64,
@@ -244,10 +250,8 @@ impl<'a> Listener<'a> {
         let start = self.heard.len().saturating_sub(window);
         let mut correlation = vec![0.0; order + 1];
         add_correlation(&mut correlation, &self.heard[start..]);
-        let known = &self.predictor.correlation;
-        // Before anything is heard the data alone has a say.
-        let share = (weight * correlation[0] + f64::MIN_POSITIVE) / known[0].max(f64::MIN_POSITIVE);
-        for (own, known) in correlation.iter_mut().zip(known) {
+        let share = weight * correlation[0];
+        for (own, known) in correlation.iter_mut().zip(&self.predictor.correlation) {
             *own += share * known;
         }
         self.coefficients = levinson(&correlation).0;

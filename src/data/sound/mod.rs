@@ -92,7 +92,8 @@ impl Sound {
         wav::write(&self.samples, self.rate, path.as_ref())
     }
 
-    /// The same sound at another rate, shifted by less than a sample. What a lower rate cannot carry is filtered out.
+    /// The same sound at another rate, shifted by less than a sample of the lower one. What a lower rate cannot carry is filtered
+    /// out.
     ///
     /// # Errors
     ///
