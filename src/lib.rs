@@ -109,6 +109,7 @@
 //! | `plot` | yes | the module `plot` |
 //! | `tui` | no | burn-train's dashboard in a terminal, in the place of plain lines |
 //! | `vision` | no | PSNR and SSIM of burn-train in [`metric`], and its Inception network for the FID |
+//! | `sound` | no | WAV files, resampling, spectrograms, in `data::sound` |
 //! | `pytorch` | no | reading `.pt` files in [`weights`] |
 //! | `remote` | no | devices of other hosts |
 //! | `ndarray`, `wgpu`, `webgpu`, `vulkan`, `metal`, `cuda`, `rocm`, `cpu`, `tch` | no | that backend of burn |

@@ -5,6 +5,7 @@
 pub mod judge;
 #[cfg(all(feature = "data", feature = "plot", feature = "train"))]
 pub mod session;
+pub mod speech;
 
 use burn::prelude::*;
 use burn_generative::data::mnist::{Mnist, Origin};

@@ -1,5 +1,5 @@
 use super::image_loader::{ImageLoader, Images};
-use super::{LabeledImages, images};
+use super::{LabeledImages, images, reading};
 use crate::error::{Error, Result};
 use burn::config::Config;
 use burn::tensor::Device;
@@ -194,12 +194,17 @@ impl ImageFolder {
             labels: Vec::new(),
             skipped: Vec::new(),
         };
-        let (folders, pictures) = entries(folder)?;
+        let (folders, pictures) = reading::entries(folder, &EXTENSIONS)?;
         let lie_beside = !pictures.is_empty();
         found.add_class(".".to_string(), pictures);
         for class in folders {
             let mut pictures = Vec::new();
-            walk(&class, &mut vec![resolved(folder)?], &mut pictures)?;
+            reading::walk(
+                &class,
+                &EXTENSIONS,
+                &mut vec![reading::resolved(folder)?],
+                &mut pictures,
+            )?;
             if lie_beside && !pictures.is_empty() {
                 let reason = format!(
                     "holds pictures, as {}, beside folders of pictures, as {}: move them into a folder of their class",
@@ -405,51 +410,6 @@ impl Images for ImageFolder {
 const EXTENSIONS: [&str; 10] = [
     "png", "jpg", "jpeg", "avif", "bmp", "gif", "heic", "tif", "tiff", "webp",
 ];
-
-/// The folders in a folder, and the files that pictures are called like, sorted; what is hidden left out.
-fn entries(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
-    let refuse = |error: std::io::Error| Error::data(folder, format!("cannot be read: {error}"));
-    let mut paths = Vec::new();
-    for entry in fs::read_dir(folder).map_err(refuse)? {
-        let entry = entry.map_err(refuse)?;
-        if !entry.file_name().as_encoded_bytes().starts_with(b".") {
-            paths.push(entry.path());
-        }
-    }
-    paths.sort();
-    let (folders, mut pictures): (Vec<_>, Vec<_>) =
-        paths.into_iter().partition(|path| path.is_dir());
-    pictures.retain(|path| {
-        let extension = path.extension().unwrap_or_default();
-        EXTENSIONS
-            .iter()
-            .any(|name| extension.eq_ignore_ascii_case(name))
-    });
-    Ok((folders, pictures))
-}
-
-/// Appends the pictures in a folder and in all folders in it; `above` has those that lead to it, links resolved.
-fn walk(folder: &Path, above: &mut Vec<PathBuf>, pictures: &mut Vec<PathBuf>) -> Result<()> {
-    let own = resolved(folder)?;
-    if above.contains(&own) {
-        let reason = "leads back to a folder above it: remove this link";
-        return Err(Error::data(folder, reason));
-    }
-    let (folders, mut found) = entries(folder)?;
-    pictures.append(&mut found);
-    above.push(own);
-    for inner in folders {
-        walk(&inner, above, pictures)?;
-    }
-    above.pop();
-    Ok(())
-}
-
-/// The path without links.
-fn resolved(folder: &Path) -> Result<PathBuf> {
-    fs::canonicalize(folder)
-        .map_err(|error| Error::data(folder, format!("cannot be read: {error}")))
-}
 
 /// Does work on each item, on as many threads as there are cores.
 fn on_all_cores<T>(items: impl ExactSizeIterator<Item = T> + Send, work: impl Fn(T) + Sync) {

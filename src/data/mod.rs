@@ -8,6 +8,10 @@
 //! | a folder of PNG and JPEG pictures | [`ImageFolderConfig`] | [`ImageFolder::decode`], and one of the above; [`ImageFolder::loader`] if the memory has no room |
 //! | a CSV file | [`table::Table`] | `TensorLoader` of [`Table::tensor`](table::Table::tensor); [`Schema::rows`](table::Schema::rows) makes rows of samples |
 //! | NumPy's `.npy` or `.npz` | [`npy::Array`] | `TensorLoader` of [`Array::tensor`](npy::Array::tensor) |
+#![cfg_attr(
+    feature = "sound",
+    doc = "| WAV files | [`sound::Sounds`] | `TensorLoader` of [`Sounds::pieces`](sound::Sounds::pieces), or of their levels |"
+)]
 //! | a data set of burn (`burn::data::dataset`), or anything else | a batcher | burn's `DataLoaderBuilder` |
 //!
 //! [`Fit`](crate::train::Fit) takes all of them, as a [`Source`]. A model asks for no type of this module: it is trained by any `DataLoader<B>` of burn whose batch `B` is the model's
@@ -44,6 +48,8 @@ pub mod digits;
 pub mod idx;
 pub mod mnist;
 pub mod npy;
+#[cfg(feature = "sound")]
+pub mod sound;
 pub mod sprites;
 pub mod table;
 

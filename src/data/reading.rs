@@ -3,9 +3,9 @@
 use crate::error::{Error, Result};
 use flate2::bufread::GzDecoder;
 use std::cmp::Ordering;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, ErrorKind, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Opens a file that holds something, unpacked if it is gzip-compressed; that is told by its content, not by its
 /// name.
@@ -111,4 +111,54 @@ pub(super) fn describe(error: std::io::Error) -> String {
         }
         _ => format!("cannot be read: {error}"),
     }
+}
+
+/// The folders in a folder, and the files that end in one of the extensions, sorted; what is hidden left out.
+pub(super) fn entries(folder: &Path, extensions: &[&str]) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
+    let refuse = |error: std::io::Error| Error::data(folder, format!("cannot be read: {error}"));
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder).map_err(refuse)? {
+        let entry = entry.map_err(refuse)?;
+        if !entry.file_name().as_encoded_bytes().starts_with(b".") {
+            paths.push(entry.path());
+        }
+    }
+    paths.sort();
+    let (folders, mut files): (Vec<_>, Vec<_>) = paths.into_iter().partition(|path| path.is_dir());
+    files.retain(|path| {
+        let extension = path.extension().unwrap_or_default();
+        extensions
+            .iter()
+            .any(|name| extension.eq_ignore_ascii_case(name))
+    });
+    Ok((folders, files))
+}
+
+/// Appends the files of a folder and of all folders in it that end in one of the extensions; `above` has those that lead to
+/// it, links resolved.
+pub(super) fn walk(
+    folder: &Path,
+    extensions: &[&str],
+    above: &mut Vec<PathBuf>,
+    files: &mut Vec<PathBuf>,
+) -> Result<()> {
+    let own = resolved(folder)?;
+    if above.contains(&own) {
+        let reason = "leads back to a folder above it: remove this link";
+        return Err(Error::data(folder, reason));
+    }
+    let (folders, mut found) = entries(folder, extensions)?;
+    files.append(&mut found);
+    above.push(own);
+    for inner in folders {
+        walk(&inner, extensions, above, files)?;
+    }
+    above.pop();
+    Ok(())
+}
+
+/// The path without links.
+pub(super) fn resolved(folder: &Path) -> Result<PathBuf> {
+    fs::canonicalize(folder)
+        .map_err(|error| Error::data(folder, format!("cannot be read: {error}")))
 }
