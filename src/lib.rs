@@ -12,6 +12,7 @@
 //! | generate and encode, sharp to the eye | [`VaeGan`](model::VaeGan) |
 //! | generate, sharp to the eye | [`Gan`](model::Gan) |
 //! | encode what a GAN generates, without a reconstruction loss | [`Ali`](model::Ali) |
+//! | generate and encode sentences | [`sequence::SequenceVae`] |
 //! | fit any density to data: a normalizing flow ([`flow`]), a mixture | [`MaximumLikelihood`](model::MaximumLikelihood) |
 //! | write a part of your own | a contract of [`traits`] |
 #![cfg_attr(
@@ -70,6 +71,7 @@
 //! | [`distribution`] | [`DiagonalGaussian`](distribution::DiagonalGaussian), and [divergences](distribution::divergence) |
 //! | [`loss`] | reconstruction and adversarial losses, what keeps a critic smooth, and [`Losses`](loss::Losses), what every model returns |
 //! | [`model`] | the models of the table above |
+//! | [`sequence`] | sentences: vocabularies, recurrent and convolutional networks, their variational autoencoder |
 //! | [`kernel`] | reparameterization, KL and negative log-likelihoods as differentiable functions |
 //! | [`prelude`] | the names that an application imports |
 //!
@@ -137,6 +139,9 @@ pub mod prior;
 pub mod loss;
 
 pub mod model;
+
+pub mod sequence;
+
 pub mod weights;
 
 pub mod latent;

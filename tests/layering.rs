@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Those of one row stand side by side.
-const LAYERS: [&[&str]; 17] = [
+const LAYERS: [&[&str]; 18] = [
     &["error"],
     &["device", "file"],
     &["unoptimized"],
@@ -17,6 +17,7 @@ const LAYERS: [&[&str]; 17] = [
     &["prior"],
     &["loss"],
     &["model"],
+    &["sequence"],
     &["weights"],
     &["latent", "metric"],
     &["data"],
