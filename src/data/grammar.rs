@@ -119,7 +119,10 @@ pub fn log_probs() -> HashMap<String, f64> {
             chosen
         });
         sentences.insert(text, log_prob);
-        while choices.pop_if(|[chosen, count]| *chosen + 1 == *count).is_some() {}
+        while choices
+            .pop_if(|[chosen, count]| *chosen + 1 == *count)
+            .is_some()
+        {}
         match choices.last_mut() {
             Some([chosen, _]) => *chosen += 1,
             None => return sentences,

@@ -54,9 +54,7 @@ impl Text {
                 refuse("is not UTF-8; convert the file, by `iconv -f LATIN1 -t UTF-8` for instance")
             })?;
             if line.trim().is_empty() {
-                return Err(refuse(
-                    "is empty, where each line is a sentence; remove it",
-                ));
+                return Err(refuse("is empty, where each line is a sentence; remove it"));
             }
             Ok(line.trim_end_matches('\r').to_string())
         };

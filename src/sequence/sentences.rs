@@ -60,7 +60,9 @@ impl<C: Causal> Sentences<C> {
         );
         // The end of a sentence of the greatest length is certain, and so costs nothing.
         let places = (shape[1] + 1).min(max_length);
-        let logits = self.decoder.logits(self.latent.clone(), read.narrow(1, 0, places));
+        let logits = self
+            .decoder
+            .logits(self.latent.clone(), read.narrow(1, 0, places));
         let next = sentences.followed_by().narrow(1, 0, places);
         let log_probs = log_softmax(logits, 2).gather(2, next.unsqueeze_dim(2));
         let is_padding = sentences.is_followed().bool_not().narrow(1, 0, places);
@@ -198,7 +200,11 @@ fn after_the_end(log_probs: Tensor<2>, is_over: Tensor<1, Bool>) -> Tensor<2> {
 /// Sentences of tokens whose first end is followed by nothing else.
 fn ended(tokens: Tensor<2, Int>) -> Tokens {
     let is_token = tokens.clone().not_equal_elem(Vocabulary::END);
-    let lengths = is_token.int().cast(tokens.dtype()).sum_dim(1).squeeze_dim(1);
+    let lengths = is_token
+        .int()
+        .cast(tokens.dtype())
+        .sum_dim(1)
+        .squeeze_dim(1);
     Tokens::new(tokens, lengths)
 }
 
