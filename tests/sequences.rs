@@ -351,7 +351,7 @@ fn without_words_and_latent_the_bound_is_that_of_unigrams() {
 fn word_dropout_is_of_what_is_read_in_training() {
     let (device, _turn) = seeded(2);
     let vae = small().with_word_dropout(0.5).init_gru(&device).unwrap();
-    let sentences = padded(&[vec![2, 3, 2]; 50], 3, 0);
+    let sentences = padded(&vec![vec![2, 3, 2]; 50], 3, 0);
     let of = |latent: Tensor<2>, vae: &SequenceVae<_>| {
         values(vae.decode(latent).log_prob(sentences.clone()))
     };
