@@ -257,7 +257,7 @@ struct Drawn {
     interpolations: Vec<Vec<String>>,
 }
 
-fn train<C: Causal>(
+fn train<C: Causal + 'static>(
     vae: SequenceVae<C>,
     model: &SequenceVaeConfig,
     data: Data,
