@@ -50,7 +50,7 @@ const TOPICS: [Topic; 4] = [
     },
 ];
 
-const ADJECTIVES: [&str; 4] = ["small", "old", "quiet", "hungry"];
+const ADJECTIVES: [&str; 4] = ["small", "grey", "quiet", "hungry"];
 const TIMES: [&str; 4] = ["today", "at night", "in autumn", "every day"];
 
 /// A sentence, each of whose choices is made by a function of the weights of what there is to choose from.
