@@ -10,7 +10,7 @@
 mod common;
 
 use burn::prelude::*;
-use burn_generative::data::table::TableConfig;
+use burn_generative::Result;
 use burn_generative::flow::{
     Dequantize, Flow, GlowConfig, MafConfig, RealNvpConfig, SplineFlowConfig, SplineMap,
     bits_per_dimension,
@@ -19,8 +19,8 @@ use burn_generative::metric::Estimate;
 use burn_generative::nn::initialize;
 use burn_generative::prelude::*;
 use burn_generative::train::FusedAdamConfig;
-use burn_generative::{Error, Result};
 use clap::{Parser, ValueEnum};
+use common::{LEVELS, PIXELS};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_pcg::Pcg64;
@@ -85,9 +85,6 @@ enum Kind {
     Glow,
 }
 
-const PIXELS: usize = 64;
-const LEVELS: usize = 17;
-
 fn main() -> ExitCode {
     common::report(run(Args::parse()))
 }
@@ -95,7 +92,7 @@ fn main() -> ExitCode {
 fn run(args: Args) -> Result<()> {
     let device = Device::default();
     device.seed(args.seed);
-    let rows = levels(&args, &device)?;
+    let rows = common::digits(&args.data, &device)?;
     let training = device.clone().autodiff();
     let hidden = vec![args.hidden];
     let (layers, base) = (args.layers, StandardNormal::new(PIXELS));
@@ -127,38 +124,6 @@ fn run(args: Args) -> Result<()> {
             fit(Flow::new(flow.init(&training)?, base), images, &args)
         }
     }
-}
-
-/// The levels of the file, `[rows, 64]`.
-fn levels(args: &Args, device: &Device) -> Result<Tensor<2>> {
-    let refuse = |reason: &str| Error::data(&args.data, reason);
-    let read = TableConfig::new()
-        .with_header(false)
-        .with_ignored(vec!["65".to_string()]);
-    let table = read.open(&args.data)?;
-    let text = table.schema().rows(table.tensor(&Device::default()))?;
-    let values: Vec<f64> = text
-        .iter()
-        .flatten()
-        .filter_map(|text| text.parse().ok())
-        .collect();
-    let count = values.len() / PIXELS;
-    if values.len() != PIXELS * text.len() || count < 1_400 {
-        return Err(refuse(
-            "does not hold at least 1,400 rows of 64 levels and a label",
-        ));
-    }
-    let values: Vec<f64> = values.iter().map(|level| level.round()).collect();
-    if !values
-        .iter()
-        .all(|level| (0.0..LEVELS as f64).contains(level))
-    {
-        return Err(refuse("holds levels beyond 0 to 16"));
-    }
-    Ok(Tensor::from_data(
-        TensorData::new(values, [count, PIXELS]),
-        device,
-    ))
 }
 
 fn fit<F, const D: usize>(flow: F, rows: Tensor<D>, args: &Args) -> Result<()>

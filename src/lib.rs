@@ -134,6 +134,8 @@ pub mod nn;
 
 pub mod flow;
 
+pub mod autoregressive;
+
 pub mod prior;
 
 pub mod loss;

@@ -615,7 +615,7 @@ fn what_cannot_work_is_refused_by_name() {
         "couplings",
     );
     refused(
-        RealNvpConfig::new(2).with_hidden(vec![]).init(&device),
+        RealNvpConfig::new(2).with_hidden(vec![0]).init(&device),
         "hidden",
     );
     refused(MafConfig::new(0).init(&device), "features");
@@ -643,7 +643,7 @@ fn what_cannot_work_is_refused_by_name() {
 }
 
 #[test]
-#[should_panic(expected = "built for a context of 3 numbers, and is given one of 2")]
+#[should_panic(expected = "built for a context of 3 numbers is given one of 2")]
 fn a_context_of_another_width_is_refused() {
     let device = cpu();
     let network = Perceptron::new(1, 3, &[4], 2, &device).unwrap();

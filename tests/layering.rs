@@ -14,6 +14,7 @@ const LAYERS: [&[&str]; 18] = [
     &["distribution"],
     &["nn"],
     &["flow"],
+    &["autoregressive"],
     &["prior"],
     &["loss"],
     &["model"],

@@ -8,11 +8,13 @@ pub mod session;
 
 use burn::prelude::*;
 use burn_generative::data::mnist::{Mnist, Origin};
+use burn_generative::data::table::TableConfig;
+use burn_generative::distribution::Levels;
 use burn_generative::loss::SquaredError;
 use burn_generative::traits::ReconstructionLoss;
 use burn_generative::{Error, Result, train};
 use serde::Serialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// The allocator matters for large temporaries on the CPU; a binary chooses it, a library must not.
@@ -94,6 +96,50 @@ impl DataArgs {
         }
         Ok(data)
     }
+}
+
+/// A file of rows of levels without a header, raw or gzip-compressed, of which some columns are left out (by number, from 1
+/// on): `[rows, columns]`.
+pub fn levels(
+    file: &Path,
+    levels: Levels,
+    ignored: &[usize],
+    device: &Device,
+) -> Result<Tensor<2>> {
+    let ignored = ignored.iter().map(usize::to_string).collect();
+    let read = TableConfig::new().with_header(false).with_ignored(ignored);
+    let table = read.open(file)?;
+    let text = table.schema().rows(table.tensor(&Device::default()))?;
+    let columns = text.first().map_or(0, Vec::len);
+    let values: Vec<f64> = text
+        .iter()
+        .flatten()
+        .filter_map(|text| text.parse().ok())
+        .collect();
+    if values.len() != columns * text.len() {
+        return Err(Error::data(file, "holds cells that are no numbers"));
+    }
+    let values = TensorData::new(values, [text.len(), columns]);
+    let rows = Tensor::from_data(values, device);
+    levels.check(&rows, &file.display().to_string())?;
+    Ok(levels.values(levels.index(rows)))
+}
+
+/// Pixels of scikit-learn's digits, and their levels of grey.
+pub const PIXELS: usize = 64;
+pub const LEVELS: usize = 17;
+
+/// The file of scikit-learn's `load_digits`, 64 levels and a label a row without a header: `[rows, 64]`.
+pub fn digits(file: &Path, device: &Device) -> Result<Tensor<2>> {
+    let rows = levels(file, Levels::counting(LEVELS)?, &[PIXELS + 1], device)?;
+    let [count, columns] = rows.dims();
+    if columns == PIXELS && count >= 1_400 {
+        return Ok(rows);
+    }
+    Err(Error::data(
+        file,
+        "does not hold at least 1,400 rows of 64 levels and a label",
+    ))
 }
 
 /// What `work` makes of all images, in batches that any machine has room for.

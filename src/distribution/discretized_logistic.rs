@@ -7,7 +7,7 @@ use burn::tensor::activation::{log_sigmoid, log_softmax, softmax};
 use burn::tensor::{Distribution, Tensor};
 
 /// The bounds of a log-scale, where the levels lie in [-1, 1]: at the lower one a bin of 256 levels is as wide as nine scales.
-const LOG_SCALE: [f64; 2] = [-7.0, 20.0];
+pub(crate) const LOG_SCALE: [f64; 2] = [-7.0, 20.0];
 
 /// Independent variables with ordered [`Levels`], each a mixture of logistic distributions that are rounded to the nearest
 /// level; what lies beyond the first or the last one counts to it, so that the probabilities sum to 1.

@@ -81,8 +81,22 @@ impl Levels {
         index.float() * self.step
     }
 
+    /// Numbers scaled so that the levels lie in [0, 1].
+    pub(crate) fn scaled<const D: usize>(&self, values: Tensor<D>) -> Tensor<D> {
+        let greatest = self.step * self.last();
+        if greatest == 1.0 {
+            return values;
+        }
+        values / greatest
+    }
+
+    /// Numbers moved so that the levels lie in [-1, 1].
+    pub(crate) fn centered<const D: usize>(&self, values: Tensor<D>) -> Tensor<D> {
+        values * (2.0 / (self.step * self.last())) - 1.0
+    }
+
     /// From a level to the next.
-    pub(super) fn step(&self) -> f64 {
+    pub(crate) fn step(&self) -> f64 {
         self.step
     }
 

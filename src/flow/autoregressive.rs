@@ -5,7 +5,8 @@ use crate::kernel::sum_event;
 use burn::module::{Module, Param};
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 
-/// A perceptron whose outputs for a coordinate depend on those before it alone, in an order of the coordinates: MADE.
+/// A perceptron whose outputs for a coordinate depend on those before it alone, in an order of the coordinates: the network of
+/// MADE. Without a hidden layer it is a strictly triangular linear map.
 ///
 /// The masks follow from the order, which is saved with the weights, and are multiplied in at each use: an optimizer may
 /// move a weight that is masked, and it stays without effect. A context reaches every hidden unit.
@@ -68,6 +69,45 @@ impl MaskedPerceptron {
         })
     }
 
+    /// What of the weights of a layer is masked, `[inputs, outputs]`: coordinates up to a unit's degree reach it, and units up
+    /// to it; and units below a coordinate's place reach that.
+    fn blocked(&self, layer: usize) -> Tensor<2, Bool> {
+        let order = self.order.val();
+        let degrees = |layer: usize| self.degrees[layer].clone().cast(order.dtype());
+        let inputs = match layer {
+            0 => order.clone(),
+            _ => degrees(layer - 1),
+        };
+        let inputs = inputs.unsqueeze_dim::<2>(1);
+        if layer == self.degrees.len() {
+            let places = order.repeat(&[self.outputs]).unsqueeze_dim::<2>(0);
+            return inputs.greater_equal(places);
+        }
+        inputs.greater(degrees(layer).unsqueeze_dim::<2>(0))
+    }
+
+    /// What a step of it needs, on the host: see [`Steps`].
+    pub(crate) fn steps(&self, context: Option<&Tensor<2>>) -> Steps {
+        let (layers, shift) = self.network.layers(context);
+        let mask = |(layer, (weight, bias)): (usize, (Tensor<2>, Tensor<1>))| {
+            (weight.mask_fill(self.blocked(layer), 0.0), bias)
+        };
+        let degrees = self.degrees.iter().cloned();
+        Steps {
+            layers: layers.into_iter().enumerate().map(mask).collect(),
+            shift,
+            degrees: degrees.map(numbers).collect(),
+        }
+    }
+
+    /// Which coordinate comes first, which second, and so on.
+    pub(crate) fn order(&self) -> Vec<usize> {
+        let places = numbers(self.order.val());
+        let mut order: Vec<usize> = (0..places.len()).collect();
+        order.sort_by(|&a, &b| places[a].total_cmp(&places[b]));
+        order
+    }
+
     /// The outputs for each coordinate, `[batch, outputs, coordinates]`.
     pub fn forward(&self, x: Tensor<2>, context: Option<&Tensor<2>>) -> Tensor<3> {
         let [batch, features] = x.dims();
@@ -76,27 +116,24 @@ impl MaskedPerceptron {
             features == expected,
             "MaskedPerceptron: it is over {expected} coordinates, but the data has {features}"
         );
-        let order = self.order.val();
-        let degrees = |layer: usize| self.degrees[layer].clone().cast(order.dtype());
-        // What reaches a unit of a degree: coordinates up to it, and units up to it; and a coordinate, units below it.
-        let blocked = |layer: usize| -> Tensor<2, Bool> {
-            if layer == self.degrees.len() {
-                let places = order.clone().repeat(&[self.outputs]);
-                let units = degrees(layer - 1).unsqueeze_dim::<2>(1);
-                return units.greater_equal(places.unsqueeze_dim::<2>(0));
-            }
-            let inputs = if layer == 0 {
-                order.clone()
-            } else {
-                degrees(layer - 1)
-            };
-            let units = degrees(layer).unsqueeze_dim::<2>(0);
-            inputs.unsqueeze_dim::<2>(1).greater(units)
-        };
-        let weight = |layer, weight: Tensor<2>| weight.mask_fill(blocked(layer), 0.0);
+        let weight = |layer, weight: Tensor<2>| weight.mask_fill(self.blocked(layer), 0.0);
         let outputs = self.network.forward(x, context, weight);
         outputs.reshape([batch, self.outputs, features])
     }
+}
+
+fn numbers(tensor: Tensor<1>) -> Vec<f32> {
+    tensor.into_data().iter::<f32>().collect()
+}
+
+/// The layers of a [`MaskedPerceptron`], and when each of its units is known.
+pub(crate) struct Steps {
+    /// Masked weights, `[inputs, outputs]`, and biases.
+    pub(crate) layers: Vec<(Tensor<2>, Tensor<1>)>,
+    /// What the context adds to the first layer, `[batch, outputs]`.
+    pub(crate) shift: Option<Tensor<2>>,
+    /// The place, from 0 on, with which each unit of each hidden layer is known.
+    pub(crate) degrees: Vec<Vec<f32>>,
 }
 
 /// A masked autoregressive flow (MAF): an elementwise map of each coordinate, whose parameters a [`MaskedPerceptron`] gives

@@ -60,6 +60,7 @@ pub use elementwise::{AffineMap, Elementwise, ElementwiseMap};
 pub use head::FlowHead;
 pub use linear::InvertibleLinear;
 pub use logit::Logit;
+pub(crate) use network::shift;
 pub use network::{Conditioner, ConvNetwork, Perceptron};
 pub use permute::Permute;
 pub use planar::{Householder, Planar, Radial};

@@ -13,9 +13,10 @@ pub trait Conditioner<const D: usize>: Block {
     fn parameters(&self, kept: Tensor<D>, context: Option<&Tensor<2>>) -> Tensor<D>;
 }
 
-/// A multi-layer perceptron with rectified linear units, whose last layer starts at zero.
+/// A multi-layer perceptron with rectified linear units, whose last layer starts at zero; without a hidden layer it is a
+/// linear map.
 ///
-/// Its context enters as the shift of the first hidden layer.
+/// Its context enters as the shift of the first layer.
 #[derive(Module, Debug)]
 pub struct Perceptron {
     layers: Vec<Linear>,
@@ -27,7 +28,7 @@ impl Perceptron {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`](crate::Error::Config) if a width is 0, or there is no hidden layer.
+    /// [`Error::Config`](crate::Error::Config) if a width is 0.
     pub fn new(
         inputs: usize,
         context: usize,
@@ -38,7 +39,6 @@ impl Perceptron {
         const PART: &str = "Perceptron";
         check_at_least_one(PART, "the number of inputs", inputs)?;
         check_at_least_one(PART, "the number of outputs", outputs)?;
-        check_at_least_one(PART, "the number of hidden layers", hidden.len())?;
         for &width in hidden {
             check_at_least_one(PART, "a hidden width", width)?;
         }
@@ -48,13 +48,37 @@ impl Perceptron {
         let last = LinearConfig::new(widths[hidden.len()], outputs);
         layers.push(last.with_initializer(Initializer::Zeros).init(device));
         let enter = |context| {
-            let config = LinearConfig::new(context, hidden[0]).with_bias(false);
+            let first = hidden.first().copied().unwrap_or(outputs);
+            let config = LinearConfig::new(context, first).with_bias(false);
+            let is_last = hidden.is_empty();
+            let config = if is_last {
+                config.with_initializer(Initializer::Zeros)
+            } else {
+                config
+            };
             config.init(device)
         };
         Ok(Self {
             layers,
             context: (context > 0).then(|| enter(context)),
         })
+    }
+
+    /// The weights of each layer, `[inputs, outputs]`, and its biases; and what the context adds to the first, `[batch,
+    /// outputs]`.
+    pub(super) fn layers(
+        &self,
+        context: Option<&Tensor<2>>,
+    ) -> (Vec<(Tensor<2>, Tensor<1>)>, Option<Tensor<2>>) {
+        let of = |layer: &Linear| {
+            let weight = layer.weight.val();
+            let bias = layer.bias.as_ref().map(|bias| bias.val());
+            let none = || Tensor::zeros([weight.dims()[1]], &weight.device());
+            let bias = bias.unwrap_or_else(none);
+            (weight, bias)
+        };
+        let layers = self.layers.iter().map(of).collect();
+        (layers, shift(&self.context, context))
     }
 
     /// The network, with its weights as `weight` makes them of those of each layer, `[inputs, outputs]`.
@@ -92,14 +116,14 @@ impl Conditioner<2> for Perceptron {
 /// # Panics
 ///
 /// If it was and none is given, or one of another width.
-pub(super) fn shift(layer: &Option<Linear>, context: Option<&Tensor<2>>) -> Option<Tensor<2>> {
+pub(crate) fn shift(layer: &Option<Linear>, context: Option<&Tensor<2>>) -> Option<Tensor<2>> {
     let layer = layer.as_ref()?;
     let [width, _] = layer.weight.dims();
     let given = context.map_or(0, |context| context.dims()[1]);
     assert!(
         given == width,
-        "flow: its network was built for a context of {width} numbers, and is given one of {given}; a flow with a \
-         context is asked by `forward_given`, `inverse_given` or `Flow::decode`"
+        "a network that was built for a context of {width} numbers is given one of {given}; a flow with a context is asked \
+         by `forward_given`, `inverse_given` or `Flow::decode`, an autoregressive model by `log_prob_given` or `decode`"
     );
     context.map(|context| layer.forward(context.clone()))
 }

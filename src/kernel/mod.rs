@@ -54,6 +54,32 @@ use burn::backend::{Dispatch, DispatchTensor};
 use burn::tensor::{Shape, Tensor};
 use ops::Operations;
 
+/// The columns of a matrix that [`add_product`] takes are a multiple of this.
+pub(crate) const COLUMNS: usize = 16;
+
+/// Adds a product to a matrix on the host, by one thread. `left_rows` and `right_rows` say where in the numbers each row of the
+/// left and of the right matrix begins; the right one, and the sum, whose rows follow each other, have so many columns,
+/// a multiple of [`COLUMNS`].
+pub(crate) fn add_product(
+    [left, right]: [&[f32]; 2],
+    [left_rows, right_rows]: [&[usize]; 2],
+    columns: usize,
+    sum: &mut [f32],
+) {
+    debug_assert!(columns.is_multiple_of(COLUMNS));
+    #[cfg(feature = "_host")]
+    host::add_product([left, right], [left_rows, right_rows], columns, sum);
+    #[cfg(not(feature = "_host"))]
+    for (sum, &left_row) in sum.chunks_exact_mut(columns).zip(left_rows) {
+        let factors = &left[left_row..][..right_rows.len()];
+        for (factor, &right_row) in factors.iter().zip(right_rows) {
+            for (sum, number) in sum.iter_mut().zip(&right[right_row..]) {
+                *sum += factor * number;
+            }
+        }
+    }
+}
+
 /// The reparameterized sample `z = mean + exp(log_var / 2) * noise`.
 ///
 /// `mean` and `log_var` have the shape of the result; `noise` has it too, or broadcasts to it.

@@ -1,63 +1,13 @@
 use super::{Conv1dConfig, Conv2d};
 use burn::module::{Module, Param};
-use burn::nn::{Initializer, Linear, LinearConfig, PaddingConfig1d};
+use burn::nn::PaddingConfig1d;
 use burn::tensor::activation::{sigmoid, tanh};
 use burn::tensor::{Device, Tensor, TensorData};
 
-/// A linear layer some of whose weights are held at zero.
+/// A convolution some of whose weights are held at zero.
 ///
 /// The mask is multiplied in at each use: an optimizer may move a weight that is masked, and it stays without effect and
-/// without a gradient.
-///
-/// ```
-/// use burn::prelude::*;
-/// use burn_generative::nn::MaskedLinear;
-///
-/// let device = Device::default();
-/// // An output sees the inputs before it.
-/// let layer = MaskedLinear::new(4, 4, &device, |input, output| input < output);
-/// assert_eq!(layer.forward(Tensor::ones([2, 4], &device)).dims(), [2, 4]);
-/// ```
-#[derive(Module, Debug)]
-pub struct MaskedLinear {
-    /// The layer without its mask.
-    pub linear: Linear,
-    /// 1 where a weight counts, else 0, `[inputs, outputs]`.
-    mask: Tensor<2>,
-}
-
-impl MaskedLinear {
-    /// A layer that starts at zero, of which the weights count that `counts` says so of, given an input and an output.
-    pub fn new(
-        inputs: usize,
-        outputs: usize,
-        device: &Device,
-        counts: impl Fn(usize, usize) -> bool,
-    ) -> Self {
-        let config = LinearConfig::new(inputs, outputs).with_initializer(Initializer::Zeros);
-        let mask = mask([inputs, outputs], device, |[i, o]| counts(i, o));
-        Self {
-            linear: config.init(device),
-            mask,
-        }
-    }
-
-    /// The weights with the mask on them, `[inputs, outputs]`.
-    pub fn weight(&self) -> Tensor<2> {
-        masked(&self.linear.weight, &self.mask)
-    }
-
-    /// Shapes: `[batch, inputs]` to `[batch, outputs]`.
-    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let output = x.matmul(self.weight());
-        match &self.linear.bias {
-            Some(bias) => output + bias.val().unsqueeze::<2>(),
-            None => output,
-        }
-    }
-}
-
-/// A convolution some of whose weights are held at zero; see [`MaskedLinear`] and [`Conv2d`].
+/// without a gradient. The masked linear layers are those of [`MaskedPerceptron`](crate::flow::MaskedPerceptron).
 ///
 /// ```
 /// use burn::prelude::*;

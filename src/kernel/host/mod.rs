@@ -29,6 +29,34 @@ const TILE: usize = 1024;
 /// one.
 const ELEMENTS_PER_TASK: usize = 1 << 15;
 
+/// Adds a product of two matrices to a third; see [`super::add_product`].
+pub(crate) fn add_product(
+    [left, right]: [&[f32]; 2],
+    [left_rows, right_rows]: [&[usize]; 2],
+    columns: usize,
+    sum: &mut [f32],
+) {
+    struct Product<'a>(product::Factors<'a>, &'a mut [f32]);
+
+    impl Job for Product<'_> {
+        #[inline(always)]
+        fn run<const FMA: bool, V: Vector>(self) {
+            let pitch = self.0.columns;
+            // SAFETY: a job runs where the processor has its vectors.
+            unsafe { product::add_product::<V>(self.0, self.1, pitch) }
+        }
+    }
+
+    let factors = product::Factors {
+        left,
+        left_rows,
+        right,
+        right_rows,
+        columns,
+    };
+    simd::dispatch(Product(factors, sum));
+}
+
 /// A function of one element of each of `IN` inputs, and of the gradient that reaches the element's row
 /// (1 where there is none).
 pub(crate) trait Pointwise<const IN: usize, const OUT: usize>: Copy + Send + Sync {
