@@ -1,7 +1,7 @@
 //! A variational autoencoder of sentences: words of a list, lines of a text, or a grammar whose entropy is known.
 //!
 //!     cargo run --example words_vae
-//!     cargo run --example words_vae -- --text /usr/share/dict/words --unit character
+//!     cargo run --example words_vae -- --text /usr/share/dict/words --characters
 //!     cargo run --example words_vae -- --help
 //!
 //! No model's bound on the grammar can be below its entropy, on average, and the example says how near it comes. Without
@@ -10,6 +10,7 @@
 
 mod common;
 
+use burn::tensor::Tensor;
 use burn_generative::data::{Text, grammar};
 use burn_generative::device::Devices;
 use burn_generative::metric::{Estimate, elbo};
@@ -72,17 +73,13 @@ struct Config {
     #[arg(long, default_value_t = 20_000, value_name = "N")]
     sentences: usize,
 
-    /// What sentences are cut into.
-    #[arg(long, default_value = "word")]
-    unit: Cut,
+    /// Cut sentences into characters, not words.
+    #[arg(long)]
+    characters: bool,
 
     /// How often a unit occurs at least that is not taken for unknown.
     #[arg(long, default_value_t = 1, value_name = "N")]
     least_count: usize,
-
-    /// The most units of a sentence. [default: as many as the longest has]
-    #[arg(long, value_name = "N")]
-    max_length: Option<usize>,
 
     /// What reads and writes sentences.
     #[arg(long, default_value = "gru")]
@@ -91,10 +88,6 @@ struct Config {
     /// Latent coordinates.
     #[arg(long, default_value_t = 8, value_name = "N")]
     latent_dim: usize,
-
-    /// Numbers that stand for a unit.
-    #[arg(long, default_value_t = 32, value_name = "N")]
-    embedding: usize,
 
     /// Width of either network.
     #[arg(long, default_value_t = 96, value_name = "N")]
@@ -123,13 +116,6 @@ struct Config {
     /// Seed of the weights, the order of the sentences, and the noise.
     #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum, Serialize)]
-#[serde(rename_all = "kebab-case")]
-enum Cut {
-    Character,
-    Word,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum, Serialize)]
@@ -177,7 +163,6 @@ fn run(args: Args) -> Result<()> {
     );
     let model = SequenceVaeConfig::new(units, longest)
         .with_latent_dim(config.latent_dim)
-        .with_embedding(config.embedding)
         .with_hidden(config.hidden)
         .with_word_dropout(config.word_dropout)
         .with_objective(
@@ -207,38 +192,36 @@ struct Data {
 impl Data {
     fn load(config: &Config, devices: &Devices) -> Result<Self> {
         let (device, count) = (devices.device(), config.least_count);
-        let unit = match config.unit {
-            Cut::Character => Unit::Character,
-            Cut::Word => Unit::Word,
+        let unit = if config.characters {
+            Unit::Character
+        } else {
+            Unit::Word
         };
         let Some(path) = &config.text else {
-            let [train, test] =
-                [(config.sentences, 1), (TEST, 2)].map(|(count, seed)| grammar::draw(count, seed));
             let log_probs = grammar::log_probs();
             let all: Vec<&String> = log_probs.keys().collect();
             let vocabulary = Vocabulary::of(unit, &all, count)?;
             let longest = all.iter().map(|sentence| unit.count(sentence)).max();
-            let longest = config.max_length.or(longest).unwrap_or(1);
+            let batch =
+                |sentences: &[String]| vocabulary.batch(sentences, longest.unwrap_or(1), &device);
+            let test = grammar::draw(TEST, 2);
             return Ok(Self {
-                train: vocabulary.batch(&train, longest, &device)?,
+                train: batch(&grammar::draw(config.sentences, 1))?,
+                test: batch(&test)?,
                 exact: Some(test.iter().map(|sentence| -log_probs[sentence]).collect()),
-                test: vocabulary.batch(&test, longest, &device)?,
                 vocabulary,
             });
         };
         let text = Text::open(path)?;
         let vocabulary = Vocabulary::of(unit, text.sentences(), count)?;
-        let longest = config.max_length.unwrap_or_else(|| text.longest(unit));
-        let tokens = text.tokens(&vocabulary, longest, &device)?;
+        let tokens = text.tokens(&vocabulary, text.longest(unit), &device)?;
         let (test, train): (Vec<i32>, Vec<i32>) =
             (0..tokens.len() as i32).partition(|line| line % 10 == 9);
         if test.is_empty() {
             return Err(Error::data(path, "has fewer than ten lines; give more"));
         }
-        let [train, test] = [train, test].map(|lines| {
-            let lines = burn::tensor::Tensor::from_ints(lines.as_slice(), &device);
-            tokens.select(lines)
-        });
+        let [train, test] =
+            [train, test].map(|lines| tokens.select(Tensor::from_ints(lines.as_slice(), &device)));
         Ok(Self {
             vocabulary,
             train,

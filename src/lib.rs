@@ -96,7 +96,7 @@
 )]
 #![cfg_attr(
     feature = "data",
-    doc = "| [`data`] | MNIST, generated digits, folders of pictures, tables, NumPy's arrays, and loaders of them |"
+    doc = "| [`data`] | MNIST, generated digits, folders of pictures, tables, texts, NumPy's arrays, and loaders of them |"
 )]
 //! | [`weights`] | SafeTensors, a folder with the configuration beside them, state dicts of PyTorch |
 //! | [`error`] | one error type, which names the thing and the way out |

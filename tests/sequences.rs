@@ -471,6 +471,7 @@ fn bad_sentences_and_numbers_are_refused() {
         batch(&["a", "axb"]),
         &["sentence 2", "`x`", "least count of 2"],
     );
+    refused(batch(&[]), &["number of sentences"]);
     refused(vocabulary.tokens(""), &["is empty"]);
     refused(
         Vocabulary::of(Unit::Word, &words, 0),

@@ -2,7 +2,7 @@ use super::{Causal, CausalConv, CausalConvConfig, SequenceDecoder, SequenceEncod
 use crate::error::{Error, Result, check_at_least_one};
 use crate::loss::Nll;
 use crate::model::{Vae, VaeConfig};
-use crate::nn::GaussianHead;
+use crate::nn::{GaussianHead, check_layers};
 use crate::prior::StandardNormal;
 use burn::config::Config;
 use burn::nn::{EmbeddingConfig, Gru, GruConfig, LinearConfig, Lstm, LstmConfig};
@@ -66,9 +66,6 @@ pub struct SequenceVaeConfig {
     pub objective: VaeConfig,
 }
 
-/// The most numbers of one layer: 2^28, a gibibyte in f32. More is a typing error.
-const MAX_WEIGHTS: usize = 1 << 28;
-
 impl SequenceVaeConfig {
     /// The model, with a gated recurrent unit on either side.
     ///
@@ -130,15 +127,10 @@ impl SequenceVaeConfig {
                 self.vocabulary
             )));
         }
-        let widest = self.vocabulary.max(self.hidden);
         let inputs = self.embedding.saturating_add(self.latent_dim);
-        if inputs.max(self.hidden).saturating_mul(widest) > MAX_WEIGHTS {
-            return Err(Error::Config(format!(
-                "{PART}: a vocabulary of {}, an embedding of {}, {} latent coordinates and a width of {} make a layer \
-                 of more than {MAX_WEIGHTS} weights",
-                self.vocabulary, self.embedding, self.latent_dim, self.hidden
-            )));
-        }
+        check_layers(PART, &[self.vocabulary, self.embedding, self.hidden])?;
+        check_layers(PART, &[inputs, self.hidden, self.hidden, self.vocabulary])?;
+        check_layers(PART, &[self.hidden, self.latent_dim])?;
         let embedding = || EmbeddingConfig::new(self.vocabulary, self.embedding).init(device);
         let reader = network(self.embedding)?;
         let encoder = SequenceEncoder {

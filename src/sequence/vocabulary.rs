@@ -18,7 +18,12 @@ impl Unit {
     /// The units of a sentence, in order.
     fn cut(self, sentence: &str) -> Vec<&str> {
         match self {
-            Self::Character => sentence.split("").filter(|one| !one.is_empty()).collect(),
+            Self::Character => {
+                let places = sentence
+                    .char_indices()
+                    .map(|(at, one)| at..at + one.len_utf8());
+                places.map(|place| &sentence[place]).collect()
+            }
             Self::Word => sentence.split_whitespace().collect(),
         }
     }
@@ -203,14 +208,15 @@ impl Vocabulary {
     ///
     /// # Errors
     ///
-    /// [`Error::Support`] that names the sentence, counted from 1, if one is empty, longer than `max_length` units, or holds
-    /// what is unknown where nothing was in training.
+    /// [`Error::Config`] if there are no sentences; [`Error::Support`] that names the sentence, counted from 1, if one is
+    /// empty, longer than `max_length` units, or holds what is unknown where nothing was in training.
     pub fn batch<S: AsRef<str>>(
         &self,
         sentences: &[S],
         max_length: usize,
         device: &Device,
     ) -> Result<Tokens> {
+        check_at_least_one("Vocabulary", "the number of sentences", sentences.len())?;
         let rows = sentences.iter().enumerate().map(|(index, sentence)| {
             self.encode_within(sentence.as_ref(), max_length)
                 .map_err(|reason| Error::Support {
