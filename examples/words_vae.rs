@@ -77,7 +77,7 @@ struct Config {
     #[arg(long)]
     characters: bool,
 
-    /// How often a unit occurs at least that is not taken for unknown.
+    /// How often a unit of the text occurs at least that is not taken for unknown.
     #[arg(long, default_value_t = 1, value_name = "N")]
     least_count: usize,
 
@@ -191,7 +191,7 @@ struct Data {
 
 impl Data {
     fn load(config: &Config, devices: &Devices) -> Result<Self> {
-        let (device, count) = (devices.device(), config.least_count);
+        let device = devices.device();
         let unit = if config.characters {
             Unit::Character
         } else {
@@ -200,7 +200,7 @@ impl Data {
         let Some(path) = &config.text else {
             let log_probs = grammar::log_probs();
             let all: Vec<&String> = log_probs.keys().collect();
-            let vocabulary = Vocabulary::of(unit, &all, count)?;
+            let vocabulary = Vocabulary::of(unit, &all, 1)?;
             let longest = all.iter().map(|sentence| unit.count(sentence)).max();
             let batch =
                 |sentences: &[String]| vocabulary.batch(sentences, longest.unwrap_or(1), &device);
@@ -213,12 +213,12 @@ impl Data {
             });
         };
         let text = Text::open(path)?;
-        let vocabulary = Vocabulary::of(unit, text.sentences(), count)?;
+        let vocabulary = Vocabulary::of(unit, text.sentences(), config.least_count)?;
         let tokens = text.tokens(&vocabulary, text.longest(unit), &device)?;
         let (test, train): (Vec<i32>, Vec<i32>) =
             (0..tokens.len() as i32).partition(|line| line % 10 == 9);
-        if test.is_empty() {
-            return Err(Error::data(path, "has fewer than ten lines; give more"));
+        if test.len() < 2 {
+            return Err(Error::data(path, "has fewer than 20 lines; give more"));
         }
         let [train, test] =
             [train, test].map(|lines| tokens.select(Tensor::from_ints(lines.as_slice(), &device)));
