@@ -134,13 +134,7 @@ impl<C: Causal> Sentences<C> {
         let Self { decoder, latent } = self.frozen();
         let batch = latent.dims()[0];
         // Of each latent there is one beginning at first.
-        let first = latent.clone().narrow(1, 0, 1).zeros_like();
-        let others = first.full_like(LEAST).repeat_dim(1, width - 1);
-        let mut scores = if width == 1 {
-            first
-        } else {
-            Tensor::cat(vec![first, others], 1)
-        };
+        let mut scores = first_alone([batch, width], &latent);
         let rows = latent.unsqueeze_dim::<3>(1).repeat_dim(1, width);
         let rows: Tensor<2> = rows.flatten(0, 1);
         let mut last = ends(&rows);
@@ -185,14 +179,18 @@ fn ends(latent: &Tensor<2>) -> Tensor<1, Int> {
     one.zeros_like().int() + Vocabulary::END
 }
 
-/// Log-probabilities, `[rows, vocabulary]`, where what is over stays as it is: its end follows for certain.
+/// 0 in the first column and [`LEAST`] in the others, where `like` is.
+fn first_alone([rows, columns]: [usize; 2], like: &Tensor<2>) -> Tensor<2> {
+    let column = Tensor::<1, Int>::arange(0..columns as i64, &like.device());
+    let is_other = column.not_equal_elem(0).unsqueeze::<2>();
+    let zeros = Tensor::<2>::zeros([rows, columns], (&like.device(), like.dtype()));
+    zeros.mask_fill(is_other.repeat_dim(0, rows), LEAST)
+}
+
+/// Log-probabilities, `[rows, vocabulary]`, where what is over stays as it is: its end, the first token, follows for certain.
 fn after_the_end(log_probs: Tensor<2>, is_over: Tensor<1, Bool>) -> Tensor<2> {
     let [rows, vocabulary] = log_probs.dims();
-    let options = (&log_probs.device(), log_probs.dtype());
-    let token = Tensor::<1, Int>::arange(0..vocabulary as i64, &log_probs.device());
-    let is_other = token.not_equal_elem(Vocabulary::END).unsqueeze::<2>();
-    let stays = Tensor::<2>::zeros([rows, vocabulary], options)
-        .mask_fill(is_other.repeat_dim(0, rows), LEAST);
+    let stays = first_alone([rows, vocabulary], &log_probs);
     let is_over = is_over.unsqueeze_dim::<2>(1).repeat_dim(1, vocabulary);
     log_probs.mask_where(is_over, stays)
 }
