@@ -12,6 +12,7 @@
 //! | generate and encode, sharp to the eye | [`VaeGan`](model::VaeGan) |
 //! | generate, sharp to the eye | [`Gan`](model::Gan) |
 //! | encode what a GAN generates, without a reconstruction loss | [`Ali`](model::Ali) |
+//! | generate and encode sentences | [`sequence::SequenceVae`] |
 //! | fit any density to data: a normalizing flow ([`flow`]), a mixture | [`MaximumLikelihood`](model::MaximumLikelihood) |
 //! | write a part of your own | a contract of [`traits`] |
 #![cfg_attr(
@@ -70,6 +71,7 @@
 //! | [`distribution`] | [`DiagonalGaussian`](distribution::DiagonalGaussian), and [divergences](distribution::divergence) |
 //! | [`loss`] | reconstruction and adversarial losses, what keeps a critic smooth, and [`Losses`](loss::Losses), what every model returns |
 //! | [`model`] | the models of the table above |
+//! | [`sequence`] | sentences: vocabularies, recurrent and convolutional networks, their variational autoencoder |
 //! | [`kernel`] | reparameterization, KL and negative log-likelihoods as differentiable functions |
 //! | [`prelude`] | the names that an application imports |
 //!
@@ -94,7 +96,7 @@
 )]
 #![cfg_attr(
     feature = "data",
-    doc = "| [`data`] | MNIST, generated digits, folders of pictures, tables, NumPy's arrays, and loaders of them |"
+    doc = "| [`data`] | MNIST, generated digits, folders of pictures, tables, texts, NumPy's arrays, and loaders of them |"
 )]
 //! | [`weights`] | SafeTensors, a folder with the configuration beside them, state dicts of PyTorch |
 //! | [`error`] | one error type, which names the thing and the way out |
@@ -140,6 +142,9 @@ pub mod prior;
 pub mod loss;
 
 pub mod model;
+
+pub mod sequence;
+
 pub mod weights;
 
 pub mod latent;

@@ -17,6 +17,7 @@ use burn_generative::nn::{
 };
 use burn_generative::prelude::*;
 use burn_generative::prior::{GaussianMixture, PseudoInputs};
+use burn_generative::sequence::{SequenceVaeConfig, Unit, Vocabulary};
 use common::{assert_all_close, devices, noise, tensor};
 
 /// Whether any parameter of a part has a gradient that is not zero.
@@ -129,6 +130,27 @@ fn vae() {
         );
         assert!(vae.losses(rows()).term("no such term").is_none());
     }
+}
+
+/// As the VAE, on one backend: sentences differ from rows by their networks alone.
+#[test]
+fn sequence_vae() {
+    let device = common::cpu().autodiff();
+    let vocabulary = Vocabulary::of(Unit::Word, &["a b", "b"], 1).unwrap();
+    let sentences = vocabulary.batch(&["a b", "b", "b a"], 3, &device).unwrap();
+    let vae = SequenceVaeConfig::new(vocabulary.len(), 3).with_latent_dim(2);
+    let vae = vae.init_gru(&device).unwrap();
+    assert_routes(
+        "a CPU",
+        || vae.losses_with(sentences.clone(), tensor([3, 2], &device, noise(2, 1.0))),
+        parts!(vae => encoder, decoder),
+        &[
+            // term              encoder decoder
+            ("reconstruction", [true, true]),
+            ("kl", [true, false]),
+            ("loss", [true, true]),
+        ],
+    );
 }
 
 /// As the VAE; and the label reaches encoder and decoder.

@@ -32,6 +32,7 @@ use burn_generative::nn::{
 };
 use burn_generative::prelude::*;
 use burn_generative::prior::{GaussianMixture, PseudoInputs};
+use burn_generative::sequence::{SequenceVaeConfig, Tokens, Unit, Vocabulary};
 use burn_generative::train::{Checkpoints, Guard, History, ProgressLines, TermMetric};
 use burn_generative::weights;
 use common::{alone, cpu, noise, tensor, values};
@@ -50,6 +51,13 @@ fn rows() -> Tensor<2> {
 fn labels(classes: i32) -> Tensor<1, Int> {
     let labels = (0..80).map(|i| i % classes).collect::<Vec<i32>>();
     Tensor::from_data(TensorData::new(labels, [80]), &cpu())
+}
+
+/// As many sentences, of two words.
+fn sentences() -> Tokens {
+    let sentences: Vec<&str> = ["a b", "b", "a a b", "b a"].repeat(20);
+    let vocabulary = Vocabulary::of(Unit::Word, &sentences, 1).unwrap();
+    vocabulary.batch(&sentences, 3, &cpu()).unwrap()
 }
 
 /// Ten batches of eight.
@@ -474,6 +482,11 @@ laws! {
             GaussianNll::default(),
         )
     }, rows();
+    // The words that are not read are drawn in the same order by both ways.
+    sequence_vae: |device| {
+        let config = SequenceVaeConfig::new(4, 3).with_latent_dim(2).with_embedding(3);
+        config.with_hidden(5).with_word_dropout(0.3).init_gru(device).unwrap()
+    }, sentences();
     conditional_likelihood: |device| {
         let flow = RealNvpConfig::new(2).with_couplings(2).with_hidden(vec![9]).with_context(2);
         ConditionalLikelihood::new(Flow::new(flow.init(device).unwrap(), StandardNormal::new(2)))

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Those of one row stand side by side.
-const LAYERS: [&[&str]; 18] = [
+const LAYERS: [&[&str]; 19] = [
     &["error"],
     &["device", "file"],
     &["unoptimized"],
@@ -18,6 +18,7 @@ const LAYERS: [&[&str]; 18] = [
     &["prior"],
     &["loss"],
     &["model"],
+    &["sequence"],
     &["weights"],
     &["latent", "metric"],
     &["data"],

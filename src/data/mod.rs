@@ -3,10 +3,12 @@
 //! | I have | to take | then |
 //! |---|---|---|
 //! | nothing yet | [`digits`], [`mnist`], [`sprites`] with their factors | `TensorLoader` |
+//! | nothing yet, and want sentences | [`grammar`], of known entropy | [`Vocabulary::batch`](crate::sequence::Vocabulary::batch) |
 //! | a tensor, or a pair of tensors | | [`TensorLoader`]: it stays on the device |
 //! | images in the format of MNIST (Fashion-MNIST, EMNIST) | [`Mnist::open`](mnist::Mnist::open), [`LabeledImages::open`], [`idx`] | `TensorLoader`, or [`ImageLoader`] if the device has no room |
 //! | a folder of PNG and JPEG pictures | [`ImageFolderConfig`] | [`ImageFolder::decode`], and one of the above; [`ImageFolder::loader`] if the memory has no room |
 //! | a CSV file | [`table::Table`] | `TensorLoader` of [`Table::tensor`](table::Table::tensor); [`Schema::rows`](table::Schema::rows) makes rows of samples |
+//! | a text file, a sentence a line | [`Text`] | `TensorLoader` of [`Text::tokens`] |
 //! | NumPy's `.npy` or `.npz` | [`npy::Array`] | `TensorLoader` of [`Array::tensor`](npy::Array::tensor) |
 #![cfg_attr(
     feature = "sound",
@@ -45,6 +47,7 @@
 //! number alone, so that a resumed training equals one that never stopped, and nothing is copied that need not be.
 
 pub mod digits;
+pub mod grammar;
 pub mod idx;
 pub mod mnist;
 pub mod npy;
@@ -59,12 +62,14 @@ mod images;
 mod loader;
 mod reading;
 mod source;
+mod text;
 
 pub use image_folder::{Channels, ImageFolder, ImageFolderConfig, Unreadable};
 pub use image_loader::ImageLoader;
 pub use images::LabeledImages;
 pub use loader::TensorLoader;
 pub use source::{Cut, Source};
+pub use text::Text;
 
 use rand::SeedableRng;
 use rand_pcg::Pcg64;

@@ -103,7 +103,7 @@ fn event_size(part: &str, shape: &[usize]) -> Result<usize> {
 }
 
 /// Refuses a chain of layers one of which is absurdly large.
-fn check_layers(part: &str, widths: &[usize]) -> Result<()> {
+pub(crate) fn check_layers(part: &str, widths: &[usize]) -> Result<()> {
     for pair in widths.windows(2) {
         let weights = pair[0].checked_mul(pair[1]);
         if weights.is_none_or(|weights| weights > MAX_WEIGHTS) {
