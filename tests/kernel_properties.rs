@@ -715,11 +715,21 @@ fn elementwise_maps_are_those_of_the_reference() {
                     };
                     let got = run(&device, DType::F32, ours);
                     let want = run(&common::cpu(), DType::F64, plain);
+                    // In narrow bins a number in f32 is only so exact: the kernel's is next to the reference's own.
+                    let rounded = run(&common::cpu(), DType::F32, plain);
                     let parts = ["value", "slope", "gradient", "gradients of parameters"];
-                    for ((got, want), part) in got.iter().zip(&want).zip(parts) {
+                    for (k, part) in parts.into_iter().enumerate() {
+                        let largest = |numbers: &mut dyn Iterator<Item = f64>| -> f64 {
+                            numbers.fold(0.0, |all, one| all.max(one.abs()))
+                        };
+                        let off = |got: &[f64]| {
+                            largest(&mut got.iter().zip(&want[k]).map(|(got, want)| got - want))
+                        };
+                        let size = largest(&mut want[k].iter().copied()).max(1.0);
+                        let (error, bound) = (off(&got[k]), 4.0 * off(&rounded[k]) + 1e-4 * size);
                         let what = format!("{name} on {device_name}, {part}");
-                        let largest = want.iter().fold(1.0, |all: f64, one| all.max(one.abs()));
-                        agree(got, want, 1e-4, largest, &what)?;
+                        prop_assert!(error <= bound, "{}: {} of {}", what, error, size);
+                        prop_assert_eq!(got[k].len(), want[k].len(), "{}", what);
                     }
                     Ok(())
                 },
