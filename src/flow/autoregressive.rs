@@ -143,7 +143,7 @@ impl MaskedPerceptron {
             });
         };
         let last = layers.len() - 1;
-        for degree in 0..features {
+        for (degree, coordinate) in coordinates.into_iter().enumerate() {
             for layer in 0..=last {
                 let writes = if layer == last { degree + 1 } else { degree };
                 let (start, length) = units[layer + 1].of_degree(writes);
@@ -171,7 +171,7 @@ impl MaskedPerceptron {
                     append(&mut known[layer + 1], relu(output));
                 } else {
                     let outputs = output.reshape([batch, self.outputs, 1]);
-                    append(&mut known[0], next(coordinates[degree], outputs));
+                    append(&mut known[0], next(coordinate, outputs));
                 }
             }
         }
