@@ -624,3 +624,119 @@ fn double_precision_keeps_its_digits() {
         assert!((got - want).abs() < 1e-13, "{got}, {want}");
     }
 }
+
+/// An elementwise map of flows, by its kernel or plain: values and logarithms of slopes.
+type ElementwiseMap = fn(Tensor<2>, Tensor<3>, f64) -> (Tensor<2>, Tensor<2>);
+
+/// The elementwise maps of flows, in both directions: values, slopes, and the gradients of the numbers and of every
+/// parameter, for rows shorter and longer than a vector, for parameters of their own and repeated ones.
+#[test]
+fn elementwise_maps_are_those_of_the_reference() {
+    const BOUND: f64 = 3.0;
+    let maps: [(&str, bool, ElementwiseMap, ElementwiseMap); 4] = [
+        (
+            "affine_map",
+            false,
+            kernel::affine_map,
+            reference::affine_map,
+        ),
+        (
+            "affine_map_inverse",
+            false,
+            kernel::affine_map_inverse,
+            reference::affine_map_inverse,
+        ),
+        (
+            "spline_map",
+            true,
+            kernel::spline_map,
+            reference::spline_map,
+        ),
+        (
+            "spline_map_inverse",
+            true,
+            kernel::spline_map_inverse,
+            reference::spline_map_inverse,
+        ),
+    ];
+    let case = (
+        prop_oneof![8 => 1usize..9, 1 => Just(130)],
+        prop_oneof![3 => 1usize..16, 3 => 16usize..40, 1 => Just(200)],
+        2usize..12,
+        any::<bool>(),
+        prop::collection::vec(-4.0f32..4.0, 307..308),
+        prop::collection::vec(number(8.0), 211..212),
+    );
+    for (device_name, device) in devices() {
+        // A backend without the kernel runs the reference.
+        let cases = if device_name == "wgpu" { 2 } else { 64 };
+        for (name, is_spline, ours, plain) in maps {
+            let config = Config {
+                cases,
+                failure_persistence: None,
+                ..Config::default()
+            };
+            let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
+            let mut runner = TestRunner::new_with_rng(config, rng);
+            let result = runner.run(
+                &case,
+                |(batch, coordinates, bins, is_repeated, numbers, raw)| {
+                    let count = if is_spline { 3 * bins - 1 } else { 2 };
+                    let run = |device: &Device, dtype: DType, map: ElementwiseMap| {
+                        let device = device.clone().autodiff();
+                        let fill = |from: &[f32], len: usize| -> Vec<f32> {
+                            (0..len).map(|i| from[i % from.len()]).collect()
+                        };
+                        let shape = [batch, coordinates];
+                        let numbers = TensorData::new(fill(&numbers, batch * coordinates), shape);
+                        let numbers =
+                            Tensor::<2>::from_data(numbers, (&device, dtype)).require_grad();
+                        let shape = [if is_repeated { 1 } else { batch }, count, coordinates];
+                        let parameters = TensorData::new(fill(&raw, shape.iter().product()), shape);
+                        let parameters =
+                            Tensor::<3>::from_data(parameters, (&device, dtype)).require_grad();
+                        let (value, slope) = map(numbers.clone(), parameters.clone(), BOUND);
+                        let weights = |k| {
+                            common::tensor::<2>(
+                                [batch, coordinates],
+                                &device,
+                                common::noise(k, 1.0),
+                            )
+                            .cast(dtype)
+                        };
+                        let score = value.clone() * weights(5) + slope.clone() * weights(6);
+                        let gradients = score.sum().backward();
+                        [
+                            values(value),
+                            values(slope),
+                            values(numbers.grad(&gradients).expect("a gradient")),
+                            values(parameters.grad(&gradients).expect("a gradient")),
+                        ]
+                    };
+                    let got = run(&device, DType::F32, ours);
+                    let want = run(&common::cpu(), DType::F64, plain);
+                    // In narrow bins a number in f32 is only so exact: the kernel's is next to the reference's own.
+                    let rounded = run(&common::cpu(), DType::F32, plain);
+                    let parts = ["value", "slope", "gradient", "gradients of parameters"];
+                    for (k, part) in parts.into_iter().enumerate() {
+                        let largest = |numbers: &mut dyn Iterator<Item = f64>| -> f64 {
+                            numbers.fold(0.0, |all, one| all.max(one.abs()))
+                        };
+                        let off = |got: &[f64]| {
+                            largest(&mut got.iter().zip(&want[k]).map(|(got, want)| got - want))
+                        };
+                        let size = largest(&mut want[k].iter().copied()).max(1.0);
+                        let (error, bound) = (off(&got[k]), 4.0 * off(&rounded[k]) + 1e-4 * size);
+                        let what = format!("{name} on {device_name}, {part}");
+                        prop_assert!(error <= bound, "{}: {} of {}", what, error, size);
+                        prop_assert_eq!(got[k].len(), want[k].len(), "{}", what);
+                    }
+                    Ok(())
+                },
+            );
+            if let Err(error) = result {
+                panic!("{error}");
+            }
+        }
+    }
+}

@@ -1,9 +1,11 @@
-use super::network::Perceptron;
+use super::coupling::indices;
+use super::network::{Perceptron, shift};
 use super::{Bijection, ElementwiseMap};
 use crate::error::{Error, Result, check_at_least_one};
 use crate::kernel::sum_event;
 use burn::module::{Module, Param};
-use burn::tensor::{Bool, Device, Tensor, TensorData};
+use burn::tensor::activation::relu;
+use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
 /// A perceptron whose outputs for a coordinate depend on those before it alone, in an order of the coordinates: the network of
 /// MADE. Without a hidden layer it is a strictly triangular linear map.
@@ -111,15 +113,145 @@ impl MaskedPerceptron {
     /// The outputs for each coordinate, `[batch, outputs, coordinates]`.
     pub fn forward(&self, x: Tensor<2>, context: Option<&Tensor<2>>) -> Tensor<3> {
         let [batch, features] = x.dims();
+        self.check(features);
+        let weight = |layer, weight: Tensor<2>| weight.mask_fill(self.blocked(layer), 0.0);
+        let outputs = self.network.forward(x, context, weight);
+        outputs.reshape([batch, self.outputs, features])
+    }
+
+    /// The coordinates one after the other, in their order, `[batch, coordinates]`: `next` makes each of its index and of its
+    /// outputs, `[batch, outputs, 1]`, which depend on those before.
+    ///
+    /// Each unit is computed once, as soon as the coordinates that it sees are known, so that all steps together multiply no
+    /// more than one pass does.
+    fn unroll(
+        &self,
+        batch: usize,
+        context: Option<&Tensor<2>>,
+        mut next: impl FnMut(usize, Tensor<3>) -> Tensor<2>,
+    ) -> Tensor<2> {
+        let device = self.order.val().device();
+        let places = whole(self.order.val());
+        let features = places.len();
+        let of_places = Units::new(&places, features);
+        let coordinates = of_places.indices.clone();
+        // What each layer reads and writes: its inputs, its hidden units, and the outputs.
+        let mut units = vec![of_places];
+        for degrees in &self.degrees {
+            units.push(Units::new(&whole(degrees.clone()), features));
+        }
+        units.push(Units::new(&places.repeat(self.outputs), features));
+        let layers: Vec<_> = self
+            .network
+            .layers
+            .iter()
+            .zip(units.windows(2))
+            .map(|(layer, units)| {
+                let weight = layer.weight.val().select(0, units[0].tensor(&device));
+                let weight = weight.select(1, units[1].tensor(&device));
+                let bias = layer.bias.as_ref().map(|bias| bias.val());
+                let bias = bias.map(|bias| bias.select(0, units[1].tensor(&device)));
+                (weight, bias)
+            })
+            .collect();
+        let of_context = shift(&self.network.context, context);
+        let of_context = of_context.map(|shift| shift.select(1, units[1].tensor(&device)));
+
+        // What is known of the coordinates, and of each layer of hidden units, in the order of the degrees.
+        let mut known: Vec<Option<Tensor<2>>> = vec![None; layers.len()];
+        let append = |known: &mut Option<Tensor<2>>, new: Tensor<2>| {
+            *known = Some(match known.take() {
+                Some(old) => Tensor::cat(vec![old, new], 1),
+                None => new,
+            });
+        };
+        let last = layers.len() - 1;
+        for (degree, coordinate) in coordinates.into_iter().enumerate() {
+            for layer in 0..=last {
+                let writes = if layer == last { degree + 1 } else { degree };
+                let (start, length) = units[layer + 1].of_degree(writes);
+                if length == 0 {
+                    continue;
+                }
+                let (weight, bias) = &layers[layer];
+                let weight = weight.clone().narrow(1, start, length);
+                let mut output = match &known[layer] {
+                    Some(inputs) => {
+                        let [_, reads] = inputs.dims();
+                        inputs.clone().matmul(weight.narrow(0, 0, reads))
+                    }
+                    None => Tensor::zeros([batch, length], (&device, weight.dtype())),
+                };
+                if let Some(bias) = bias {
+                    output = bias.clone().narrow(0, start, length).unsqueeze::<2>() + output;
+                }
+                if layer == 0
+                    && let Some(of_context) = &of_context
+                {
+                    output = output + of_context.clone().narrow(1, start, length);
+                }
+                if layer < last {
+                    append(&mut known[layer + 1], relu(output));
+                } else {
+                    let outputs = output.reshape([batch, self.outputs, 1]);
+                    append(&mut known[0], next(coordinate, outputs));
+                }
+            }
+        }
+        let back: Vec<usize> = places.iter().map(|place| place - 1).collect();
+        let in_order = known.swap_remove(0).expect("a coordinate");
+        in_order.select(1, indices(&back, &device))
+    }
+
+    fn check(&self, features: usize) {
         let [expected] = self.order.dims();
         assert!(
             features == expected,
             "MaskedPerceptron: it is over {expected} coordinates, but the data has {features}"
         );
-        let weight = |layer, weight: Tensor<2>| weight.mask_fill(self.blocked(layer), 0.0);
-        let outputs = self.network.forward(x, context, weight);
-        outputs.reshape([batch, self.outputs, features])
     }
+}
+
+/// The units of a layer in the order of their degrees.
+struct Units {
+    indices: Vec<usize>,
+    /// How many have each degree or a lower one.
+    up_to: Vec<usize>,
+}
+
+impl Units {
+    fn new(degrees: &[usize], largest: usize) -> Self {
+        let mut indices: Vec<usize> = (0..degrees.len()).collect();
+        indices.sort_by_key(|&unit| degrees[unit]);
+        let up_to = |degree| degrees.iter().filter(|&&of_unit| of_unit <= degree).count();
+        Self {
+            indices,
+            up_to: (0..=largest).map(up_to).collect(),
+        }
+    }
+
+    /// Where those of a degree begin, and how many they are.
+    fn of_degree(&self, degree: usize) -> (usize, usize) {
+        let start = if degree == 0 {
+            0
+        } else {
+            self.up_to[degree - 1]
+        };
+        (start, self.up_to[degree] - start)
+    }
+
+    fn tensor(&self, device: &Device) -> Tensor<1, Int> {
+        indices(&self.indices, device)
+    }
+}
+
+/// Whole numbers that are kept as floats.
+fn whole(numbers: Tensor<1>) -> Vec<usize> {
+    let numbers = numbers.to_data();
+    numbers
+        .iter::<f64>()
+        .map(|number| number as usize)
+        .collect()
 }
 
 fn numbers(tensor: Tensor<1>) -> Vec<f32> {
@@ -139,8 +271,8 @@ pub(crate) struct Steps {
 /// A masked autoregressive flow (MAF): an elementwise map of each coordinate, whose parameters a [`MaskedPerceptron`] gives
 /// from those before it.
 ///
-/// **Forward, and so the density, is fast**: one pass of the network. **Inverse, and so a sample, is slow**: as many passes as
-/// there are coordinates. Its [`Inverse`](super::Inverse), an inverse autoregressive flow (IAF), has it the other way round.
+/// **Forward, and so the density, is fast**: one pass of the network. **Inverse, and so a sample, is slow**: one coordinate after
+/// the other, each a small step (all of them together multiply no more than a pass does). Its [`Inverse`](super::Inverse), an inverse autoregressive flow (IAF), has it the other way round.
 ///
 /// [Papamakarios et al. 2017](https://arxiv.org/abs/1705.07057), [Kingma et al. 2016](https://arxiv.org/abs/1606.04934).
 ///
@@ -184,17 +316,19 @@ impl<M: ElementwiseMap> MaskedAutoregressive<M> {
         (z, sum_event(log_slope))
     }
 
-    /// After each pass one more coordinate is what it is to be, and the last pass has all of them right.
     fn to_data(&self, z: Tensor<2>, context: Option<&Tensor<2>>) -> (Tensor<2>, Tensor<1>) {
-        let pass = |x: Tensor<2>| {
-            let parameters = self.network.forward(x, context);
-            self.map.inverse(z.clone(), parameters)
-        };
-        let (mut x, mut log_slope) = pass(z.zeros_like());
-        for _pass in 1..z.dims()[1] {
-            (x, log_slope) = pass(x);
-        }
-        (x, sum_event(log_slope))
+        let [batch, features] = z.dims();
+        self.network.check(features);
+        let mut log_slopes = Vec::with_capacity(features);
+        let x = self
+            .network
+            .unroll(batch, context, |coordinate, parameters| {
+                let z = z.clone().narrow(1, coordinate, 1);
+                let (x, log_slope) = self.map.inverse(z, parameters);
+                log_slopes.push(log_slope);
+                x
+            });
+        (x, sum_event(Tensor::cat(log_slopes, 1)))
     }
 }
 

@@ -155,7 +155,8 @@ impl Channels {
     }
 }
 
-fn indices(indices: &[usize], device: &Device) -> Tensor<1, Int> {
+/// Indices on a device.
+pub(super) fn indices(indices: &[usize], device: &Device) -> Tensor<1, Int> {
     let values: Vec<i64> = indices.iter().map(|&index| index as i64).collect();
     let length = values.len();
     Tensor::from_data(TensorData::new(values, [length]), device)

@@ -1,6 +1,6 @@
 use super::Bijection;
 use crate::error::{Result, check_at_least_one, check_positive};
-use crate::kernel::sum_event;
+use crate::kernel::{affine_map, affine_map_inverse, sum_event};
 use crate::traits::Block;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
@@ -38,13 +38,6 @@ impl AffineMap {
         let bound = check_positive("AffineMap: the bound of the log-scale", bound)?;
         Ok(Self { bound })
     }
-
-    /// Shifts and bounded logarithms of scales, `[batch, coordinates]`.
-    fn split(&self, parameters: Tensor<3>) -> (Tensor<2>, Tensor<2>) {
-        let part = |index| parameters.clone().narrow(1, index, 1).squeeze_dim::<2>(1);
-        let log_scale = (part(1) / self.bound).tanh() * self.bound;
-        (part(0), log_scale)
-    }
 }
 
 /// With a bound of 3: a factor of 20.
@@ -60,15 +53,11 @@ impl ElementwiseMap for AffineMap {
     }
 
     fn forward(&self, x: Tensor<2>, parameters: Tensor<3>) -> (Tensor<2>, Tensor<2>) {
-        let (shift, log_scale) = self.split(parameters);
-        let log_slope = log_scale.clone().expand(x.dims());
-        (x * log_scale.exp() + shift, log_slope)
+        affine_map(x, parameters, self.bound)
     }
 
     fn inverse(&self, y: Tensor<2>, parameters: Tensor<3>) -> (Tensor<2>, Tensor<2>) {
-        let (shift, log_scale) = self.split(parameters);
-        let log_slope = log_scale.clone().neg().expand(y.dims());
-        ((y - shift) * log_scale.neg().exp(), log_slope)
+        affine_map_inverse(y, parameters, self.bound)
     }
 }
 

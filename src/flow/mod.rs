@@ -7,7 +7,7 @@
 //! | bijection | over | forward | inverse | context |
 //! |---|---|---|---|---|
 //! | [`Coupling`] | vectors, images | one pass of its network | one pass | yes |
-//! | [`MaskedAutoregressive`] | vectors | one pass | as many as there are coordinates | yes |
+//! | [`MaskedAutoregressive`] | vectors | one pass | a small step for each coordinate | yes |
 //! | [`Elementwise`] | vectors | no network | no network | - |
 //! | [`Planar`], [`Radial`], [`Householder`] | vectors | closed form | by bisection, closed form, closed form | yes |
 //! | [`ActNorm`], [`Affine`] | vectors, images | a scale and a shift for each channel | the same | - |

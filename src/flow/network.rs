@@ -19,8 +19,8 @@ pub trait Conditioner<const D: usize>: Block {
 /// Its context enters as the shift of the first layer.
 #[derive(Module, Debug)]
 pub struct Perceptron {
-    layers: Vec<Linear>,
-    context: Option<Linear>,
+    pub(super) layers: Vec<Linear>,
+    pub(super) context: Option<Linear>,
 }
 
 impl Perceptron {

@@ -70,7 +70,7 @@ impl<Q: Posterior, B: Bijection<Output = Q::Latent>> Code for FlowPosterior<Q, B
 }
 
 impl<Q: Posterior, B: Bijection<Output = Q::Latent>> Posterior for FlowPosterior<Q, B> {
-    /// By the bijection's forward direction: with an IAF as many passes as there are coordinates. A
+    /// By the bijection's forward direction: with an IAF one coordinate after the other. A
     /// [`draw`](Code::draw) has the number already.
     fn log_prob(&self, z: B::Input) -> Tensor<1> {
         let (noise, log_det) = match &self.context {

@@ -9,8 +9,8 @@ use super::windows::{self, Windows};
 use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 use burn::tensor::{Tensor, module};
 
-/// Whether this crate has a kernel for the convolutions of a tensor.
-fn is_here<const D: usize>(tensor: &Tensor<D>) -> bool {
+/// Whether a tensor's numbers lie in this processor's memory, as those of a kernel that is not for every backend must.
+pub(super) fn is_here<const D: usize>(tensor: &Tensor<D>) -> bool {
     #[allow(unused_imports)] // without any backend
     use burn::{backend::DispatchDevice, tensor::DType};
 

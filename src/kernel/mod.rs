@@ -36,6 +36,9 @@ mod cube;
 mod flex;
 #[cfg(feature = "_host")]
 mod host;
+#[allow(deprecated)]
+#[cfg_attr(not(feature = "_host"), allow(unused))]
+mod maps;
 #[cfg(feature = "ndarray")]
 #[allow(deprecated)] // burn deprecates the backend, and ships it.
 mod ndarray;
@@ -49,6 +52,8 @@ mod series;
 #[allow(deprecated)]
 #[cfg(feature = "_host")]
 mod windows;
+
+pub use maps::{affine_map, affine_map_inverse, spline_map, spline_map_inverse};
 
 use burn::backend::{Dispatch, DispatchTensor};
 use burn::tensor::{Shape, Tensor};

@@ -4,6 +4,10 @@
 //! around a fault of burn 0.22.1: under Fusion, a chain of elementwise operations on the output of a
 //! convolution with one channel reads the wrong elements (docs/architecture.md has the reproduction).
 
+pub(crate) mod maps;
+
+pub use maps::{affine_map, affine_map_inverse, spline_map, spline_map_inverse};
+
 use super::{
     adam::AdamStep, assert_variance, broadcast_rows, event_len, fixed_nll, philox, rows, sum_event,
 };

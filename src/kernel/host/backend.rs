@@ -1,7 +1,7 @@
 //! The operations on every backend whose tensors this processor can read.
 
 use super::{
-    Pointwise, convolution,
+    Pointwise, convolution, maps,
     pointwise::{
         BernoulliNll, BernoulliNllGrad, GaussianKl, GaussianKlBetween, GaussianKlBetweenGrad,
         GaussianKlGrad, GaussianNll, GaussianNllGrad, Reparameterize, ReparameterizeGrad,
@@ -10,6 +10,7 @@ use super::{
 };
 use crate::kernel::{
     adam::AdamStep,
+    maps::{Map, MapGradients, Maps},
     ops::{Gradients, Operations, Updates},
     windows::{ConvolutionGradients, Convolutions, Windows},
 };
@@ -173,5 +174,28 @@ impl<B: HostBackend> ConvolutionGradients for B {
         let [batch, _] = output.shape().dims();
         let bias = convolution::bias_gradient(&B::numbers(&output), batch, channels);
         B::from_numbers(bias, [1, channels])
+    }
+}
+
+impl<B: HostBackend> Maps for B {
+    fn elementwise(numbers: T<B>, parameters: T<B>, map: Map) -> T<B> {
+        let [batch, coordinates] = numbers.shape().dims();
+        let [numbers, parameters] = [&numbers, &parameters].map(B::numbers);
+        let both = maps::apply(map, [batch, coordinates], &numbers, &parameters);
+        B::from_numbers(both, [batch, 2 * coordinates])
+    }
+}
+
+impl<B: HostBackend> MapGradients for B {
+    fn elementwise_grad(gradient: T<B>, x: T<B>, parameters: T<B>, map: Map) -> (T<B>, T<B>) {
+        let [batch, twice] = gradient.shape().dims();
+        let shape = [batch, twice / 2];
+        let parameters_shape = parameters.shape().dims();
+        let [gradient, x, parameters] = [&gradient, &x, &parameters].map(B::numbers);
+        let (numbers, parameters) = maps::gradients(map, shape, &gradient, &x, &parameters);
+        (
+            B::from_numbers(numbers, shape),
+            B::from_numbers(parameters, parameters_shape),
+        )
     }
 }

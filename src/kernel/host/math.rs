@@ -3,7 +3,7 @@
 //! `FMA` says whether the code is compiled for a processor with fused multiply-add: there `mul_add` is one
 //! instruction, elsewhere a call into libm.
 
-use crate::kernel::series::{EXP, EXP_NEAR, LN, LN_2};
+use crate::kernel::series::{EXP, EXP_NEAR, LN, LN_2, SQRT_HALF_BITS};
 
 /// `a * b + c`.
 #[inline(always)]
@@ -83,6 +83,42 @@ pub(crate) fn ln_1p<const FMA: bool>(x: f32) -> f32 {
     rest + tail + offset
 }
 
+/// `ln(x)` of a normal number, within 2 units in the last place (of 1, near 1).
+#[inline(always)]
+pub(crate) fn ln<const FMA: bool>(x: f32) -> f32 {
+    // The mantissa in [sqrt(1/2), sqrt(2)) and its exponent.
+    let shifted = x.to_bits().wrapping_sub(SQRT_HALF_BITS);
+    let exponent = ((shifted as i32) >> 23) as f32;
+    let mantissa = f32::from_bits((shifted & 0x007F_FFFF).wrapping_add(SQRT_HALF_BITS));
+    let rest = mantissa - 1.0;
+    let mut series = LN[0];
+    for coefficient in &LN[1..] {
+        series = fma::<FMA>(series, rest, *coefficient);
+    }
+    let square = rest * rest;
+    let tail = fma::<FMA>(series, rest * square, -0.5 * square);
+    let ln = fma::<FMA>(
+        exponent,
+        LN_2[0],
+        rest + fma::<FMA>(exponent, LN_2[1], tail),
+    );
+    // Of 0 minus infinity; of negative numbers, and of NaN, which is neither, NaN.
+    let at_end = if x == 0.0 {
+        f32::NEG_INFINITY
+    } else {
+        f32::NAN
+    };
+    let ln = if x > 0.0 { ln } else { at_end };
+    if x < f32::INFINITY { ln } else { x }
+}
+
+/// `tanh(x)`.
+#[inline(always)]
+pub(crate) fn tanh<const FMA: bool>(x: f32) -> f32 {
+    let decay = exp_m1::<FMA>(-2.0 * x.abs());
+    (-decay / (2.0 + decay)).copysign(x)
+}
+
 /// `ln(1 + e^-|x|)`: what softplus has beyond `max(x, 0)`.
 #[inline(always)]
 pub(crate) fn softplus_tail<const FMA: bool>(x: f32) -> f32 {
@@ -133,6 +169,9 @@ mod tests {
                 worst(-0.5..=0.5, exp_m1::<FMA>, f64::exp_m1),
             ),
             ("ln_1p", 2.0, worst(0.0..=1.0, ln_1p::<FMA>, f64::ln_1p)),
+            ("ln", 2.0, worst(1e-6..=0.7, ln::<FMA>, f64::ln)),
+            ("ln, large", 2.0, worst(1.5..=1e6, ln::<FMA>, f64::ln)),
+            ("tanh", 5.0, worst(-20.0..=20.0, tanh::<FMA>, f64::tanh)),
             (
                 "softplus_tail",
                 3.0,
@@ -187,6 +226,14 @@ mod tests {
         assert!(exp::<true>(-f32::NAN).is_nan());
         assert!(exp_m1::<true>(f32::NAN).is_nan());
         assert!(exp_excess::<true>(f32::NAN).is_nan());
+        assert_eq!(ln::<true>(1.0), 0.0);
+        assert_eq!(ln::<true>(0.0), f32::NEG_INFINITY);
+        assert_eq!(ln::<true>(f32::INFINITY), f32::INFINITY);
+        assert!(ln::<true>(-1.0).is_nan());
+        assert!(ln::<true>(f32::NAN).is_nan());
+        assert_eq!(tanh::<true>(f32::INFINITY), 1.0);
+        assert_eq!(tanh::<true>(f32::NEG_INFINITY), -1.0);
+        assert!(tanh::<true>(f32::NAN).is_nan());
         assert_eq!(softplus_tail::<true>(f32::INFINITY), 0.0);
         assert_eq!(softplus_tail::<true>(f32::NEG_INFINITY), 0.0);
         assert!(softplus_tail::<true>(f32::NAN).is_nan());
