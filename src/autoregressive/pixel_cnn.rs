@@ -71,14 +71,14 @@ impl PixelCnnConfig {
         check_at_least_one(PART, "the width of an image", width)?;
         check_at_least_one(PART, "layers", self.layers)?;
         check_at_least_one(PART, "features", self.features)?;
-        if self.features % channels != 0 {
+        if !self.features.is_multiple_of(channels) {
             return Err(Error::Config(format!(
                 "{PART}: {} features cannot be divided among the {channels} channels of an image",
                 self.features
             )));
         }
         for kernel in [self.first_kernel, self.kernel] {
-            if kernel < 3 || kernel % 2 == 0 {
+            if kernel < 3 || kernel.is_multiple_of(2) {
                 return Err(Error::Config(format!(
                     "{PART}: a window of side {kernel}; it must be odd, and at least 3 to see a neighbour"
                 )));
@@ -566,7 +566,7 @@ impl Stepwise<4> for PixelCnn {
                 state.beside[0][at] = value * network.scale - 1.0;
             }
             state.known += 1;
-            if state.known % (channels * width) == 0 {
+            if state.known.is_multiple_of(channels * width) {
                 let mut row = vec![0.0; state.streams * (width + 2 * margin) * channels];
                 let lines = row.chunks_exact_mut((width + 2 * margin) * channels);
                 let known = state.beside[0].chunks_exact((width + margin) * channels);
@@ -576,7 +576,7 @@ impl Stepwise<4> for PixelCnn {
                 push_row(&mut state.above[0], row);
             }
         }
-        if state.known % (channels * width) == 0 {
+        if state.known.is_multiple_of(channels * width) {
             state.begin_row();
         }
         let outputs = state.pixel(state.known / channels % width);

@@ -116,10 +116,7 @@ impl<const D: usize> Sampling<D> {
 }
 
 /// The shape of some samples of a model. (A series may be of another length than the model's: its one axis is what is left.)
-pub(super) fn shape<const D: usize>(
-    model: &(impl Autoregressive<D> + ?Sized),
-    samples: usize,
-) -> [i32; D] {
+pub(super) fn shape<const D: usize>(model: &impl Autoregressive<D>, samples: usize) -> [i32; D] {
     let event = model.shape();
     let mut shape = [-1; D];
     shape[0] = samples as i32;
@@ -136,7 +133,7 @@ pub(super) fn tensor(numbers: Vec<f32>, shape: [usize; 2], device: &Device) -> T
 /// Samples one variable after the other: `next` gives the numbers of the distributions of a variable, given its place in the
 /// event, all values so far, `[samples, variables]`, and those of the variable before it.
 pub(super) fn generate<const D: usize>(
-    model: &(impl Autoregressive<D> + ?Sized),
+    model: &impl Autoregressive<D>,
     noise: Tensor<2>,
     sampling: &Sampling<D>,
     mut next: impl FnMut(usize, &[f32], &[f32]) -> Vec<f32>,
