@@ -218,7 +218,10 @@ impl<const D: usize> Stepwise<D> for Made<D> {
         let layers = state.layers.clone();
         if !last.is_empty() {
             let variable = layers.order[state.known];
-            let scaled: Vec<f32> = last.iter().map(|value| value * layers.scale - 1.0).collect();
+            let scaled: Vec<f32> = last
+                .iter()
+                .map(|value| value * layers.scale - 1.0)
+                .collect();
             layers.weights[0].add_of(&[variable], &scaled, &mut state.sums[0]);
             state.known += 1;
             state.spread();
