@@ -17,5 +17,5 @@ mod top_down;
 pub use ladder::{Ladder, LadderConfig};
 pub use level::Level;
 pub use posterior::TopDownPosterior;
+pub(crate) use top_down::generate;
 pub use top_down::{Descent, Take, TopDown, Visit};
-pub(crate) use top_down::{generate, given, infer};

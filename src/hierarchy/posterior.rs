@@ -1,4 +1,4 @@
-use super::top_down::{Descent, LatentOf, NoiseOf, TopDown, assert_count, given, infer};
+use super::top_down::{Descent, LatentOf, NoiseOf, TopDown, assert_count, infer};
 use crate::traits::{Batch, Code, Draw, Posterior};
 use burn::tensor::{Device, Tensor};
 
@@ -51,14 +51,25 @@ impl<T: TopDown> TopDownPosterior<T> {
     ///
     /// If there are not as many as levels.
     pub fn descend_given(&self, latents: Vec<LatentOf<T>>) -> Descent<T> {
-        let samples = (self.samples, &self.device);
-        given(&self.network, &self.features, samples, latents)
+        assert_count("latents", latents.len(), &self.network);
+        let mut latents = latents.into_iter();
+        self.infer(|_level, _posterior| known(latents.next().expect("as many as levels")))
+    }
+
+    /// A pass down at the point of each level's posterior, given those of the levels above.
+    pub fn descend_points(&self) -> Descent<T> {
+        self.infer(|_level, posterior| known(posterior.point()))
     }
 
     fn infer(&self, draw: impl FnMut(usize, &T::Level) -> Draw<LatentOf<T>>) -> Descent<T> {
         let samples = (self.samples, &self.device);
         infer(&self.network, &self.features, samples, draw)
     }
+}
+
+/// A latent that nobody has drawn here.
+fn known<Z>(z: Z) -> Draw<Z> {
+    Draw { z, log_prob: None }
 }
 
 /// The latents of a pass down, and the density of them all.
@@ -93,11 +104,7 @@ impl<T: TopDown> Code for TopDownPosterior<T> {
 
     /// The point of each level's posterior, given those of the levels above.
     fn point(&self) -> Vec<LatentOf<T>> {
-        let point = |posterior: &T::Level| Draw {
-            z: posterior.point(),
-            log_prob: None,
-        };
-        self.infer(|_level, posterior| point(posterior)).latents()
+        self.descend_points().latents()
     }
 
     fn draw_with(&self, noise: Vec<NoiseOf<T>>) -> Draw<Vec<LatentOf<T>>> {

@@ -189,7 +189,7 @@ fn descend<T: TopDown, V, E>(
 }
 
 /// A pass down with the features of so many samples on a device; `draw` takes each level's latent from its posterior.
-pub(crate) fn infer<T: TopDown>(
+pub(super) fn infer<T: TopDown>(
     network: &T,
     features: &T::Features,
     samples: (usize, &Device),
@@ -209,24 +209,6 @@ pub(crate) fn infer<T: TopDown>(
     };
     let Ok((levels, output)) = descend(network, samples, visit);
     Descent { levels, output }
-}
-
-/// A pass down with features, whose latents are given.
-///
-/// # Panics
-///
-/// If there are not as many as levels.
-pub(crate) fn given<T: TopDown>(
-    network: &T,
-    features: &T::Features,
-    samples: (usize, &Device),
-    latents: Vec<LatentOf<T>>,
-) -> Descent<T> {
-    assert_count("latents", latents.len(), network);
-    infer(network, features, samples, |level, _posterior| Draw {
-        z: latents[level].clone(),
-        log_prob: None,
-    })
 }
 
 /// A pass down without data: `n` outputs, whose latents come from where `levels` says, the top first.

@@ -4,8 +4,8 @@ use crate::hierarchy::{Descent, Take, TopDown, TopDownPosterior, Visit, generate
 use crate::loss::{BernoulliNll, Kl, Losses};
 use crate::prior::StandardNormal;
 use crate::traits::{
-    Batch, Code, Draw, Evidence, LatentLoss, LatentVariableModel, Likelihood, Model,
-    ReconstructionLoss, Sampler,
+    Code, Draw, Evidence, LatentLoss, LatentVariableModel, Likelihood, Model, ReconstructionLoss,
+    Sampler,
 };
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -89,8 +89,7 @@ where
 
     /// What the model makes of each sample: data, from the [point](Code::point) of each level's posterior.
     pub fn reconstruct(&self, input: T::Input) -> T::Input {
-        let posterior = self.encode(input);
-        let descent = posterior.descend_given(posterior.point());
+        let descent = self.encode(input).descend_points();
         self.likelihood.point(descent.output)
     }
 
