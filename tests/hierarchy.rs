@@ -7,7 +7,7 @@ use burn::prelude::*;
 use burn_generative::Error;
 use burn_generative::autoregressive::Output;
 use burn_generative::distribution::Levels;
-use burn_generative::hierarchy::{Ladder, LadderConfig, Level, Take, TopDown, Visit};
+use burn_generative::hierarchy::{Ladder, LadderConfig, Level, Take, TopDown};
 use burn_generative::metric::{Estimate, importance_weighted_bound};
 use burn_generative::model::HierarchicalVae;
 use burn_generative::nn::{MlpDecoder, initialize};
@@ -376,16 +376,24 @@ fn two_levels_learn_digits() {
     };
     let latents = vec![number("TOP", 8.0) as usize, number("LOW", 16.0) as usize];
     let width = number("WIDTH", 256.0) as usize;
-    let decoder = MlpDecoderConfig::new(latents[1], vec![64, 17]).with_hidden(vec![width]);
+    let decoder = MlpDecoderConfig::new(latents[1], vec![64, 17])
+        .with_hidden(vec![number("DEC", 256.0) as usize]);
+    // The decoder starts at the frequency of each level in each pixel.
+    let levels = Levels::unit(17).unwrap();
+    let train = rows.clone().narrow(0, 0, 1000);
+    let frequencies = levels.index(train).one_hot::<3>(17).float().mean_dim(0);
+    let logits = (frequencies + 0.01).log().autodiff();
+    let decoder = decoder.init(&device).unwrap().with_output_bias(logits);
     let config = LadderConfig::new(vec![64], latents, vec![width / 2, width]);
-    let ladder = config
-        .init(decoder.init(&device).unwrap(), &device)
-        .unwrap();
+    let ladder = config.init(decoder, &device).unwrap();
     let steps = number("WARMUP", 0.0) as usize;
     let mut model =
         HierarchicalVae::with_kl(ladder, Grey, Kl::default().with_warmup(steps, &device));
     initialize(&model);
-    let mut adam = FusedAdamConfig::new().init().unwrap();
+    let mut adam = FusedAdamConfig::new()
+        .with_weight_decay(number("DECAY", 0.0) as f32)
+        .init()
+        .unwrap();
     let mut best = f64::INFINITY;
     for epoch in 0..number("EPOCHS", 60.0) as usize {
         let order = Tensor::<1>::random([1000], burn::tensor::Distribution::Default, &cpu());
