@@ -329,19 +329,22 @@ fn levels_of_a_level_are_what_their_names_say() {
     assert_eq!(values(Level::kl(&q, &q)), [0.0, 0.0]);
 }
 
-/// The likelihood of 17 levels of grey.
+/// The likelihood of 17 levels of grey, each a mixture of two logistics.
 #[derive(Module, Debug)]
 struct Grey;
 
-impl ReconstructionLoss<Tensor<3>, Tensor<2>> for Grey {
-    fn loss(&self, logits: Tensor<3>, grey: Tensor<2>) -> Tensor<1> {
-        let levels = Levels::unit(17).unwrap();
-        Output::Categorical(levels).log_prob(logits, grey).neg()
+impl Grey {
+    fn output() -> Output {
+        Output::logistic_mixture(Levels::unit(17).unwrap(), 2).unwrap()
     }
-    fn point(&self, logits: Tensor<3>) -> Tensor<2> {
-        Levels::unit(17)
-            .unwrap()
-            .values(logits.argmax(2).squeeze_dim::<2>(2))
+}
+
+impl ReconstructionLoss<Tensor<3>, Tensor<2>> for Grey {
+    fn loss(&self, parameters: Tensor<3>, grey: Tensor<2>) -> Tensor<1> {
+        Self::output().log_prob(parameters, grey).neg()
+    }
+    fn point(&self, _parameters: Tensor<3>) -> Tensor<2> {
+        unimplemented!("nothing is drawn here")
     }
 }
 
@@ -362,7 +365,8 @@ fn digits(folder: &std::path::Path) -> Tensor<2> {
     Tensor::from_data(TensorData::new(grey, [rows, 64]), &cpu())
 }
 
-/// Two levels on the first 1,000 digits, by the bound of the next 350: a public course's model of two levels has 100.4 nats.
+/// Two levels on the first 1,000 digits, by the bound of the next 350, of which none is trained on: a public course's model of
+/// two levels has 100.4 nats.
 #[test]
 fn two_levels_learn_digits() {
     let Some(folder) = std::env::var_os("DATA_DIR").filter(|name| !name.is_empty()) else {
@@ -371,49 +375,28 @@ fn two_levels_learn_digits() {
     };
     let rows = digits(std::path::Path::new(&folder));
     let (device, _turn) = seeded(1);
-    let number = |name: &str, usual: f64| {
-        std::env::var(name).map_or(usual, |text| text.parse::<f64>().unwrap())
-    };
-    let latents = vec![number("TOP", 8.0) as usize, number("LOW", 16.0) as usize];
-    let width = number("WIDTH", 256.0) as usize;
-    let decoder = MlpDecoderConfig::new(latents[1], vec![64, 17])
-        .with_hidden(vec![number("DEC", 256.0) as usize]);
-    // The decoder starts at the frequency of each level in each pixel.
-    let levels = Levels::unit(17).unwrap();
-    let train = rows.clone().narrow(0, 0, 1000);
-    let frequencies = levels.index(train).one_hot::<3>(17).float().mean_dim(0);
-    let logits = (frequencies + 0.01).log().autodiff();
-    let decoder = decoder.init(&device).unwrap().with_output_bias(logits);
-    let config = LadderConfig::new(vec![64], latents, vec![width / 2, width]);
-    let ladder = config.init(decoder, &device).unwrap();
-    let steps = number("WARMUP", 0.0) as usize;
-    let mut model =
-        HierarchicalVae::with_kl(ladder, Grey, Kl::default().with_warmup(steps, &device));
+    let shape = vec![64, Grey::output().parameters()];
+    let decoder = MlpDecoderConfig::new(16, shape).with_hidden(vec![256]);
+    let config = LadderConfig::new(vec![64], vec![8, 16], vec![128, 256]);
+    let ladder = config.init(decoder.init(&device).unwrap(), &device);
+    // A nat of each level is free: without, the top stays empty.
+    let kl = Kl::default().with_warmup(400, &device);
+    let kl = kl.with_free_bits(1.0).unwrap();
+    let mut model = HierarchicalVae::with_kl(ladder.unwrap(), Grey, kl);
     initialize(&model);
-    let mut adam = FusedAdamConfig::new()
-        .with_weight_decay(number("DECAY", 0.0) as f32)
-        .init()
-        .unwrap();
-    let mut best = f64::INFINITY;
-    for epoch in 0..number("EPOCHS", 60.0) as usize {
-        let order = Tensor::<1>::random([1000], burn::tensor::Distribution::Default, &cpu());
-        let order = order.argsort(0);
-        for start in (0..1000).step_by(64) {
-            let chosen = order.clone().narrow(0, start, 64.min(1000 - start));
-            let batch = rows.clone().select(0, chosen).autodiff();
-            (model, _) = model.learn(&mut adam, number("LR", 1e-3), batch);
-        }
-        if epoch % 5 == 4 {
-            let valid = rows.clone().narrow(0, 1000, 350).repeat_dim(0, 4);
-            let losses = model.valid().losses(valid);
-            let bound = values(losses.mean())[0];
-            eprintln!(
-                "epoch {}: {bound:.2} nats, kl {:?}",
-                epoch + 1,
-                ["kl_1", "kl_2"].map(|name| values(losses.term(name).unwrap().mean())[0])
-            );
-            best = best.min(bound);
+    let mut adam = FusedAdamConfig::new().init().unwrap();
+    for _epoch in 0..20 {
+        let keys = Tensor::<1>::random([1000], burn::tensor::Distribution::Default, &cpu());
+        let shuffled = rows.clone().select(0, keys.argsort(0));
+        for batch in shuffled.split(64, 0) {
+            (model, _) = model.learn(&mut adam, 2e-3, batch.autodiff());
         }
     }
-    assert!(best <= 100.4, "{best} nats");
+    let valid = rows.narrow(0, 1000, 350);
+    let losses = model.valid().losses(valid.repeat_dim(0, 8));
+    let mean = |name: &str| values(losses.term(name).unwrap().mean())[0];
+    let (bound, top) = (mean(Losses::TOTAL), mean("kl_1"));
+    eprintln!("{bound:.2} nats, of which {top:.2} is the KL of the top");
+    assert!(bound <= 100.4, "{bound} nats");
+    assert!(top > 0.1, "the top is empty: {top} nats");
 }
