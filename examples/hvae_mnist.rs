@@ -58,9 +58,13 @@ struct Config {
     )]
     hidden: Vec<usize>,
 
-    /// Epochs in which the weight of the KL rises to 1: without, the upper levels stay empty.
+    /// Epochs in which the weight of the KL rises to 1.
     #[arg(long, default_value_t = 3, value_name = "N")]
     warmup: usize,
+
+    /// KL of each level, in nats per image, below which it is not pushed further down: without, the top stays empty.
+    #[arg(long, default_value_t = 2.0, value_name = "X")]
+    free_bits: f64,
 
     #[command(flatten)]
     #[serde(flatten)]
@@ -102,6 +106,7 @@ fn run(args: Args) -> Result<()> {
     let ladder = ladder.init::<_, 4>(decoder, &device)?;
     let steps = config.warmup * train.dims()[0].div_ceil(config.training.batch_size);
     let kl = Kl::default().with_warmup(steps, &device);
+    let kl = kl.with_free_bits(config.free_bits)?;
     let model = HierarchicalVae::with_kl(ladder, BernoulliNll, kl);
     let model = Augmented::new(model, Binarization);
     initialize(&model);
