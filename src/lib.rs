@@ -67,6 +67,7 @@
 //! | [`traits`] | all contracts: **start here to write a part of your own** |
 //! | [`nn`] | ready-made encoders, decoders and critics: multi-layer perceptrons and convolutions; corruptions |
 //! | [`flow`] | normalizing flows: exact densities of data, as priors, as posteriors |
+//! | [`hierarchy`] | latents of several levels, each given those above it: the top-down pass, a ladder |
 //! | [`prior`] | [`StandardNormal`](prior::StandardNormal) and others, also fitted to codes |
 //! | [`distribution`] | [`DiagonalGaussian`](distribution::DiagonalGaussian), and [divergences](distribution::divergence) |
 //! | [`loss`] | reconstruction and adversarial losses, what keeps a critic smooth, and [`Losses`](loss::Losses), what every model returns |
@@ -136,6 +137,8 @@ pub mod nn;
 pub mod flow;
 
 pub mod autoregressive;
+
+pub mod hierarchy;
 
 pub mod prior;
 

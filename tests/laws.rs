@@ -21,11 +21,12 @@ use burn::train::{
 };
 use burn_generative::data::TensorLoader;
 use burn_generative::flow::{FlowHead, IafConfig, MafConfig, RealNvpConfig, SplineFlowConfig};
+use burn_generative::hierarchy::{Ladder, LadderConfig};
 use burn_generative::loss::{
     BernoulliNll, DipVae, GradientPenalty, InfoVae, LearnedGaussianNll, Mmd, MmdKernel,
     TotalCorrelation, Unregularized, Wasserstein, WeightClipping,
 };
-use burn_generative::model::{Augmented, Balance, ConditionalLikelihood};
+use burn_generative::model::{Augmented, Balance, ConditionalLikelihood, HierarchicalVae};
 use burn_generative::nn::{
     GaussianCorruption, LabeledDecoder, LabeledEncoder, LabeledRowEncoder, MlpCritic, MlpDecoder,
     MlpEncoder, Warmup, initialize,
@@ -287,6 +288,12 @@ macro_rules! laws {
     )*};
 }
 
+/// A ladder of two levels over rows of two columns.
+fn ladder(device: &Device) -> Ladder<MlpDecoder<Linear, 2>, 2> {
+    let config = LadderConfig::new(vec![2], vec![2, 3], vec![7, 9]);
+    config.init(decoder(device), device).unwrap()
+}
+
 laws! {
     autoencoder: |device| Autoencoder::new(encoder(device), decoder(device), SquaredError), rows();
     denoising_autoencoder: |device| {
@@ -301,6 +308,10 @@ laws! {
             GaussianNll::default(),
         );
         Augmented::new(vae, GaussianCorruption::new(0.3).unwrap())
+    }, rows();
+    hierarchical_vae, samples_are_finite: |device| {
+        let kl = Kl::default().with_warmup(7, device).with_free_bits(0.1).unwrap();
+        HierarchicalVae::with_kl(ladder(device), GaussianNll::default(), kl)
     }, rows();
     vae, samples_are_finite: |device| {
         VaeConfig::new().with_warmup_steps(7).with_free_bits(0.1).init(

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Those of one row stand side by side.
-const LAYERS: [&[&str]; 19] = [
+const LAYERS: [&[&str]; 20] = [
     &["error"],
     &["device", "file"],
     &["unoptimized"],
@@ -15,6 +15,7 @@ const LAYERS: [&[&str]; 19] = [
     &["nn"],
     &["flow"],
     &["autoregressive"],
+    &["hierarchy"],
     &["prior"],
     &["loss"],
     &["model"],

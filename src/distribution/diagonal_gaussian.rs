@@ -1,6 +1,7 @@
 use crate::kernel;
 use crate::kernel::reference::LN_2PI;
 use crate::traits::{Code, Family, Posterior};
+use burn::tensor::activation::{log_sigmoid, sigmoid};
 use burn::tensor::{DType, Distribution, Tensor};
 
 /// The smallest log-variance a [`DiagonalGaussian`] holds.
@@ -120,6 +121,57 @@ impl<const D: usize> DiagonalGaussian<D> {
     /// If the shapes differ.
     pub fn kl(&self, other: &Self) -> Tensor<1> {
         kernel::gaussian_kl_between(self.mean(), self.log_var(), other.mean(), other.log_var())
+    }
+
+    /// This Gaussian moved: its means by `mean`, its log-variances by `log_var`, of the same shape. A posterior that is given so
+    /// relative to a prior starts as that prior, where both are 0, and follows it.
+    ///
+    /// [Vahdat & Kautz 2020](https://arxiv.org/abs/2007.03898), section 3.2.
+    ///
+    /// # Panics
+    ///
+    /// If the shapes differ.
+    ///
+    /// ```
+    /// use burn::prelude::*;
+    /// use burn_generative::prelude::*;
+    ///
+    /// let zeros = Tensor::<2>::zeros([1, 3], &Device::default());
+    /// let prior = DiagonalGaussian::new(zeros.clone() + 5.0, zeros.clone() + 1.0);
+    /// let posterior = prior.moved_by(zeros.clone(), zeros);
+    /// assert_eq!(posterior.kl(&prior).into_scalar::<f32>(), 0.0);
+    /// ```
+    pub fn moved_by(&self, mean: Tensor<D>, log_var: Tensor<D>) -> Self {
+        kernel::assert_match("moved_by", ("mean", &mean), ("of the Gaussian", &self.mean));
+        Self::new(self.mean() + mean, self.log_var() + log_var)
+    }
+
+    /// The normalised product of the densities of two Gaussians: what one says, and the other as well. Its precision is the
+    /// sum of theirs, and its mean theirs weighted by precision.
+    ///
+    /// [Sønderby et al. 2016](https://arxiv.org/abs/1602.02282), equations 17 to 19.
+    ///
+    /// # Panics
+    ///
+    /// If the shapes differ.
+    ///
+    /// ```
+    /// use burn::prelude::*;
+    /// use burn_generative::prelude::*;
+    ///
+    /// let at = |mean: f64| {
+    ///     let mean = Tensor::<2>::full([1, 1], mean, &Device::default());
+    ///     DiagonalGaussian::new(mean.clone(), mean.zeros_like())
+    /// };
+    /// let both = at(1.0).product(&at(3.0));
+    /// assert_eq!(both.mean().into_scalar::<f32>(), 2.0);
+    /// assert!((both.log_var().into_scalar::<f32>() - 0.5f32.ln()).abs() < 1e-6);
+    /// ```
+    pub fn product(&self, other: &Self) -> Self {
+        kernel::assert_match("product", ("mean", &self.mean), ("other mean", &other.mean));
+        let log_ratio = self.log_var() - other.log_var();
+        let mean = self.mean() + (other.mean() - self.mean()) * sigmoid(log_ratio.clone());
+        Self::new(mean, self.log_var() + log_sigmoid(log_ratio.neg()))
     }
 
     /// A reparameterized sample whose noise is a function of `seed` alone, the same on every backend, and

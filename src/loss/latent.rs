@@ -91,7 +91,7 @@ impl Kl {
     }
 
     /// The KL's share of the total, `[batch]`.
-    fn weigh(&self, kl: Tensor<1>) -> Tensor<1> {
+    pub(crate) fn weigh(&self, kl: Tensor<1>) -> Tensor<1> {
         if !kl.device().is_autodiff() {
             return weigh(kl, self.beta, &None);
         }

@@ -10,6 +10,7 @@
 //! | repair noisy or incomplete data | [`DenoisingAutoencoder`] |
 //! | generate and encode, with a likelihood | [`Vae`] |
 //! | the same, with a tighter bound; with a prior that follows the codes | [`Iwae`]; [`VampVae`] |
+//! | the same, with latents of several levels | [`HierarchicalVae`] |
 //! | find independent factors | [`FactorVae`]; a [`Vae`] with [`TotalCorrelation`](crate::loss::TotalCorrelation) |
 //! | generate what a label asks for | [`ConditionalVae`] |
 //! | the same, and classify, from few labels | [`SemiSupervisedVae`], [`StackedSemiSupervisedVae`] |
@@ -47,6 +48,7 @@ mod density_fit;
 mod factor_vae;
 mod fitted_prior;
 mod gan;
+mod hierarchical_vae;
 mod iwae;
 mod maximum_likelihood;
 mod semi_supervised_aae;
@@ -71,6 +73,7 @@ pub use density_fit::DensityFit;
 pub use factor_vae::{FactorVae, FactorVaeConfig};
 pub use fitted_prior::SecondStage;
 pub use gan::{Gan, GanConfig};
+pub use hierarchical_vae::HierarchicalVae;
 pub use iwae::{Iwae, IwaeConfig};
 pub use maximum_likelihood::MaximumLikelihood;
 pub use semi_supervised_aae::SemiSupervisedAae;

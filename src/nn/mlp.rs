@@ -253,16 +253,16 @@ impl<const D: usize> Decoder for MlpDecoder<GaussianHead, D> {
     }
 }
 
-/// The hidden layers of both: linear, activation, and again.
+/// The hidden layers of both, and the rungs of a ladder: linear, activation, and again.
 #[derive(Module, Debug)]
-struct Mlp {
+pub(crate) struct Mlp {
     layers: Vec<Linear>,
     activation: Activation,
     input: usize,
 }
 
 impl Mlp {
-    fn new(
+    pub(crate) fn new(
         part: &str,
         input: usize,
         hidden: &[usize],
@@ -283,18 +283,18 @@ impl Mlp {
     }
 
     /// The number of features it ends with.
-    fn width(&self) -> usize {
+    pub(crate) fn width(&self) -> usize {
         let last = self.layers.last();
         last.map_or(self.input, |layer| layer.weight.shape().dims::<2>()[1])
     }
 
-    fn forward(&self, input: Tensor<2>) -> Tensor<2> {
+    pub(crate) fn forward(&self, input: Tensor<2>) -> Tensor<2> {
         let layer = |x, layer: &Linear| self.activation.forward(linear(layer, x));
         self.layers.iter().fold(input, layer)
     }
 }
 
-pub(super) fn check_rank<const D: usize>(part: &str, shape: &[usize]) -> Result<()> {
+pub(crate) fn check_rank<const D: usize>(part: &str, shape: &[usize]) -> Result<()> {
     if shape.len() + 1 == D {
         return Ok(());
     }

@@ -73,6 +73,7 @@ pub(crate) use labeled::one_hot;
 pub use labeled::{LabeledDecoder, LabeledEncoder, UNKNOWN, check_labels};
 pub use labeled_rows::LabeledRowEncoder;
 pub use masked::{MaskedConv2d, gated};
+pub(crate) use mlp::{Mlp, check_rank};
 pub use mlp::{MlpDecoder, MlpDecoderConfig, MlpEncoder, MlpEncoderConfig};
 pub use quantizer::Fsq;
 pub use squashed::Squashed;
@@ -87,7 +88,7 @@ use burn::tensor::Tensor;
 const MAX_WEIGHTS: usize = 1 << 28;
 
 /// The number of elements of an event, or an error that names the part and the size that is wrong.
-fn event_size(part: &str, shape: &[usize]) -> Result<usize> {
+pub(crate) fn event_size(part: &str, shape: &[usize]) -> Result<usize> {
     if shape.is_empty() {
         return Err(Error::Config(format!("{part}: the data shape has no axes")));
     }
