@@ -10,10 +10,11 @@ use burn_generative::distribution::Levels;
 use burn_generative::prelude::*;
 use burn_generative::train::FusedAdamConfig;
 use common::{assert_all_close, assert_close, cpu, noise, seeded, tensor, values};
+use std::collections::BTreeMap;
 use std::io::Read;
 
-/// A part of NLTCS, 16 binary variables.
-fn nltcs(part: &str, device: &Device) -> Option<Tensor<2>> {
+/// The different rows of a part of NLTCS, 16 binary variables, and the share of each.
+fn nltcs(part: &str, device: &Device) -> Option<(Tensor<2>, Tensor<1>)> {
     let Some(folder) = std::env::var_os("DATA_DIR") else {
         eprintln!("skipped: DATA_DIR is not set, so that there is no NLTCS");
         return None;
@@ -24,26 +25,56 @@ fn nltcs(part: &str, device: &Device) -> Option<Tensor<2>> {
     flate2::read::GzDecoder::new(file)
         .read_to_string(&mut text)
         .unwrap();
-    let bits: Vec<f32> = text
-        .split(['\n', ','])
-        .filter(|bit| !bit.is_empty())
-        .map(|bit| bit.parse().unwrap())
-        .collect();
-    let rows = bits.len() / 16;
-    Some(Tensor::from_data(TensorData::new(bits, [rows, 16]), device))
+    let mut counts = BTreeMap::<&str, usize>::new();
+    for row in text.lines() {
+        *counts.entry(row).or_default() += 1;
+    }
+    let all = text.lines().count() as f32;
+    let shares: Vec<f32> = counts.values().map(|&count| count as f32 / all).collect();
+    let bits = counts.keys().flat_map(|row| row.split(','));
+    let bits: Vec<f32> = bits.map(|bit| bit.parse().unwrap()).collect();
+    let rows = shares.len();
+    let bits = Tensor::from_data(TensorData::new(bits, [rows, 16]), device);
+    Some((
+        bits,
+        Tensor::from_data(TensorData::new(shares, [rows]), device),
+    ))
 }
 
-/// A model after some steps on all of the data, with a rate that falls to 0.
+/// A density of rows that count as much as they say.
+#[derive(Module, Debug)]
+struct Weighted<A> {
+    density: A,
+}
+
+impl<A: Prior<Value = Tensor<2>>> Model for Weighted<A> {
+    type Input = (Tensor<2>, Tensor<1>);
+
+    fn terms(&self) -> Vec<&'static str> {
+        vec!["nll"]
+    }
+
+    fn losses(&self, (rows, shares): Self::Input) -> Losses {
+        let count = rows.dims()[0] as f64;
+        Losses::of("nll", self.density.log_prob(rows) * shares * -count)
+    }
+}
+
+/// A density after some steps on all of the data, with a rate that falls to 0.
 fn fitted<A: Prior<Value = Tensor<2>>>(density: A, data: &Tensor<2>, steps: usize, rate: f64) -> A {
-    let mut model = MaximumLikelihood::new(density);
-    let mut adam = FusedAdamConfig::new().init().unwrap();
     let data = data.clone().autodiff();
+    let model = MaximumLikelihood::new(density);
+    trained(model, &data, steps, rate).density
+}
+
+fn trained<M: Model>(mut model: M, data: &M::Input, steps: usize, rate: f64) -> M {
+    let mut adam = FusedAdamConfig::new().init().unwrap();
     for step in 0..steps {
         let fraction = step as f64 / steps as f64;
         let rate = rate * 0.5 * (1.0 + (std::f64::consts::PI * fraction).cos());
         (model, _) = model.learn(&mut adam, rate, data.clone());
     }
-    model.valid().density
+    model.valid()
 }
 
 /// Logistic regressions have one optimum, and Newton's method found it: `-6.0285` on the rows that it was fitted to, `-6.0354`
@@ -54,12 +85,17 @@ fn an_fvsbn_of_nltcs_lands_on_its_optimum() {
     let (Some(train), Some(test)) = (nltcs("train", &device), nltcs("test", &device)) else {
         return;
     };
-    let model = MadeConfig::fvsbn(vec![16]).init::<2>(&device.clone().autodiff());
-    let model = fitted(model.unwrap(), &train, 700, 0.1);
-    let mean = |rows| values(model.log_prob(rows).mean())[0];
+    let density = MadeConfig::fvsbn(vec![16]).init::<2>(&device.clone().autodiff());
+    let density = density.unwrap();
+    let rows = (train.0.clone().autodiff(), train.1.clone().autodiff());
+    let model = trained(Weighted { density }, &rows, 800, 0.1).density;
+    let mean =
+        |(rows, shares): (Tensor<2>, Tensor<1>)| values((model.log_prob(rows) * shares).sum())[0];
     assert_close(mean(train), -6.0285, 1e-4, "train");
     assert_close(mean(test), -6.0354, 1e-4, "test");
-    let all = tensor([1 << 16, 16], &device, |i| (i / 16 >> (i % 16) & 1) as f64);
+    let all = tensor([1 << 16, 16], &device, |i| {
+        ((i / 16) >> (i % 16) & 1) as f64
+    });
     let total: f64 = values(model.log_prob(all).exp()).iter().sum();
     assert_close(total, 1.0, 1e-4, "all states");
 }
@@ -168,7 +204,7 @@ fn an_ensemble_is_a_density() {
         fitted(made.unwrap(), &rows, 5 * seed as usize, 0.05)
     };
     let ensemble = Ensemble::new(vec![member(1), member(2), member(3)]).unwrap();
-    let all = tensor([128, 7], &device, |i| (i / 7 >> (i % 7) & 1) as f64);
+    let all = tensor([128, 7], &device, |i| ((i / 7) >> (i % 7) & 1) as f64);
     let p = values(ensemble.log_prob(all.clone()).exp());
     assert_close(p.iter().sum(), 1.0, 1e-5, "all states");
     let of_members = ensemble.members().iter();
@@ -183,7 +219,7 @@ fn an_ensemble_is_a_density() {
     let want: Vec<f64> = (0..7)
         .map(|bit| {
             (0..128)
-                .filter(|state| state >> bit & 1 == 1)
+                .filter(|state| (state >> bit) & 1 == 1)
                 .map(|state| p[state])
                 .sum()
         })

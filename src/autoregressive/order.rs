@@ -23,11 +23,17 @@ impl Order {
     pub(super) fn of(&self, variables: usize) -> Result<Vec<usize>> {
         match self {
             Self::Raster => Ok((0..variables).collect()),
-            Self::Given(order) if order.len() == variables => Ok(order.clone()),
-            Self::Given(order) => Err(Error::Config(format!(
-                "an order of {} variables, but the data has {variables}",
-                order.len()
-            ))),
+            Self::Given(order) => {
+                let mut sorted = order.clone();
+                sorted.sort_unstable();
+                if sorted.into_iter().eq(0..variables) {
+                    return Ok(order.clone());
+                }
+                Err(Error::Config(format!(
+                    "an order names each of 0 to {} once, and {order:?} does not",
+                    variables - 1
+                )))
+            }
             Self::Drawn { seed } => {
                 let mut order: Vec<usize> = (0..variables).collect();
                 order.shuffle(&mut Pcg64::seed_from_u64(*seed));
