@@ -13,7 +13,9 @@
 //! | generate, sharp to the eye | [`Gan`](model::Gan) |
 //! | encode what a GAN generates, without a reconstruction loss | [`Ali`](model::Ali) |
 //! | generate and encode sentences | [`sequence::SequenceVae`] |
+//! | stack latents on latents | [`HierarchicalVae`](model::HierarchicalVae) |
 //! | fit any density to data: a normalizing flow ([`flow`]), a mixture | [`MaximumLikelihood`](model::MaximumLikelihood) |
+//! | know the exact likelihood of discrete data, and complete it | [`autoregressive`] |
 //! | write a part of your own | a contract of [`traits`] |
 #![cfg_attr(
     feature = "data",
@@ -67,9 +69,10 @@
 //! | [`traits`] | all contracts: **start here to write a part of your own** |
 //! | [`nn`] | ready-made encoders, decoders and critics: multi-layer perceptrons and convolutions; corruptions |
 //! | [`flow`] | normalizing flows: exact densities of data, as priors, as posteriors |
+//! | [`autoregressive`] | exact likelihoods of discrete data, variable by variable: MADE, NADE, PixelCNN, WaveNet |
 //! | [`hierarchy`] | latents of several levels, each given those above it: the top-down pass, a ladder |
 //! | [`prior`] | [`StandardNormal`](prior::StandardNormal) and others, also fitted to codes |
-//! | [`distribution`] | [`DiagonalGaussian`](distribution::DiagonalGaussian), and [divergences](distribution::divergence) |
+//! | [`distribution`] | [`DiagonalGaussian`](distribution::DiagonalGaussian), discrete distributions, and [divergences](distribution::divergence) |
 //! | [`loss`] | reconstruction and adversarial losses, what keeps a critic smooth, and [`Losses`](loss::Losses), what every model returns |
 //! | [`model`] | the models of the table above |
 //! | [`sequence`] | sentences: vocabularies, recurrent and convolutional networks, their variational autoencoder |
