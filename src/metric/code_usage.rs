@@ -25,7 +25,7 @@ impl CodeUsage {
     ///
     /// Without an index, with one outside `0..codes`, or where the device cannot be read.
     pub fn of(indices: Tensor<1, Int>, codes: usize) -> Result<Self> {
-        let data = indices.try_into_data()?;
+        let data = indices.try_into_data_as::<i64>()?;
         let mut counts = vec![0; codes];
         for (at, index) in data.iter::<i64>().enumerate() {
             let count = usize::try_from(index).ok().and_then(|i| counts.get_mut(i));
