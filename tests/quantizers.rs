@@ -97,7 +97,11 @@ fn usage_is_that_of_known_frequencies() {
     assert_close(bits, 1.5, 1e-12, "entropy");
 
     assert_eq!(usage(&[0, 0], 1).unwrap().perplexity(), 1.0);
-    for (indices, word) in [(&[0, 5][..], "index 1 is 5"), (&[-1][..], "index 0 is -1")] {
+    for (indices, word) in [
+        (&[0, 5][..], "index 1 is 5"),
+        (&[-1][..], "index 0 is -1"),
+        (&[][..], "at least one index"),
+    ] {
         let error = usage(indices, 5).unwrap_err().to_string();
         assert!(error.contains(word), "{error}");
     }
