@@ -3,6 +3,7 @@
 mod common;
 
 use burn::prelude::*;
+use burn_generative::metric::CodeUsage;
 use burn_generative::nn::Fsq;
 use common::{assert_all_close, assert_close, noise, tensor, values};
 
@@ -76,6 +77,32 @@ fn levels_that_cannot_work_are_named() {
         (vec![256; 4], "more codes"),
     ] {
         let error = Fsq::new(levels).unwrap_err().to_string();
+        assert!(error.contains(word), "{error}");
+    }
+}
+
+#[test]
+fn usage_is_that_of_known_frequencies() {
+    let device = Device::default();
+    let usage = |indices: &[i32], codes| CodeUsage::of(Tensor::from_ints(indices, &device), codes);
+
+    let even = usage(&[4, 1, 0, 3, 2, 2, 3, 0, 4, 1], 7).unwrap();
+    assert_eq!(even.counts(), [2, 2, 2, 2, 2, 0, 0]);
+    assert_eq!(even.in_use(), 5);
+    assert_close(even.perplexity(), 5.0, 1e-12, "five codes, evenly");
+
+    // Frequencies 1/2, 1/4, 1/4 have an entropy of 1.5 bits.
+    let uneven = usage(&[0, 1, 0, 2], 3).unwrap();
+    let bits = uneven.entropy() / std::f64::consts::LN_2;
+    assert_close(bits, 1.5, 1e-12, "entropy");
+
+    assert_eq!(usage(&[0, 0], 1).unwrap().perplexity(), 1.0);
+    for (indices, word) in [
+        (&[0, 5][..], "index 1 is 5"),
+        (&[-1][..], "index 0 is -1"),
+        (&[][..], "at least one index"),
+    ] {
+        let error = usage(indices, 5).unwrap_err().to_string();
         assert!(error.contains(word), "{error}");
     }
 }

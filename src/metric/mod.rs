@@ -4,6 +4,7 @@
 //! |---|---|
 //! | How probable is the data? | [`importance_weighted_bound`] and [`elbo`], for every [`LatentVariableModel`](crate::traits::LatentVariableModel) |
 //! | What does the latent carry? | [`active_units`], [`kl_per_coordinate`], [`latent_information`] |
+//! | How much of a codebook is in use? | [`CodeUsage`] |
 //! | Is each factor of variation in a coordinate of its own? | [`Disentanglement`] |
 //! | Are two samples of one distribution? | [`squared_mmd`], [`mmd_test`] |
 //! | Do samples look like data, to a network of your choice? | [`FeatureStatistics::frechet_distance`], [`extrapolated_frechet_distance`], [`precision_recall`] |
@@ -23,6 +24,7 @@
 
 mod auroc;
 mod bound;
+mod code_usage;
 mod disentanglement;
 mod estimate;
 mod frechet;
@@ -40,6 +42,7 @@ use burn::tensor::Tensor;
 pub use crate::loss::MmdKernel;
 pub use auroc::{auroc, auroc_interval, quantile};
 pub use bound::{Elbo, ImportanceWeighted, elbo, importance_weighted_bound};
+pub use code_usage::CodeUsage;
 pub use disentanglement::Disentanglement;
 pub use estimate::Estimate;
 pub use frechet::{FeatureStatistics, extrapolated_frechet_distance};
