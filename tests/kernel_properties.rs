@@ -740,3 +740,42 @@ fn elementwise_maps_are_those_of_the_reference() {
         }
     }
 }
+
+/// Values and gradients, also of rows of several pieces, of views, and where either half is saturated.
+#[test]
+fn the_gated_activation_is_that_of_the_reference() {
+    type Gated = fn(Tensor<3>) -> Tensor<3>;
+    for (name, device) in devices() {
+        for shape in [[1, 2, 1], [3, 4, 5], [2, 6, 1500], [70, 8, 33]] {
+            let device = device.clone().autodiff();
+            let count = shape.iter().product::<usize>();
+            let numbers = |seed: usize, scale: f32| -> Vec<f32> {
+                let fraction = |i: usize| ((i * 7919 + seed * 104_729) % 1009) as f32 / 504.5 - 1.0;
+                (0..count).map(|i| scale * fraction(i)).collect()
+            };
+            for scale in [1e-3, 1.0, 30.0] {
+                let run = |gated: Gated| {
+                    let [batch, channels, length] = shape;
+                    let x = TensorData::new(numbers(1, scale), [batch, length, channels]);
+                    let x = Tensor::<3>::from_data(x, &device).require_grad();
+                    let y = gated(x.clone().swap_dims(1, 2));
+                    let weights = TensorData::new(numbers(2, 1.0), [count]);
+                    let weights = Tensor::<1>::from_data(weights, &device).narrow(0, 0, count / 2);
+                    let weighed = y.clone() * weights.reshape(y.dims());
+                    let gradients = weighed.sum().backward();
+                    [y.into_data(), x.grad(&gradients).unwrap().into_data()]
+                };
+                let (ours, plain) = (run(kernel::gated), run(reference::gated));
+                for (ours, plain) in ours.iter().zip(&plain) {
+                    let pairs = ours.iter::<f32>().zip(plain.iter::<f32>());
+                    for (ours, plain) in pairs {
+                        assert!(
+                            (ours - plain).abs() <= 1e-6 * (scale.min(1.0) + plain.abs()),
+                            "{name}, {shape:?}, {scale}: {ours} and {plain}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}

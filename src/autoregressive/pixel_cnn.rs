@@ -1,7 +1,8 @@
 use super::host::{Matrix, gated as gated_row, numbers, rows_of};
 use super::{Autoregressive, Output, Stepwise, density};
 use crate::error::{Error, Result, check_at_least_one};
-use crate::nn::{Conv2d, Conv2dConfig, MaskedConv2d, gated};
+use crate::kernel::gated;
+use crate::nn::{Conv2d, Conv2dConfig, MaskedConv2d};
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::{Initializer, Linear, LinearConfig, PaddingConfig2d};

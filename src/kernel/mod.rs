@@ -34,6 +34,9 @@ pub(crate) mod convolution;
 mod cube;
 #[cfg(feature = "flex")]
 mod flex;
+#[allow(deprecated)]
+#[cfg_attr(not(feature = "_host"), allow(unused))]
+mod gate;
 #[cfg(feature = "_host")]
 mod host;
 #[allow(deprecated)]
@@ -53,6 +56,7 @@ mod series;
 #[cfg(feature = "_host")]
 mod windows;
 
+pub use gate::gated;
 pub use maps::{affine_map, affine_map_inverse, spline_map, spline_map_inverse};
 
 use burn::backend::{Dispatch, DispatchTensor};

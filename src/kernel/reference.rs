@@ -11,10 +11,18 @@ pub use maps::{affine_map, affine_map_inverse, spline_map, spline_map_inverse};
 use super::{
     adam::AdamStep, assert_variance, broadcast_rows, event_len, fixed_nll, philox, rows, sum_event,
 };
+use burn::tensor::activation::{sigmoid, tanh};
 use burn::tensor::{FloatDType, Tensor, TensorData};
 
 /// `ln(2 pi)`.
 pub(crate) const LN_2PI: f64 = 1.837_877_066_409_345_3;
+
+/// See [`kernel::gated`](super::gated).
+pub fn gated<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    let half = x.dims()[1] / 2;
+    let [value, gate] = [0, half].map(|from| x.clone().narrow(1, from, half));
+    tanh(value) * sigmoid(gate)
+}
 
 /// See [`kernel::reparameterize`](super::reparameterize).
 pub fn reparameterize<const D: usize>(

@@ -1,7 +1,6 @@
 use super::{Conv1dConfig, Conv2d};
 use burn::module::{Module, Param};
 use burn::nn::PaddingConfig1d;
-use burn::tensor::activation::{sigmoid, tanh};
 use burn::tensor::{Device, Tensor, TensorData};
 
 /// A convolution some of whose weights are held at zero.
@@ -91,20 +90,4 @@ impl Conv1dConfig {
             .with_dilation(dilation)
             .with_padding(PaddingConfig1d::Explicit(past, 0))
     }
-}
-
-/// The gated activation: `tanh` of the first half of the channels (axis 1) times the sigmoid of the second half.
-/// [van den Oord et al. 2016](https://arxiv.org/abs/1606.05328), equation 2.
-///
-/// # Panics
-///
-/// If the number of channels is odd.
-pub fn gated<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    let channels = x.dims()[1];
-    assert!(
-        channels.is_multiple_of(2),
-        "gated: an odd number of channels, {channels}, has no two halves"
-    );
-    let [value, gate] = [0, channels / 2].map(|from| x.clone().narrow(1, from, channels / 2));
-    tanh(value) * sigmoid(gate)
 }

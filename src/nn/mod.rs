@@ -26,8 +26,8 @@
 //! | [`ConvTranspose1d`] | `[batch, channels, length]` | [`burn::nn::conv::ConvTranspose1d`] |
 //! | [`ConvTranspose2d`] | `[batch, channels, height, width]` | [`burn::nn::conv::ConvTranspose2d`] |
 //!
-//! [`MaskedConv2d`] holds some of its weights at zero, [`Conv1dConfig::causal`] sees the past alone, and [`gated`] is the
-//! activation between them: what autoregressive networks are made of.
+//! [`MaskedConv2d`] holds some of its weights at zero, [`Conv1dConfig::causal`] sees the past alone, and
+//! [`kernel::gated`](crate::kernel::gated) is the activation between them: what autoregressive networks are made of.
 //!
 //! [`Fsq`] makes discrete codes of latents, with a codebook that is not learned.
 //!
@@ -72,7 +72,7 @@ pub use initialize::initialize;
 pub(crate) use labeled::one_hot;
 pub use labeled::{LabeledDecoder, LabeledEncoder, UNKNOWN, check_labels};
 pub use labeled_rows::LabeledRowEncoder;
-pub use masked::{MaskedConv2d, gated};
+pub use masked::MaskedConv2d;
 pub(crate) use mlp::{Mlp, check_rank};
 pub use mlp::{MlpDecoder, MlpDecoderConfig, MlpEncoder, MlpEncoderConfig};
 pub use quantizer::Fsq;

@@ -1,6 +1,7 @@
 use super::Causal;
 use crate::error::{Error, Result, check_at_least_one};
-use crate::nn::{Conv1d, Conv1dConfig, gated};
+use crate::kernel::gated;
+use crate::nn::{Conv1d, Conv1dConfig};
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};

@@ -1,7 +1,7 @@
 //! The operations on every backend whose tensors this processor can read.
 
 use super::{
-    Pointwise, convolution, maps,
+    Pointwise, convolution, gate, maps,
     pointwise::{
         BernoulliNll, BernoulliNllGrad, GaussianKl, GaussianKlBetween, GaussianKlBetweenGrad,
         GaussianKlGrad, GaussianNll, GaussianNllGrad, Reparameterize, ReparameterizeGrad,
@@ -10,6 +10,7 @@ use super::{
 };
 use crate::kernel::{
     adam::AdamStep,
+    gate::{Gate, GateGradient},
     maps::{Map, MapGradients, Maps},
     ops::{Gradients, Operations, Updates},
     windows::{ConvolutionGradients, Convolutions, Windows},
@@ -197,5 +198,20 @@ impl<B: HostBackend> MapGradients for B {
             B::from_numbers(numbers, shape),
             B::from_numbers(parameters, parameters_shape),
         )
+    }
+}
+
+impl<B: HostBackend> Gate for B {
+    fn gate(x: T<B>) -> T<B> {
+        let [rows, width] = x.shape().dims();
+        B::from_numbers(gate::apply(&B::numbers(&x), rows), [rows, width / 2])
+    }
+}
+
+impl<B: HostBackend> GateGradient for B {
+    fn gate_grad(gradient: T<B>, x: T<B>) -> T<B> {
+        let [rows, width] = x.shape().dims();
+        let [gradient, x] = [&gradient, &x].map(B::numbers);
+        B::from_numbers(gate::gradient(&gradient, &x, rows), [rows, width])
     }
 }

@@ -7,6 +7,7 @@
 
 pub(crate) mod backend;
 mod convolution;
+mod gate;
 mod maps;
 mod math;
 mod pointwise;
