@@ -1,5 +1,6 @@
 //! Autoregressive models against numbers that are known: a unique optimum, entropies, frequencies; ensembles, decoders, bad
 //! input.
+#![cfg(all(feature = "data", feature = "train"))]
 
 mod common;
 
