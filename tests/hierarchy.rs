@@ -1,4 +1,5 @@
 //! Latents of several levels against a hierarchy that is known in closed form, and a ladder on real digits.
+#![cfg(all(feature = "data", feature = "train"))]
 
 mod common;
 
