@@ -164,7 +164,7 @@ fn fit<A: Autoregressive<2> + 'static>(
 ) -> Result<()> {
     let mut members = Vec::new();
     for member in 0..config.members as u64 {
-        let seed = config.seed + 1000 * member;
+        let seed = config.seed.wrapping_add(1000 * member);
         train.device().seed(seed);
         let order = if config.members == 1 {
             Order::Raster

@@ -344,6 +344,45 @@ fn a_context_that_is_missing_is_named() {
 }
 
 #[test]
+#[should_panic(expected = "built without a context is given one")]
+fn a_context_that_would_be_ignored_is_named() {
+    let device = cpu();
+    let made = MadeConfig::new(vec![4]).init::<2>(&device).unwrap();
+    made.decode(Tensor::zeros([2, 3], &device)).rsample();
+}
+
+#[test]
+#[should_panic(expected = "noise for 5 variables, but the model is over events of shape [4]")]
+fn noise_of_another_width_is_named() {
+    let device = cpu();
+    let made = MadeConfig::new(vec![4]).init::<2>(&device).unwrap();
+    made.sample_with(Tensor::zeros([2, 5], &device), &Sampling::default());
+}
+
+#[test]
+#[should_panic(
+    expected = "noise for 12 variables, but the model is over events of shape [1, 4, 4]"
+)]
+fn noise_for_another_image_is_named() {
+    let device = cpu();
+    let pixel_cnn = PixelCnnConfig::new([1, 4, 4]).init(&device).unwrap();
+    pixel_cnn.sample_with(Tensor::zeros([2, 12], &device), &Sampling::default());
+}
+
+#[test]
+fn no_samples_are_none() {
+    let device = cpu();
+    let made = MadeConfig::new(vec![4]).init::<2>(&device).unwrap();
+    assert_eq!(made.sample(0, &device).dims(), [0, 4]);
+    let nade = NadeConfig::new(vec![4]).init::<2>(&device).unwrap();
+    assert_eq!(nade.sample(0, &device).dims(), [0, 4]);
+    let pixel_cnn = PixelCnnConfig::new([1, 4, 4]).init(&device).unwrap();
+    assert_eq!(pixel_cnn.sample(0, &device).dims(), [0, 1, 4, 4]);
+    let wave_net = WaveNetConfig::new(6).with_layers(2).init(&device).unwrap();
+    assert_eq!(wave_net.sample(0, &device).dims(), [0, 6]);
+}
+
+#[test]
 #[should_panic(expected = "images of shape [1, 4, 4], but those given have shape [1, 4, 5]")]
 fn images_of_another_shape_are_named() {
     let device = cpu();

@@ -6,6 +6,7 @@ mod common;
 use burn::optim::{AdamState, GradientsParams, Optimizer};
 use burn::prelude::*;
 use burn::tensor::{DType, FloatDType};
+use burn_generative::autoregressive::{Autoregressive, MadeConfig, NadeConfig};
 use burn_generative::loss::Losses;
 use burn_generative::metric::{
     MmdKernel, active_units, elbo, importance_weighted_bound, kl_per_coordinate, mmd_test,
@@ -206,4 +207,16 @@ fn metrics_and_fits() {
         KernelDensity::fit(a).unwrap().sample(5, &device()).dtype(),
         DType::BF16
     );
+}
+
+/// Places of more than a few hundred variables are no numbers of 16 bits.
+#[test]
+fn an_order_is_whole_in_half_precision() {
+    let device = device();
+    let nade = NadeConfig::new(vec![700]).with_hidden(2);
+    let nade = nade.init::<2>(&device).unwrap();
+    let raster: Vec<usize> = (0..700).collect();
+    assert_eq!(nade.order(700), raster);
+    let made = MadeConfig::new(vec![700]).init::<2>(&device).unwrap();
+    assert_eq!(made.order(700), raster);
 }

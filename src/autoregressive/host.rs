@@ -43,10 +43,6 @@ impl Matrix {
         self.starts.len()
     }
 
-    pub(super) fn outputs(&self) -> usize {
-        self.outputs
-    }
-
     /// From a row of a product to the next.
     pub(super) fn pitch(&self) -> usize {
         self.pitch
@@ -90,6 +86,51 @@ impl Matrix {
             line[..self.outputs].copy_from_slice(bias);
         }
         sum
+    }
+}
+
+/// A convolution: a matrix, `[inputs, outputs]`, for each element of its window, row by row.
+#[derive(Debug)]
+pub(super) struct HostConv {
+    pub(super) taps: Vec<Matrix>,
+    pub(super) bias: Vec<f32>,
+}
+
+impl HostConv {
+    /// From weights `[outputs, inputs, elements of a window]`.
+    pub(super) fn new(weight: Tensor<3>, bias: Option<Tensor<1>>) -> Self {
+        let [outputs, _, elements] = weight.dims();
+        let tap = |at| {
+            Matrix::new(
+                weight
+                    .clone()
+                    .narrow(2, at, 1)
+                    .squeeze_dim::<2>(2)
+                    .transpose(),
+            )
+        };
+        Self {
+            taps: (0..elements).map(tap).collect(),
+            bias: bias.map_or_else(|| vec![0.0; outputs], numbers),
+        }
+    }
+
+    /// From a row of its sums to the next.
+    pub(super) fn pitch(&self) -> usize {
+        self.taps[0].pitch()
+    }
+
+    /// What so many rows of sums start from.
+    pub(super) fn start(&self, rows: usize) -> Vec<f32> {
+        self.taps[0].biases(&self.bias, rows)
+    }
+
+    /// Of a window of one element: the sums of rows that begin `pitch` after each other.
+    pub(super) fn pointwise(&self, x: &[f32], pitch: usize, rows: usize) -> Vec<f32> {
+        let mut sums = self.start(rows);
+        let starts: Vec<usize> = (0..rows).map(|row| row * pitch).collect();
+        self.taps[0].add(x, &starts, &mut sums);
+        sums
     }
 }
 

@@ -1,6 +1,6 @@
 use super::host::{Matrix, numbers};
 use super::order::{Order, variables};
-use super::{Autoregressive, Output, Stepwise, density};
+use super::{Autoregressive, Output, Stepwise, assert_context, density};
 use crate::error::Result;
 use crate::flow::MaskedPerceptron;
 use crate::kernel::rows;
@@ -88,7 +88,7 @@ impl MadeConfig {
 }
 
 /// A masked autoencoder for distribution estimation (MADE): a perceptron whose masks let no variable see itself or one after
-/// it. It starts with all levels as likely as each other. Built by [`MadeConfig`].
+/// it. It starts with all levels as likely as each other (or as a logistic mixture spreads them). Built by [`MadeConfig`].
 ///
 /// A sample costs as much as one pass of the network: each unit is computed once, as soon as what it sees is known.
 ///
@@ -116,6 +116,7 @@ impl<const D: usize> Autoregressive<D> for Made<D> {
     }
 
     fn parameters(&self, x: Tensor<D>, context: Option<&Tensor<2>>) -> Tensor<3> {
+        assert_context(self.network.has_context(), context);
         let x = self.output.levels().centered(rows(x));
         self.network.forward(x, context).swap_dims(1, 2)
     }
@@ -168,6 +169,7 @@ impl<const D: usize> Stepwise<D> for Made<D> {
     type State = MadeState;
 
     fn start(&self, streams: usize, context: Option<&Tensor<2>>) -> MadeState {
+        assert_context(self.network.has_context(), context);
         let steps = self.network.steps(context);
         let order = self.network.order();
         let mut sums = Vec::new();

@@ -10,7 +10,7 @@
 //! | [`Ensemble`] | of its members | the mean of the probabilities of several densities |
 //!
 //! Each **is a [`Prior`]**: a density of data, which [`MaximumLikelihood`](crate::model::MaximumLikelihood) trains, or a prior of
-//! codes. Built with a context, it is also a [`Decoder`](crate::traits::Decoder) from contexts to distributions
+//! codes. Built with a context, it is instead a [`Decoder`](crate::traits::Decoder) from contexts to distributions
 //! ([`Given`]): [`ConditionalLikelihood`](crate::model::ConditionalLikelihood) trains it, and as the decoder of a
 //! [`Vae`](crate::model::Vae), with [`Nll`](crate::loss::Nll), it is a PixelVAE.
 //!
@@ -42,6 +42,7 @@ pub use wave_net::{WaveNet, WaveNetConfig, WaveNetState};
 
 use crate::kernel::rows;
 use crate::traits::Prior;
+use burn::nn::Linear;
 use burn::tensor::{Bool, Device, Distribution, Tensor};
 
 /// A density of discrete data that is a product of a distribution of each variable given those before it in an order.
@@ -94,7 +95,7 @@ pub trait Autoregressive<const D: usize>: Prior<Value = Tensor<D>> {
     fn sample_slowly_with(&self, noise: Tensor<2>, sampling: &Sampling<D>) -> Tensor<D> {
         let device = noise.device();
         let [streams, variables] = noise.dims();
-        let shape = sampling::shape(self, streams);
+        let shape = sampling::shape(self, [streams, variables]);
         sampling::generate(self, noise, sampling, |place, values, _last| {
             let x = sampling::tensor(values.to_vec(), [streams, variables], &device);
             let parameters = self.parameters(x.reshape(shape), sampling.context());
@@ -157,6 +158,24 @@ pub trait Stepwise<const D: usize>: Autoregressive<D> {
         let noise = noise([shape[0], shape[1..].iter().product()], &device);
         self.sample_with(noise, &Sampling::default().with_known(partial, known))
     }
+}
+
+/// What a context adds to a layer that was built for one.
+///
+/// # Panics
+///
+/// If there is a layer and no context, or the other way round, or the context has another width.
+fn shift(layer: &Option<Linear>, context: Option<&Tensor<2>>) -> Option<Tensor<2>> {
+    assert_context(layer.is_some(), context);
+    crate::flow::shift(layer, context)
+}
+
+/// Refuses a context for a model without: it would say nothing, and nobody would notice.
+fn assert_context(has_context: bool, context: Option<&Tensor<2>>) {
+    assert!(
+        has_context || context.is_none(),
+        "a model that was built without a context is given one; build it with `with_context`"
+    );
 }
 
 /// Uniform noise for the variables of some samples, on the device without its gradients.

@@ -7,7 +7,7 @@ use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::tensor::activation::relu;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use std::sync::Arc;
 
 /// Configuration of a [`Nade`].
@@ -59,7 +59,9 @@ impl NadeConfig {
         check_at_least_one("Nade", "hidden", self.hidden)?;
         let order = order.of(count)?;
         let order: Vec<f32> = order.into_iter().map(|variable| variable as f32).collect();
-        let order = Tensor::from_data(TensorData::new(order, [count]), device);
+        // 16 bits hold no places above a few hundred.
+        let options = (device, DType::F32);
+        let order = Tensor::from_data(TensorData::new(order, [count]), options);
         let zeros = Initializer::Zeros;
         let enter = |context| {
             let config = LinearConfig::new(context, self.hidden).with_bias(false);
@@ -71,6 +73,7 @@ impl NadeConfig {
             max: bound,
         };
         let parameters = output.parameters();
+        check_at_least_one("Nade", "the parameters of a variable", parameters)?;
         Ok(Nade {
             weight: uniform.init([count, self.hidden], device),
             hidden_bias: zeros.init([self.hidden], device),
@@ -88,7 +91,7 @@ impl NadeConfig {
 ///
 /// `h_i = relu(c + sum_(j < i) x_j W_j)`, `parameters_i = b_i + V_i h_i`,
 ///
-/// so that the sum runs on from variable to variable. It starts with all levels as likely as each other. Built by
+/// so that the sum runs on from variable to variable. It starts with all levels as likely as each other (or as a logistic mixture spreads them). Built by
 /// [`NadeConfig`].
 ///
 /// [Larochelle & Murray 2011](https://proceedings.mlr.press/v15/larochelle11a.html); rectified linear units as of
@@ -115,7 +118,7 @@ impl<const D: usize> Nade<D> {
     /// What the hidden units start from, `[batch or 1, hidden]`.
     fn start(&self, context: Option<&Tensor<2>>) -> Tensor<2> {
         let bias = self.hidden_bias.val().unsqueeze::<2>();
-        match crate::flow::shift(&self.context, context) {
+        match super::shift(&self.context, context) {
             Some(shift) => bias + shift,
             None => bias,
         }
@@ -201,12 +204,16 @@ impl<const D: usize> Stepwise<D> for Nade<D> {
             rows == 1 || rows == streams,
             "Nade: contexts for {rows} samples, but {streams} are asked for"
         );
-        let start = Matrix::new(start.expand([streams, hidden]));
+        let sums = if rows == 1 {
+            weight.biases(&numbers(start), streams)
+        } else {
+            Matrix::new(start).into_rows()
+        };
         let levels = self.output.levels();
         let output_weight = self.output_weight.val();
         let [variables, parameters, _] = output_weight.dims();
         NadeState {
-            sums: start.into_rows(),
+            sums,
             layers: Arc::new(Layers {
                 weight,
                 output_weight: Matrix::new(output_weight.reshape([variables * parameters, hidden])),

@@ -62,6 +62,9 @@ impl Output {
     /// `log p(x)` in nats per sample, `[batch]`, given the numbers of each variable, `[batch, variables, parameters]`, and
     /// the variables, `[batch, variables]`.
     ///
+    /// The variables are to be [`levels`](Self::levels), which [`Levels::check`] looks at once for a data set: a number
+    /// between two counts as the nearest, and for a Bernoulli output makes a cross-entropy of the likelihood.
+    ///
     /// # Panics
     ///
     /// If there is another number of parameters or of variables.

@@ -1,4 +1,4 @@
-use super::host::{Matrix, gated as gated_row, numbers, rows_of};
+use super::host::{HostConv, gated as gated_row, numbers, rows_of};
 use super::{Autoregressive, Output, Stepwise, density};
 use crate::error::{Error, Result, check_at_least_one};
 use crate::kernel::gated;
@@ -158,9 +158,10 @@ impl Groups {
 ///
 /// A vertical stack of convolutions sees the rows above, a horizontal one the row's beginning and the vertical stack, so that
 /// there is no blind spot. A window is cut to what it may see; a mask is left for the channels of a pixel alone. It
-/// starts with all levels as likely as each other, and sees pixels as numbers from -1 to 1. Built by [`PixelCnnConfig`].
+/// starts with all levels as likely as each other (or as a logistic mixture spreads them), and sees pixels as numbers from -1 to 1. Built by [`PixelCnnConfig`].
 ///
-/// Sampling keeps the rows of each layer that a window still needs, and computes nothing twice.
+/// Sampling keeps the rows of each layer that a window still needs, and computes each pixel of a layer once for each channel of
+/// the image.
 ///
 /// [van den Oord et al. 2016](https://arxiv.org/abs/1606.05328).
 #[derive(Module, Debug)]
@@ -198,7 +199,7 @@ impl Layer {
             above = above.narrow(2, 0, height); // the rows before each alone
         }
         let mut beside = self.horizontal.forward(horizontal.clone());
-        if let Some(shift) = crate::flow::shift(&self.context, context) {
+        if let Some(shift) = super::shift(&self.context, context) {
             let [batch, width] = shift.dims();
             let [to_above, to_beside] = [0, 1].map(|half| {
                 let part = shift.clone().narrow(1, half * width / 2, width / 2);
@@ -228,11 +229,11 @@ impl Autoregressive<4> for PixelCnn {
     }
 
     /// Pixel by pixel, and in each the channels.
-    fn order(&self, variables: usize) -> Vec<usize> {
+    fn order(&self, _variables: usize) -> Vec<usize> {
         let [channels, height, width] = self.image_shape;
         let pixels = height * width;
         let variable = |step| step % channels * pixels + step / channels;
-        (0..variables).map(variable).collect()
+        (0..channels * pixels).map(variable).collect()
     }
 
     fn parameters(&self, x: Tensor<4>, context: Option<&Tensor<2>>) -> Tensor<3> {
@@ -289,40 +290,6 @@ struct Network {
     parameters: usize,
 }
 
-/// A convolution: a matrix, `[inputs, outputs]`, for each pixel of its window, row by row.
-#[derive(Debug)]
-struct HostConv {
-    taps: Vec<Matrix>,
-    bias: Vec<f32>,
-}
-
-impl HostConv {
-    fn new(weight: Tensor<4>, bias: Option<Tensor<1>>) -> Self {
-        let [outputs, inputs, height, width] = weight.dims();
-        let taps = weight.reshape([outputs, inputs, height * width]);
-        let tap = |at| {
-            Matrix::new(
-                taps.clone()
-                    .narrow(2, at, 1)
-                    .squeeze_dim::<2>(2)
-                    .transpose(),
-            )
-        };
-        Self {
-            taps: (0..height * width).map(tap).collect(),
-            bias: bias.map_or_else(|| vec![0.0; outputs], numbers),
-        }
-    }
-
-    fn pitch(&self) -> usize {
-        self.taps[0].pitch()
-    }
-
-    fn start(&self, rows: usize) -> Vec<f32> {
-        self.taps[0].biases(&self.bias, rows)
-    }
-}
-
 #[derive(Debug)]
 struct HostLayer {
     vertical: HostConv,
@@ -337,13 +304,13 @@ struct HostLayer {
 
 impl PixelCnn {
     fn network(&self) -> Network {
-        let of = |conv: &Conv2d| {
-            HostConv::new(conv.weight.val(), conv.bias.as_ref().map(|bias| bias.val()))
+        let host = |weight: Tensor<4>, conv: &Conv2d| {
+            let [outputs, inputs, height, width] = weight.dims();
+            let bias = conv.bias.as_ref().map(|bias| bias.val());
+            HostConv::new(weight.reshape([outputs, inputs, height * width]), bias)
         };
-        let of_masked = |conv: &MaskedConv2d| {
-            let bias = conv.conv.bias.as_ref().map(|bias| bias.val());
-            HostConv::new(conv.weight(), bias)
-        };
+        let of = |conv: &Conv2d| host(conv.weight.val(), conv);
+        let of_masked = |conv: &MaskedConv2d| host(conv.weight(), &conv.conv);
         let layer = |layer: &Layer| {
             let [features, inputs, _, kernel] = layer.vertical.weight.dims();
             HostLayer {
@@ -456,9 +423,7 @@ impl PixelCnnState {
             {
                 gated_row(&sums[..2 * features], units);
             }
-            let mut outputs = layer.residual.start(streams);
-            let starts: Vec<usize> = (0..streams).map(|stream| stream * features).collect();
-            layer.residual.taps[0].add(&units, &starts, &mut outputs);
+            let outputs = layer.residual.pointwise(&units, features, streams);
             let next_margin = network.layers.get(index + 1).map_or(0, |next| next.margin);
             let next_line = width + next_margin;
             let [from, to] = self
@@ -477,19 +442,16 @@ impl PixelCnnState {
             }
         }
         let features = network.hidden.taps[0].inputs();
-        let head = &self.beside[network.layers.len()];
-        let units: Vec<f32> = head.iter().map(|unit| unit.max(0.0)).collect();
-        let starts = rows_of(streams, 1, width, column, features);
-        let mut hidden = network.hidden.start(streams);
-        network.hidden.taps[0].add(&units, &starts, &mut hidden);
+        let lines = self.beside[network.layers.len()].chunks_exact(width * features);
+        let units = lines.flat_map(|line| &line[column * features..][..features]);
+        let units: Vec<f32> = units.map(|unit| unit.max(0.0)).collect();
+        let mut hidden = network.hidden.pointwise(&units, features, streams);
         for unit in &mut hidden {
             *unit = unit.max(0.0);
         }
-        let pitch = network.hidden.pitch();
-        let starts: Vec<usize> = (0..streams).map(|stream| stream * pitch).collect();
-        let mut outputs = network.last.start(streams);
-        network.last.taps[0].add(&hidden, &starts, &mut outputs);
-        outputs
+        network
+            .last
+            .pointwise(&hidden, network.hidden.pitch(), streams)
     }
 }
 
@@ -524,7 +486,7 @@ impl Stepwise<4> for PixelCnn {
     fn start(&self, streams: usize, context: Option<&Tensor<2>>) -> PixelCnnState {
         let network = self.network();
         let [_, _, width] = self.image_shape;
-        let shift = |layer: &Layer| match crate::flow::shift(&layer.context, context) {
+        let shift = |layer: &Layer| match super::shift(&layer.context, context) {
             None => [vec![], vec![]],
             Some(shift) => {
                 let [rows, features] = shift.dims();

@@ -115,13 +115,21 @@ impl<const D: usize> Sampling<D> {
     }
 }
 
-/// The shape of some samples of a model. (A series may be of another length than the model's: its one axis is what is left.)
-pub(super) fn shape<const D: usize>(model: &impl Autoregressive<D>, samples: usize) -> [i32; D] {
+/// The shape of some samples of so many variables. (A series may be of another length than the model's, which its last axis
+/// shows.)
+pub(super) fn shape<const D: usize>(
+    model: &impl Autoregressive<D>,
+    [samples, variables]: [usize; 2],
+) -> [usize; D] {
     let event = model.shape();
-    let mut shape = [-1; D];
-    shape[0] = samples as i32;
+    let mut shape = [samples; D];
+    let mut rest = variables;
     for axis in 1..D - 1 {
-        shape[axis] = event[axis - 1] as i32;
+        shape[axis] = event[axis - 1];
+        rest /= event[axis - 1];
+    }
+    if D > 1 {
+        shape[D - 1] = rest;
     }
     shape
 }
@@ -141,19 +149,17 @@ pub(super) fn generate<const D: usize>(
     let output = model.output();
     let device = noise.device().inner();
     let [samples, variables] = noise.dims();
-    let shape = shape(model, samples);
-    if D > 2 {
-        let expected: usize = model.shape().iter().product();
-        assert!(
-            variables == expected,
-            "sampling: noise for {variables} variables, but the model is over {:?}",
-            model.shape()
-        );
-    }
+    let shape = shape(model, [samples, variables]);
+    let order = model.order(variables);
+    assert!(
+        order.len() == variables,
+        "sampling: noise for {variables} variables, but the model is over events of shape {:?}",
+        model.shape()
+    );
     let known = sampling.known.as_ref().map(|(partial, known)| {
         assert!(
-            partial.dims() == known.dims() && partial.shape().num_elements() == samples * variables,
-            "sampling: {samples} samples of {variables} variables, but what is known of them has shape {:?}, and its mask {:?}",
+            partial.dims() == shape && known.dims() == shape,
+            "sampling: samples of shape {shape:?}, but what is known of them has shape {:?}, and its mask {:?}",
             partial.dims(),
             known.dims()
         );
@@ -164,7 +170,7 @@ pub(super) fn generate<const D: usize>(
     let mut values = vec![0.0; samples * variables];
     let mut last = Vec::new();
     let mut log_p = Vec::new();
-    for place in model.order(variables) {
+    for place in order {
         let parameters = next(place, &values, &last);
         let of_sample = parameters.chunks_exact(output.parameters());
         last.clear();

@@ -1,4 +1,4 @@
-use super::host::{Matrix, gated as gated_row, numbers};
+use super::host::{HostConv, gated as gated_row, numbers};
 use super::{Autoregressive, Output, Stepwise, density};
 use crate::error::{Error, Result, check_at_least_one};
 use crate::kernel::gated;
@@ -28,7 +28,7 @@ use std::sync::Arc;
 /// ```
 #[derive(Config, Debug)]
 pub struct WaveNetConfig {
-    /// How long a series is that is drawn; one that is given may have any length.
+    /// How long a series is that is drawn; one that is given may have any length from 1 on.
     pub length: usize,
     /// The channels that run through the layers.
     #[config(default = 32)]
@@ -131,15 +131,17 @@ impl WaveNetConfig {
 
     /// How many elements before each its distribution depends on.
     pub fn receptive_field(&self) -> usize {
-        let past = self.dilations().into_iter().sum::<usize>();
-        1 + past * self.kernel.saturating_sub(1)
+        let dilations = self.dilations().into_iter();
+        let past = dilations.fold(0usize, usize::saturating_add);
+        let seen = past.saturating_mul(self.kernel.saturating_sub(1));
+        seen.saturating_add(1)
     }
 }
 
 /// A WaveNet: every element of a series given those before it, by stacks of gated causal convolutions whose dilation grows
 /// from layer to layer, with residual paths through the layers and skip paths past them.
 ///
-/// It starts with all levels as likely as each other, and sees levels as numbers from -1 to 1. Built by [`WaveNetConfig`].
+/// It starts with all levels as likely as each other (or as a logistic mixture spreads them), and sees levels as numbers from -1 to 1. Built by [`WaveNetConfig`].
 ///
 /// Sampling keeps of each layer's input a ring as long as its window, so that the state has one size, however long the
 /// series.
@@ -178,9 +180,10 @@ impl Autoregressive<2> for WaveNet {
 
     fn parameters(&self, x: Tensor<2>, context: Option<&Tensor<2>>) -> Tensor<3> {
         let [batch, length] = x.dims();
+        assert!(length > 0, "WaveNet: a series without elements");
         let x = self.output.levels().centered(x).reshape([batch, 1, length]);
         // Each element sees those before it: one step later.
-        let mut past = x.clone().zeros_like().narrow(2, 0, length.min(1));
+        let mut past = x.clone().zeros_like().narrow(2, 0, 1);
         if length > 1 {
             past = Tensor::cat(vec![past, x.narrow(2, 0, length - 1)], 2);
         }
@@ -188,7 +191,7 @@ impl Autoregressive<2> for WaveNet {
         let mut skips: Option<Tensor<3>> = None;
         for layer in &self.layers {
             let mut sums = layer.dilated.forward(running.clone());
-            if let Some(shift) = crate::flow::shift(&layer.context, context) {
+            if let Some(shift) = super::shift(&layer.context, context) {
                 sums = sums + shift.unsqueeze_dim::<3>(2);
             }
             let units = gated(sums);
@@ -230,44 +233,6 @@ struct Network {
     scale: f32,
 }
 
-/// A matrix, `[inputs, outputs]`, for each element of a window.
-#[derive(Debug)]
-struct HostConv {
-    taps: Vec<Matrix>,
-    bias: Vec<f32>,
-}
-
-impl HostConv {
-    fn new(conv: &Conv1d) -> Self {
-        let weight = conv.weight.val();
-        let [outputs, _, kernel] = weight.dims();
-        let tap = |at| {
-            Matrix::new(
-                weight
-                    .clone()
-                    .narrow(2, at, 1)
-                    .squeeze_dim::<2>(2)
-                    .transpose(),
-            )
-        };
-        Self {
-            taps: (0..kernel).map(tap).collect(),
-            bias: conv
-                .bias
-                .as_ref()
-                .map_or_else(|| vec![0.0; outputs], |bias| numbers(bias.val())),
-        }
-    }
-
-    /// Of a window of one element: the products of rows of `inputs` with a pitch, `[rows, pitch]`.
-    fn forward(&self, x: &[f32], pitch: usize, rows: usize) -> Vec<f32> {
-        let mut sums = self.taps[0].biases(&self.bias, rows);
-        let starts: Vec<usize> = (0..rows).map(|row| row * pitch).collect();
-        self.taps[0].add(x, &starts, &mut sums);
-        sums
-    }
-}
-
 #[derive(Debug)]
 struct HostLayer {
     dilated: HostConv,
@@ -287,13 +252,16 @@ impl Stepwise<2> for WaveNet {
     type State = WaveNetState;
 
     fn start(&self, streams: usize, context: Option<&Tensor<2>>) -> WaveNetState {
+        let host = |conv: &Conv1d| {
+            HostConv::new(conv.weight.val(), conv.bias.as_ref().map(|bias| bias.val()))
+        };
         let layer = |layer: &Layer| HostLayer {
-            dilated: HostConv::new(&layer.dilated),
-            residual: HostConv::new(&layer.residual),
-            skip: HostConv::new(&layer.skip),
+            dilated: host(&layer.dilated),
+            residual: host(&layer.residual),
+            skip: host(&layer.skip),
             dilation: layer.dilation,
         };
-        let shift = |layer: &Layer| match crate::flow::shift(&layer.context, context) {
+        let shift = |layer: &Layer| match super::shift(&layer.context, context) {
             None => vec![],
             Some(shift) => {
                 let [rows, _] = shift.dims();
@@ -313,10 +281,10 @@ impl Stepwise<2> for WaveNet {
             shifts: self.layers.iter().map(shift).collect(),
             rings: layers.iter().map(ring).collect(),
             network: Arc::new(Network {
-                input: HostConv::new(&self.input),
+                input: host(&self.input),
                 layers,
-                hidden: HostConv::new(&self.hidden),
-                last: HostConv::new(&self.last),
+                hidden: host(&self.hidden),
+                last: host(&self.last),
                 channels,
                 scale: (2.0 / (levels.step() * (levels.count() - 1) as f64)) as f32,
             }),
@@ -335,8 +303,8 @@ impl Stepwise<2> for WaveNet {
             state.known += 1;
         }
         let now = state.known;
-        let input = network.input.forward(&past, 1, streams);
-        let pitch = network.input.taps[0].pitch();
+        let input = network.input.pointwise(&past, 1, streams);
+        let pitch = network.input.pitch();
         let mut running = rows(&input, pitch, channels);
         let mut skips: Option<Vec<f32>> = None;
         for (index, layer) in network.layers.iter().enumerate() {
@@ -344,8 +312,8 @@ impl Stepwise<2> for WaveNet {
             let size = streams * channels;
             let ring = &mut state.rings[index];
             ring[now % span * size..][..size].copy_from_slice(&running);
-            let pitch = layer.dilated.taps[0].pitch();
-            let mut sums = layer.dilated.taps[0].biases(&layer.dilated.bias, streams);
+            let pitch = layer.dilated.pitch();
+            let mut sums = layer.dilated.start(streams);
             for (tap, matrix) in layer.dilated.taps.iter().rev().enumerate() {
                 let slot = (now + span - tap * layer.dilation) % span;
                 let start = |stream| slot * size + stream * channels;
@@ -365,12 +333,12 @@ impl Stepwise<2> for WaveNet {
             {
                 gated_row(&sums[..2 * channels], units);
             }
-            let residual = layer.residual.forward(&units, channels, streams);
-            let residual = rows(&residual, layer.residual.taps[0].pitch(), channels);
+            let residual = layer.residual.pointwise(&units, channels, streams);
+            let residual = rows(&residual, layer.residual.pitch(), channels);
             for (running, residual) in running.iter_mut().zip(residual) {
                 *running += residual;
             }
-            let skip = layer.skip.forward(&units, channels, streams);
+            let skip = layer.skip.pointwise(&units, channels, streams);
             match &mut skips {
                 Some(sum) => {
                     for (sum, skip) in sum.iter_mut().zip(skip) {
@@ -387,15 +355,13 @@ impl Stepwise<2> for WaveNet {
             units
         };
         let skips = rectified(skips.unwrap_or_default());
-        let pitch = network.hidden.taps[0]
-            .inputs()
-            .next_multiple_of(crate::kernel::COLUMNS);
-        let hidden = rectified(network.hidden.forward(&skips, pitch, streams));
+        let pitch = network.layers[0].skip.pitch();
+        let hidden = rectified(network.hidden.pointwise(&skips, pitch, streams));
         let outputs = network
             .last
-            .forward(&hidden, network.hidden.taps[0].pitch(), streams);
-        let last = &network.last.taps[0];
-        (rows(&outputs, last.pitch(), last.outputs()), state)
+            .pointwise(&hidden, network.hidden.pitch(), streams);
+        let last = &network.last;
+        (rows(&outputs, last.pitch(), last.bias.len()), state)
     }
 }
 

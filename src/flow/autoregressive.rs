@@ -5,7 +5,7 @@ use crate::error::{Error, Result, check_at_least_one};
 use crate::kernel::sum_event;
 use burn::module::{Module, Param};
 use burn::tensor::activation::relu;
-use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData};
 
 /// A perceptron whose outputs for a coordinate depend on those before it alone, in an order of the coordinates: the network of
 /// MADE. Without a hidden layer it is a strictly triangular linear map.
@@ -56,13 +56,15 @@ impl MaskedPerceptron {
         // A unit of degree 0 sees nothing but the context, one of the last degree is of use to no coordinate.
         let first = if context > 0 { 0 } else { 1 };
         let count = features.saturating_sub(first).max(1);
+        // 16 bits hold no places above a few hundred.
+        let options = (device, DType::F32);
         let degrees = |&width: &usize| {
             let degrees: Vec<f64> = (0..width)
                 .map(|unit| (first + unit % count) as f64)
                 .collect();
-            Tensor::from_data(TensorData::new(degrees, [width]), device)
+            Tensor::from_data(TensorData::new(degrees, [width]), options)
         };
-        let places = Tensor::from_data(TensorData::new(places, [features]), device);
+        let places = Tensor::from_data(TensorData::new(places, [features]), options);
         Ok(Self {
             network,
             order: Param::from_tensor(places).set_require_grad(false),
@@ -100,6 +102,11 @@ impl MaskedPerceptron {
             shift,
             degrees: degrees.map(numbers).collect(),
         }
+    }
+
+    /// Whether it was built for a context.
+    pub(crate) fn has_context(&self) -> bool {
+        self.network.has_context()
     }
 
     /// Which coordinate comes first, which second, and so on.

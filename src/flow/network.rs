@@ -64,6 +64,10 @@ impl Perceptron {
         })
     }
 
+    pub(super) fn has_context(&self) -> bool {
+        self.context.is_some()
+    }
+
     /// The weights of each layer, `[inputs, outputs]`, and its biases; and what the context adds to the first, `[batch,
     /// outputs]`.
     pub(super) fn layers(
@@ -123,7 +127,8 @@ pub(crate) fn shift(layer: &Option<Linear>, context: Option<&Tensor<2>>) -> Opti
     assert!(
         given == width,
         "a network that was built for a context of {width} numbers is given one of {given}; a flow with a context is asked \
-         by `forward_given`, `inverse_given` or `Flow::decode`, an autoregressive model by `log_prob_given` or `decode`"
+         by `forward_given`, `inverse_given` or `Flow::decode`, an autoregressive model by `log_prob_given`, `decode` or \
+         `Sampling::with_context`"
     );
     context.map(|context| layer.forward(context.clone()))
 }

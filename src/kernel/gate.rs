@@ -29,6 +29,7 @@ use burn_autodiff::{
 /// gated(x).into_data().assert_approx_eq::<f32>(&TensorData::from([[half]]), Default::default());
 /// ```
 pub fn gated<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    assert!(D >= 2, "gated: a tensor of one axis has no channels");
     let mut shape = x.shape();
     assert!(
         shape[1].is_multiple_of(2),

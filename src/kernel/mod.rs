@@ -76,6 +76,9 @@ pub(crate) fn add_product(
     sum: &mut [f32],
 ) {
     debug_assert!(columns.is_multiple_of(COLUMNS));
+    if left_rows.is_empty() {
+        return;
+    }
     #[cfg(feature = "_host")]
     host::add_product([left, right], [left_rows, right_rows], columns, sum);
     #[cfg(not(feature = "_host"))]
