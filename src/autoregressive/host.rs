@@ -134,6 +134,36 @@ impl HostConv {
     }
 }
 
+/// Adds what a context gives a stream to all its rows.
+pub(super) fn add_to_streams(sums: &mut [f32], shift: &[f32], pitch: usize, streams: usize) {
+    if shift.is_empty() || streams == 0 {
+        return;
+    }
+    let width = shift.len() / streams;
+    let of_stream = sums.len() / streams;
+    for (sums, shift) in sums
+        .chunks_exact_mut(of_stream)
+        .zip(shift.chunks_exact(width))
+    {
+        for row in sums.chunks_exact_mut(pitch) {
+            for (sum, shift) in row.iter_mut().zip(shift) {
+                *sum += shift;
+            }
+        }
+    }
+}
+
+/// The gated units of rows that begin `pitch` after each other, of which the first `2 * units` numbers count:
+/// `[rows, units]`.
+pub(super) fn gated_rows(sums: &[f32], pitch: usize, units: usize) -> Vec<f32> {
+    let mut gates = vec![0.0; sums.len() / pitch * units];
+    let rows = gates.chunks_exact_mut(units).zip(sums.chunks_exact(pitch));
+    for (gates, sums) in rows {
+        gated(&sums[..2 * units], gates);
+    }
+    gates
+}
+
 /// `tanh(a) * sigmoid(b)` of the halves of a row.
 pub(super) fn gated(row: &[f32], result: &mut [f32]) {
     let (value, gate) = row.split_at(row.len() / 2);

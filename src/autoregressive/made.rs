@@ -1,6 +1,7 @@
-use super::host::{Matrix, numbers};
+use super::host::{Matrix, add_to_streams, numbers};
 use super::order::{Order, variables};
-use super::{Autoregressive, Output, Stepwise, assert_context, density};
+use super::{Autoregressive, Output, Stepwise, assert_context, assert_streams, density};
+use crate::distribution::Levels;
 use crate::error::Result;
 use crate::flow::MaskedPerceptron;
 use crate::kernel::rows;
@@ -141,8 +142,7 @@ struct Layers {
     /// Which units of each hidden layer are known with each number of variables.
     units: Vec<Vec<Vec<usize>>>,
     order: Vec<usize>,
-    /// From values to numbers of a width of 2.
-    scale: f32,
+    levels: Levels,
     parameters: usize,
 }
 
@@ -180,33 +180,22 @@ impl<const D: usize> Stepwise<D> for Made<D> {
             weights.push(weight);
         }
         if let Some(shift) = steps.shift {
-            let [rows, width] = shift.dims();
-            assert!(
-                rows == streams,
-                "Made: contexts for {rows} samples, but {streams} are asked for"
-            );
-            let shift = numbers(shift);
-            let of_stream = sums[0].chunks_exact_mut(weights[0].pitch());
-            for (sum, shift) in of_stream.zip(shift.chunks_exact(width)) {
-                for (sum, shift) in sum.iter_mut().zip(shift) {
-                    *sum += shift;
-                }
-            }
+            assert_streams("Made", &shift, streams);
+            add_to_streams(&mut sums[0], &numbers(shift), weights[0].pitch(), streams);
         }
-        let by_degree = |degrees: &Vec<f32>| {
+        let by_degree = |degrees: &Vec<usize>| {
             let mut units = vec![Vec::new(); order.len() + 1];
             for (unit, &degree) in degrees.iter().enumerate() {
-                units[degree as usize].push(unit);
+                units[degree].push(unit);
             }
             units
         };
-        let levels = self.output.levels();
         let mut state = MadeState {
             layers: Arc::new(Layers {
                 weights,
                 units: steps.degrees.iter().map(by_degree).collect(),
                 order,
-                scale: (2.0 / (levels.step() * (levels.count() - 1) as f64)) as f32,
+                levels: self.output.levels(),
                 parameters: self.output.parameters(),
             }),
             sums,
@@ -222,7 +211,7 @@ impl<const D: usize> Stepwise<D> for Made<D> {
             let variable = layers.order[state.known];
             let scaled: Vec<f32> = last
                 .iter()
-                .map(|value| value * layers.scale - 1.0)
+                .map(|&value| layers.levels.center(value))
                 .collect();
             layers.weights[0].add_of(&[variable], &scaled, &mut state.sums[0]);
             state.known += 1;

@@ -178,6 +178,15 @@ fn assert_context(has_context: bool, context: Option<&Tensor<2>>) {
     );
 }
 
+/// Refuses contexts for another number of samples than are asked for.
+fn assert_streams(part: &str, contexts: &Tensor<2>, streams: usize) {
+    let [rows, _] = contexts.dims();
+    assert!(
+        rows == streams,
+        "{part}: contexts for {rows} samples, but {streams} are asked for"
+    );
+}
+
 /// Uniform noise for the variables of some samples, on the device without its gradients.
 fn noise(shape: [usize; 2], device: &Device) -> Tensor<2> {
     Tensor::random(shape, Distribution::Default, &device.clone().inner())

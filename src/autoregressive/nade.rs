@@ -1,6 +1,7 @@
 use super::host::{Matrix, numbers};
 use super::order::{Order, variables};
-use super::{Autoregressive, Output, Stepwise, density};
+use super::{Autoregressive, Output, Stepwise, assert_streams, density};
+use crate::distribution::Levels;
 use crate::error::{Result, check_at_least_one};
 use crate::kernel::rows;
 use burn::config::Config;
@@ -188,8 +189,7 @@ struct Layers {
     output_weight: Matrix,
     output_bias: Vec<f32>,
     order: Vec<usize>,
-    /// One over the greatest level.
-    scale: f32,
+    levels: Levels,
     parameters: usize,
 }
 
@@ -200,16 +200,12 @@ impl<const D: usize> Stepwise<D> for Nade<D> {
         let weight = Matrix::new(self.weight.val());
         let start = self.start(context);
         let [rows, hidden] = start.dims();
-        assert!(
-            rows == 1 || rows == streams,
-            "Nade: contexts for {rows} samples, but {streams} are asked for"
-        );
         let sums = if rows == 1 {
             weight.biases(&numbers(start), streams)
         } else {
+            assert_streams("Nade", &start, streams);
             Matrix::new(start).into_rows()
         };
-        let levels = self.output.levels();
         let output_weight = self.output_weight.val();
         let [variables, parameters, _] = output_weight.dims();
         NadeState {
@@ -219,7 +215,7 @@ impl<const D: usize> Stepwise<D> for Nade<D> {
                 output_weight: Matrix::new(output_weight.reshape([variables * parameters, hidden])),
                 output_bias: numbers(self.output_bias.val()),
                 order: self.order(variables),
-                scale: (1.0 / (levels.step() * (levels.count() - 1) as f64)) as f32,
+                levels: self.output.levels(),
                 parameters,
             }),
             known: 0,
@@ -229,7 +225,10 @@ impl<const D: usize> Stepwise<D> for Nade<D> {
     fn step(&self, mut state: NadeState, last: &[f32]) -> (Vec<f32>, NadeState) {
         let layers = state.layers.clone();
         if !last.is_empty() {
-            let scaled: Vec<f32> = last.iter().map(|value| value * layers.scale).collect();
+            let scaled: Vec<f32> = last
+                .iter()
+                .map(|&value| layers.levels.scale(value))
+                .collect();
             let variable = layers.order[state.known];
             layers.weight.add_of(&[variable], &scaled, &mut state.sums);
             state.known += 1;

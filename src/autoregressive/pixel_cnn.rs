@@ -1,7 +1,8 @@
-use super::host::{HostConv, gated as gated_row, numbers, rows_of};
-use super::{Autoregressive, Output, Stepwise, density};
+use super::host::{HostConv, add_to_streams, gated, gated_rows, numbers, rows_of};
+use super::{Autoregressive, Output, Stepwise, assert_streams, density};
+use crate::distribution::Levels;
 use crate::error::{Error, Result, check_at_least_one};
-use crate::kernel::gated;
+use crate::kernel;
 use crate::nn::{Conv2d, Conv2dConfig, MaskedConv2d};
 use burn::config::Config;
 use burn::module::Module;
@@ -210,8 +211,8 @@ impl Layer {
         }
         let beside = self
             .residual
-            .forward(gated(beside + self.across.forward(above.clone())));
-        let above = gated(above);
+            .forward(kernel::gated(beside + self.across.forward(above.clone())));
+        let above = kernel::gated(above);
         if self.is_first {
             return [above, beside];
         }
@@ -285,8 +286,7 @@ struct Network {
     hidden: HostConv,
     last: HostConv,
     image_shape: [usize; 3],
-    /// From values of pixels to numbers in [-1, 1].
-    scale: f32,
+    levels: Levels,
     parameters: usize,
 }
 
@@ -324,13 +324,12 @@ impl PixelCnn {
                 is_first: layer.is_first,
             }
         };
-        let levels = self.output.levels();
         Network {
             layers: self.layers.iter().map(layer).collect(),
             hidden: of_masked(&self.hidden),
             last: of_masked(&self.last),
             image_shape: self.image_shape,
-            scale: (2.0 / (levels.step() * (levels.count() - 1) as f64)) as f32,
+            levels: self.output.levels(),
             parameters: self.output.parameters(),
         }
     }
@@ -382,7 +381,7 @@ impl PixelCnnState {
             for pixel in 0..pixels {
                 let (stream, column) = (pixel / width, pixel % width);
                 let to = &mut row[(stream * line + next.margin + column) * features..][..features];
-                gated_row(&sums[pixel * pitch..][..2 * features], to);
+                gated(&sums[pixel * pitch..][..2 * features], to);
                 if !layer.is_first {
                     let own = width + 2 * layer.margin;
                     let at = (stream * own + layer.margin + column) * features;
@@ -416,13 +415,7 @@ impl PixelCnnState {
                 matrix.add(&self.beside[index], &starts, &mut sums);
             }
             let features = layer.features;
-            let mut units = vec![0.0; streams * features];
-            for (units, sums) in units
-                .chunks_exact_mut(features)
-                .zip(sums.chunks_exact(pitch))
-            {
-                gated_row(&sums[..2 * features], units);
-            }
+            let units = gated_rows(&sums, pitch, features);
             let outputs = layer.residual.pointwise(&units, features, streams);
             let next_margin = network.layers.get(index + 1).map_or(0, |next| next.margin);
             let next_line = width + next_margin;
@@ -455,25 +448,6 @@ impl PixelCnnState {
     }
 }
 
-/// Adds what a context gives a stream to all its rows.
-fn add_to_streams(sums: &mut [f32], shift: &[f32], pitch: usize, streams: usize) {
-    if shift.is_empty() || streams == 0 {
-        return;
-    }
-    let width = shift.len() / streams;
-    let of_stream = sums.len() / streams;
-    for (sums, shift) in sums
-        .chunks_exact_mut(of_stream)
-        .zip(shift.chunks_exact(width))
-    {
-        for row in sums.chunks_exact_mut(pitch) {
-            for (sum, shift) in row.iter_mut().zip(shift) {
-                *sum += shift;
-            }
-        }
-    }
-}
-
 /// The newest row in the place of the oldest.
 fn push_row(rows: &mut Vec<Vec<f32>>, row: Vec<f32>) {
     rows.remove(0);
@@ -489,11 +463,8 @@ impl Stepwise<4> for PixelCnn {
         let shift = |layer: &Layer| match super::shift(&layer.context, context) {
             None => [vec![], vec![]],
             Some(shift) => {
-                let [rows, features] = shift.dims();
-                assert!(
-                    rows == streams,
-                    "PixelCnn: contexts for {rows} samples, but {streams} are asked for"
-                );
+                assert_streams("PixelCnn", &shift, streams);
+                let [_, features] = shift.dims();
                 let half = |at| shift.clone().narrow(1, at * features / 2, features / 2);
                 [0, 1].map(|at| numbers(half(at)))
             }
@@ -526,7 +497,7 @@ impl Stepwise<4> for PixelCnn {
             let column = pixel % width;
             for (stream, value) in last.iter().enumerate() {
                 let at = (stream * (width + margin) + margin + column) * channels + channel;
-                state.beside[0][at] = value * network.scale - 1.0;
+                state.beside[0][at] = network.levels.center(*value);
             }
             state.known += 1;
             if state.known.is_multiple_of(channels * width) {

@@ -1,5 +1,6 @@
-use super::host::{HostConv, gated as gated_row, numbers};
-use super::{Autoregressive, Output, Stepwise, density};
+use super::host::{HostConv, add_to_streams, gated_rows, numbers};
+use super::{Autoregressive, Output, Stepwise, assert_streams, density};
+use crate::distribution::Levels;
 use crate::error::{Error, Result, check_at_least_one};
 use crate::kernel::gated;
 use crate::nn::{Conv1d, Conv1dConfig};
@@ -230,7 +231,7 @@ struct Network {
     hidden: HostConv,
     last: HostConv,
     channels: usize,
-    scale: f32,
+    levels: Levels,
 }
 
 #[derive(Debug)]
@@ -264,18 +265,13 @@ impl Stepwise<2> for WaveNet {
         let shift = |layer: &Layer| match super::shift(&layer.context, context) {
             None => vec![],
             Some(shift) => {
-                let [rows, _] = shift.dims();
-                assert!(
-                    rows == streams,
-                    "WaveNet: contexts for {rows} samples, but {streams} are asked for"
-                );
+                assert_streams("WaveNet", &shift, streams);
                 numbers(shift)
             }
         };
         let layers: Vec<HostLayer> = self.layers.iter().map(layer).collect();
         let [channels, _, _] = self.input.weight.dims();
         let ring = |layer: &HostLayer| vec![0.0; layer.span() * streams * channels];
-        let levels = self.output.levels();
         WaveNetState {
             streams,
             shifts: self.layers.iter().map(shift).collect(),
@@ -286,7 +282,7 @@ impl Stepwise<2> for WaveNet {
                 hidden: host(&self.hidden),
                 last: host(&self.last),
                 channels,
-                scale: (2.0 / (levels.step() * (levels.count() - 1) as f64)) as f32,
+                levels: self.output.levels(),
             }),
             known: 0,
         }
@@ -298,7 +294,7 @@ impl Stepwise<2> for WaveNet {
         let mut past = vec![0.0; streams];
         if !last.is_empty() {
             for (past, value) in past.iter_mut().zip(last) {
-                *past = value * network.scale - 1.0;
+                *past = network.levels.center(*value);
             }
             state.known += 1;
         }
@@ -320,19 +316,8 @@ impl Stepwise<2> for WaveNet {
                 let starts: Vec<usize> = (0..streams).map(start).collect();
                 matrix.add(ring, &starts, &mut sums);
             }
-            let shifts = state.shifts[index].chunks_exact(2 * channels);
-            for (sums, shift) in sums.chunks_exact_mut(pitch).zip(shifts) {
-                for (sum, shift) in sums.iter_mut().zip(shift) {
-                    *sum += shift;
-                }
-            }
-            let mut units = vec![0.0; size];
-            for (units, sums) in units
-                .chunks_exact_mut(channels)
-                .zip(sums.chunks_exact(pitch))
-            {
-                gated_row(&sums[..2 * channels], units);
-            }
+            add_to_streams(&mut sums, &state.shifts[index], pitch, streams);
+            let units = gated_rows(&sums, pitch, channels);
             let residual = layer.residual.pointwise(&units, channels, streams);
             let residual = rows(&residual, layer.residual.pitch(), channels);
             for (running, residual) in running.iter_mut().zip(residual) {

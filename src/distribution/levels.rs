@@ -81,18 +81,32 @@ impl Levels {
         index.float() * self.step
     }
 
+    /// The greatest level, as a number of the data.
+    fn greatest(&self) -> f64 {
+        self.step * self.last()
+    }
+
     /// Numbers scaled so that the levels lie in [0, 1].
     pub(crate) fn scaled<const D: usize>(&self, values: Tensor<D>) -> Tensor<D> {
-        let greatest = self.step * self.last();
-        if greatest == 1.0 {
+        if self.greatest() == 1.0 {
             return values;
         }
-        values / greatest
+        values / self.greatest()
+    }
+
+    /// [`scaled`](Self::scaled), of one number.
+    pub(crate) fn scale(&self, value: f32) -> f32 {
+        value / self.greatest() as f32
     }
 
     /// Numbers moved so that the levels lie in [-1, 1].
     pub(crate) fn centered<const D: usize>(&self, values: Tensor<D>) -> Tensor<D> {
-        values * (2.0 / (self.step * self.last())) - 1.0
+        values * (2.0 / self.greatest()) - 1.0
+    }
+
+    /// [`centered`](Self::centered), of one number.
+    pub(crate) fn center(&self, value: f32) -> f32 {
+        value * (2.0 / self.greatest()) as f32 - 1.0
     }
 
     /// From a level to the next.
@@ -129,7 +143,7 @@ impl Levels {
                 "this is a model of {} levels, 0 to {}, and the data {found}; round the data to the levels, or make the model \
                  for its own (`Levels::unit` for pictures in [0, 1], `Levels::counting` for integers)",
                 self.count,
-                self.step * self.last()
+                self.greatest()
             ),
         })
     }

@@ -1,5 +1,5 @@
 use super::coupling::indices;
-use super::network::{Perceptron, shift};
+use super::network::Perceptron;
 use super::{Bijection, ElementwiseMap};
 use crate::error::{Error, Result, check_at_least_one};
 use crate::kernel::sum_event;
@@ -100,7 +100,7 @@ impl MaskedPerceptron {
         Steps {
             layers: layers.into_iter().enumerate().map(mask).collect(),
             shift,
-            degrees: degrees.map(numbers).collect(),
+            degrees: degrees.map(whole).collect(),
         }
     }
 
@@ -111,10 +111,8 @@ impl MaskedPerceptron {
 
     /// Which coordinate comes first, which second, and so on.
     pub(crate) fn order(&self) -> Vec<usize> {
-        let places = numbers(self.order.val());
-        let mut order: Vec<usize> = (0..places.len()).collect();
-        order.sort_by(|&a, &b| places[a].total_cmp(&places[b]));
-        order
+        let places = whole(self.order.val());
+        Units::new(&places, places.len()).indices
     }
 
     /// The outputs for each coordinate, `[batch, outputs, coordinates]`.
@@ -148,20 +146,17 @@ impl MaskedPerceptron {
             units.push(Units::new(&whole(degrees.clone()), features));
         }
         units.push(Units::new(&places.repeat(self.outputs), features));
-        let layers: Vec<_> = self
-            .network
-            .layers
-            .iter()
+        let (layers, of_context) = self.network.layers(context);
+        let in_order = |((weight, bias), units): ((Tensor<2>, Tensor<1>), &[Units])| {
+            let [reads, writes] = [0, 1].map(|side: usize| units[side].tensor(&device));
+            let weight = weight.select(0, reads).select(1, writes.clone());
+            (weight, bias.select(0, writes))
+        };
+        let layers: Vec<_> = layers
+            .into_iter()
             .zip(units.windows(2))
-            .map(|(layer, units)| {
-                let weight = layer.weight.val().select(0, units[0].tensor(&device));
-                let weight = weight.select(1, units[1].tensor(&device));
-                let bias = layer.bias.as_ref().map(|bias| bias.val());
-                let bias = bias.map(|bias| bias.select(0, units[1].tensor(&device)));
-                (weight, bias)
-            })
+            .map(in_order)
             .collect();
-        let of_context = shift(&self.network.context, context);
         let of_context = of_context.map(|shift| shift.select(1, units[1].tensor(&device)));
 
         // What is known of the coordinates, and of each layer of hidden units, in the order of the degrees.
@@ -189,9 +184,7 @@ impl MaskedPerceptron {
                     }
                     None => Tensor::zeros([batch, length], (&device, weight.dtype())),
                 };
-                if let Some(bias) = bias {
-                    output = bias.clone().narrow(0, start, length).unsqueeze::<2>() + output;
-                }
+                output = bias.clone().narrow(0, start, length).unsqueeze::<2>() + output;
                 if layer == 0
                     && let Some(of_context) = &of_context
                 {
@@ -261,10 +254,6 @@ fn whole(numbers: Tensor<1>) -> Vec<usize> {
         .collect()
 }
 
-fn numbers(tensor: Tensor<1>) -> Vec<f32> {
-    tensor.into_data().iter::<f32>().collect()
-}
-
 /// The layers of a [`MaskedPerceptron`], and when each of its units is known.
 pub(crate) struct Steps {
     /// Masked weights, `[inputs, outputs]`, and biases.
@@ -272,7 +261,7 @@ pub(crate) struct Steps {
     /// What the context adds to the first layer, `[batch, outputs]`.
     pub(crate) shift: Option<Tensor<2>>,
     /// The place, from 0 on, with which each unit of each hidden layer is known.
-    pub(crate) degrees: Vec<Vec<f32>>,
+    pub(crate) degrees: Vec<Vec<usize>>,
 }
 
 /// A masked autoregressive flow (MAF): an elementwise map of each coordinate, whose parameters a [`MaskedPerceptron`] gives

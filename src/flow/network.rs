@@ -19,8 +19,8 @@ pub trait Conditioner<const D: usize>: Block {
 /// Its context enters as the shift of the first layer.
 #[derive(Module, Debug)]
 pub struct Perceptron {
-    pub(super) layers: Vec<Linear>,
-    pub(super) context: Option<Linear>,
+    layers: Vec<Linear>,
+    context: Option<Linear>,
 }
 
 impl Perceptron {
