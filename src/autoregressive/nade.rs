@@ -3,11 +3,10 @@ use super::order::{Order, variables};
 use super::{Autoregressive, Output, Stepwise, assert_streams, density};
 use crate::distribution::Levels;
 use crate::error::{Result, check_at_least_one};
-use crate::kernel::rows;
+use crate::kernel::{self, rows};
 use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::nn::{Initializer, Linear, LinearConfig};
-use burn::tensor::activation::relu;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use std::sync::Arc;
 
@@ -152,21 +151,10 @@ impl<const D: usize> Autoregressive<D> for Nade<D> {
             variables == expected,
             "Nade: it is over {expected} variables, but the data has {variables}"
         );
+        let start = self.start(context).expand([batch, hidden]);
         let order: Tensor<1, Int> = self.order.val().int();
-        // What the variables before each add up to; the last one adds to none.
-        let mut sums = Tensor::zeros([batch, 1, hidden], (&x.device(), x.dtype()));
-        if variables > 1 {
-            let before = order.clone().narrow(0, 0, variables - 1);
-            let added = x.select(1, before.clone()).unsqueeze_dim::<3>(2)
-                * weight.select(0, before).unsqueeze_dim::<3>(0);
-            sums = Tensor::cat(vec![sums, added.cumsum(1)], 1);
-        }
-        let units = relu(sums + self.start(context).unsqueeze_dim::<3>(1));
-        let units = units.select(1, order.argsort(0)); // of each variable where it stands in the event
-        let outputs = units
-            .swap_dims(0, 1)
-            .matmul(self.output_weight.val().swap_dims(1, 2));
-        outputs.swap_dims(0, 1) + self.output_bias.val().unsqueeze_dim::<3>(0)
+        let outputs = kernel::nade(x, weight, start, self.output_weight.val(), order);
+        outputs + self.output_bias.val().unsqueeze_dim::<3>(0)
     }
 }
 
