@@ -41,14 +41,23 @@ impl NadeConfig {
     ///
     /// [`Error::Config`](crate::Error::Config) if the shape has not `D - 1` axes or is empty, or there is no hidden unit.
     pub fn init<const D: usize>(&self, device: &Device) -> Result<Nade<D>> {
-        self.init_with(Output::Bernoulli, &Order::Raster, device)
+        self.init_in_order(&Order::Raster, device)
+    }
+
+    /// A model of variables that are 0 or 1, in this order.
+    ///
+    /// # Errors
+    ///
+    /// As [`init`](Self::init), and if the order does not name each variable once.
+    pub fn init_in_order<const D: usize>(&self, order: &Order, device: &Device) -> Result<Nade<D>> {
+        self.init_with(Output::Bernoulli, order, device)
     }
 
     /// A model of variables of any kind, in this order.
     ///
     /// # Errors
     ///
-    /// As [`init`](Self::init), and if the order does not name each variable once.
+    /// As [`init_in_order`](Self::init_in_order), and if the output has no component.
     pub fn init_with<const D: usize>(
         &self,
         output: Output,
@@ -72,8 +81,7 @@ impl NadeConfig {
             min: -bound,
             max: bound,
         };
-        let parameters = output.parameters();
-        check_at_least_one("Nade", "the parameters of a variable", parameters)?;
+        let parameters = output.check("Nade")?;
         Ok(Nade {
             weight: uniform.init([count, self.hidden], device),
             hidden_bias: zeros.init([self.hidden], device),
