@@ -120,6 +120,14 @@ enum Kind {
     PixelVae,
 }
 
+impl Kind {
+    /// As the command line has it.
+    fn name(self) -> String {
+        let value = self.to_possible_value();
+        value.map_or(String::new(), |value| value.get_name().to_string())
+    }
+}
+
 /// One line of the table, and of `metrics.json`.
 #[derive(Serialize)]
 struct Line {
@@ -335,6 +343,12 @@ impl Zoo {
         ))
     }
 
+    /// The rows to validate on and to test on.
+    fn measured(&self) -> [Tensor<2>; 2] {
+        let [_, valid, test] = self.parts.clone();
+        [valid, test]
+    }
+
     /// Counts of each pixel's levels, one more of each.
     fn independent(&mut self, levels: Levels) -> Result<()> {
         let started = Instant::now();
@@ -342,7 +356,7 @@ impl Zoo {
         let counts = seen.one_hot::<3>(LEVELS).float().sum_dim(0) + 1.0;
         let of = |count| Categorical::<2>::new(counts.clone().log().repeat_dim(0, count));
         let log_prob = |rows: Tensor<2>| of(rows.dims()[0]).log_prob(levels.index(rows));
-        let log_probs = self.parts.clone().map(log_prob);
+        let log_probs = self.measured().map(log_prob);
         let samples = levels.values(of(SAMPLES).rsample()).reshape(IMAGES.shape);
         let parameters = PIXELS * (LEVELS - 1);
         self.line(
@@ -382,10 +396,7 @@ impl Zoo {
     {
         let started = Instant::now();
         let model = self.fit(kind, view, "nll", MaximumLikelihood::new(density))?;
-        let log_probs = self
-            .parts
-            .clone()
-            .map(|rows| model.log_prob(view.data(&rows)));
+        let log_probs = self.measured().map(|rows| model.log_prob(view.data(&rows)));
         let samples = view.images(model.sample(SAMPLES, &self.device));
         self.line(kind, true, log_probs, samples, model.num_params(), started)
     }
@@ -404,11 +415,11 @@ impl Zoo {
     }
 
     /// The logarithm of the mean probability over draws of the noise.
-    fn dequantized<P, const D: usize>(&self, view: View<D>, density: &P) -> [Tensor<1>; 3]
+    fn dequantized<P, const D: usize>(&self, view: View<D>, density: &P) -> [Tensor<1>; 2]
     where
         P: Prior<Value = Tensor<D>>,
     {
-        self.parts.clone().map(|rows| {
+        self.measured().map(|rows| {
             let draw = |_draw| density.log_prob(view.data(&rows));
             let draws: Vec<Tensor<1>> = (0..self.config.draws).map(draw).collect();
             let draws: Tensor<2> = Tensor::stack(draws, 0);
@@ -426,22 +437,13 @@ impl Zoo {
     {
         let started = Instant::now();
         let model = self.fit(kind, view, Losses::TOTAL, model)?;
-        let mut log_probs = Vec::new();
-        for rows in &self.parts {
-            let bound = importance_weighted_bound(&model, view.data(rows), self.config.draws)?;
-            log_probs.push(bound.log_prob);
-        }
-        let [train, valid, test] = [0, 1, 2].map(|part: usize| log_probs[part].clone());
+        let draws = self.config.draws;
+        let bound = |rows: Tensor<2>| importance_weighted_bound(&model, view.data(&rows), draws);
+        let [valid, test] = self.measured().map(bound);
+        let log_probs = [valid?.log_prob, test?.log_prob];
         let samples = view.images(model.sample(SAMPLES, &self.device));
         let parameters = Module::num_params(&model);
-        self.line(
-            kind,
-            false,
-            [train, valid, test],
-            samples,
-            parameters,
-            started,
-        )
+        self.line(kind, false, log_probs, samples, parameters, started)
     }
 
     /// Trains until the validation rows gain no more, in a folder of its own.
@@ -451,10 +453,7 @@ impl Zoo {
     {
         initialize(&model);
         let config = &self.config;
-        let name = kind
-            .to_possible_value()
-            .map(|value| value.get_name().to_string());
-        let run = Run::begin(self.run.path(&name.unwrap_or_default()), config)?;
+        let run = Run::begin(self.run.path(&kind.name()), config)?;
         let [train, valid, _] = &self.parts;
         let (model, _) = Fit::new(config.epochs, config.batch_size)
             .seed(config.seed)
@@ -475,7 +474,7 @@ impl Zoo {
         &mut self,
         model: Kind,
         is_exact: bool,
-        [_, valid, test]: [Tensor<1>; 3],
+        [valid, test]: [Tensor<1>; 2],
         samples: Tensor<4>,
         parameters: usize,
         started: Instant,
@@ -485,7 +484,8 @@ impl Zoo {
         let seconds = started.elapsed().as_secs_f64();
         let sign = if is_exact { "=" } else { "<" };
         println!(
-            "{model:<12?} {sign} {nats} nats an image ({:.2} on validation), {parameters} parameters, {seconds:.0} s",
+            "{:<11} {sign} {nats} nats an image ({:.2} on validation), {parameters} numbers, {seconds:.0} s",
+            model.name(),
             valid.mean
         );
         self.pictures.push(samples.clamp(0.0, 1.0));

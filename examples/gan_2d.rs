@@ -188,16 +188,19 @@ fn run(args: Args) -> Result<()> {
     let drawn = train(config, &device)?;
     let moved = (drawn.samples.clone() - drawn.fed.clone()).square();
     let moved = (moved.sum_dim(1).sqrt() * SCALE).mean();
-    let moved = (config.noise != Noise::Normal).then(|| moved.into_scalar::<f32>());
+    let is_fed = config.noise != Noise::Normal;
+    let moved = is_fed.then(|| moved.try_into_scalar::<f32>()).transpose()?;
     let samples = points(drawn.samples)?;
     let result = count(&samples, moved);
     run.write("metrics.json", &result)?;
-    let groups = if moved.is_some() {
-        by_quadrant(&points(drawn.fed)?, &samples)
+    let (caption, groups) = if is_fed {
+        let groups = by_quadrant(&points(drawn.fed)?, &samples);
+        ("Samples, by where the points came from.", groups)
     } else {
         let data = points(data(SHOWN, &device))?;
         let model = format!("{:?}", config.model);
-        vec![("data".to_string(), data), (model, samples)]
+        let groups = vec![("data".to_string(), data), (model, samples)];
+        ("Samples on top of the data.", groups)
     };
     let moved = moved.map_or(String::new(), |moved| format!(", moved by {moved:.2}"));
     let title = format!(
@@ -215,7 +218,7 @@ fn run(args: Args) -> Result<()> {
     let share = format!("{:.1}%", 100.0 * result.high_quality);
     report.number("samples", &share, "within 3 sigma of a mode");
     report.section("Pictures");
-    report.chart("Samples", "Samples on top of the data.", &picture)?;
+    report.chart("Samples", caption, &picture)?;
     report.section("Configuration");
     report.configuration(config)?;
     report.save(run.path("report.html"))?;

@@ -10,9 +10,7 @@
 mod common;
 
 use burn::prelude::*;
-use burn_generative::autoregressive::{
-    Autoregressive, Ensemble, MadeConfig, NadeConfig, Order, Output,
-};
+use burn_generative::autoregressive::{Autoregressive, Ensemble, MadeConfig, NadeConfig, Order};
 use burn_generative::distribution::Levels;
 use burn_generative::metric::Estimate;
 use burn_generative::prelude::*;
@@ -156,7 +154,7 @@ fn run(args: Args) -> Result<()> {
         }),
         Kind::Nade => fit(&config, &run, &data, |order| {
             let nade = NadeConfig::new(shape.clone()).with_hidden(config.hidden);
-            nade.init_with::<2>(Output::Bernoulli, &order, &training)
+            nade.init_in_order::<2>(&order, &training)
         }),
     }
 }

@@ -64,7 +64,7 @@ struct Config {
 
     /// Side of the first window of a pixelcnn, odd: over one channel a large one costs little, and it sees where in the image
     /// it is.
-    #[arg(long, default_value_t = 27, value_name = "N")]
+    #[arg(long, default_value_t = 7, value_name = "N")]
     first_kernel: usize,
 
     /// Hidden units of made and nade.

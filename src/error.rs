@@ -104,6 +104,30 @@ pub(crate) fn check_at_least_one(part: &str, name: &str, number: usize) -> Resul
     }
 }
 
+/// Refuses an order that does not name each of so many variables once.
+pub(crate) fn check_order(part: &str, order: &[usize], variables: usize) -> Result<()> {
+    let mut is_named = vec![false; variables];
+    for &variable in order {
+        let Some(is_named) = is_named.get_mut(variable) else {
+            return Err(Error::Config(format!(
+                "{part}: an order of {variables} variables names each of 0 to {}, and there is no {variable}",
+                variables.saturating_sub(1)
+            )));
+        };
+        if std::mem::replace(is_named, true) {
+            return Err(Error::Config(format!(
+                "{part}: an order names each variable once, and this one has {variable} twice"
+            )));
+        }
+    }
+    match is_named.iter().position(|is_named| !is_named) {
+        Some(missing) => Err(Error::Config(format!(
+            "{part}: an order of {variables} variables names each of them, and this one lacks {missing}"
+        ))),
+        None => Ok(()),
+    }
+}
+
 /// The value, if it is a positive number; `what` names it.
 pub(crate) fn check_positive(what: &str, value: f64) -> Result<f64> {
     match value > 0.0 && value.is_finite() {

@@ -281,15 +281,29 @@ fn bad_configurations_are_refused() {
         MadeConfig::new(vec![1 << 40]).init::<2>(&device),
         "too many",
     );
-    for order in [vec![0, 1, 1, 3], vec![0, 1, 2, 4], vec![0, 1, 2]] {
+    for (order, says) in [
+        (vec![0, 1, 1, 3], "this one has 1 twice"),
+        (vec![0, 1, 2, 4], "there is no 4"),
+        (vec![0, 1, 2], "this one lacks 3"),
+    ] {
         let order = Order::Given(order);
-        refused(made.init_in_order::<2>(&order, &device), "order");
+        refused(made.init_in_order::<2>(&order, &device), says);
         let nade = NadeConfig::new(vec![4]);
-        refused(
-            nade.init_with::<2>(Output::Bernoulli, &order, &device),
-            "order",
-        );
+        refused(nade.init_in_order::<2>(&order, &device), says);
     }
+    let levels = Levels::BINARY;
+    let none = Output::LogisticMixture {
+        levels,
+        components: 0,
+    };
+    let raster = Order::Raster;
+    refused(made.init_with::<2>(none, &raster, &device), "components");
+    let nade = NadeConfig::new(vec![4]);
+    refused(nade.init_with::<2>(none, &raster, &device), "components");
+    let pixel_cnn = PixelCnnConfig::new([1, 4, 4]);
+    refused(pixel_cnn.init_with(none, &device), "components");
+    let wave_net = WaveNetConfig::new(8);
+    refused(wave_net.init_with(none, &device), "components");
     let nade = NadeConfig::new(vec![4]).with_hidden(0);
     refused(nade.init::<2>(&device), "hidden");
 

@@ -625,9 +625,9 @@ fn what_cannot_work_is_refused_by_name() {
     );
     refused(GlowConfig::new([1, 27, 28]).init(&device), "only 0");
     refused(GlowConfig::new([0, 8, 8]).init(&device), "[0, 8, 8]");
-    refused(Permute::new(&[0, 0, 1], &device), "[0, 0, 1]");
+    refused(Permute::new(&[0, 0, 1], &device), "0 twice");
     let repeated = MaskedPerceptron::new(&[1, 1], 0, &[4], 1, &device);
-    refused(repeated, "[1, 1]");
+    refused(repeated, "1 twice");
     refused(AffineMap::new(f64::NAN), "AffineMap");
     refused(Logit::<2>::new(0.5), "Logit");
     refused(Dequantize::new(normal(), 1), "levels");

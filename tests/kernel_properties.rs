@@ -787,7 +787,7 @@ fn the_layers_of_a_nade_are_those_of_the_reference() {
         fn(Tensor<2>, Tensor<2>, Tensor<2>, Tensor<3>, Tensor<1, burn::tensor::Int>) -> Tensor<3>;
     for (name, device) in devices() {
         for [batch, variables, hidden, outputs] in
-            [[1, 2, 1, 1], [5, 3, 4, 2], [9, 70, 33, 3], [35, 40, 70, 1]]
+            [[1, 2, 1, 1], [5, 3, 4, 2], [9, 70, 33, 3], [64, 100, 64, 1]]
         {
             let device = device.clone().autodiff();
             let numbers = |seed: usize, count: usize| {
@@ -841,6 +841,18 @@ fn the_layers_of_a_nade_are_those_of_the_reference() {
                 }
             }
         }
+        // No rows, one start for all, and a weight that is no number.
+        let zeros = |shape: [usize; 2]| Tensor::<2>::zeros(shape, &device);
+        let order = Tensor::<1, burn::tensor::Int>::from_ints([1, 0], &device);
+        let readout = Tensor::<3>::ones([2, 1, 3], &device);
+        let run = |rows: usize, weight: Tensor<2>| {
+            let x = zeros([rows, 2]) + 1.0;
+            kernel::nade(x, weight, zeros([1, 3]), readout.clone(), order.clone())
+        };
+        assert_eq!(run(0, zeros([2, 3])).dims(), [0, 2, 1]);
+        let lost = run(2, zeros([2, 3]) + f32::NAN).into_data();
+        let lost: Vec<f32> = lost.iter().collect();
+        assert!(lost[0].is_nan() && lost[1] == 0.0, "{name}: {lost:?}");
     }
 }
 

@@ -76,7 +76,7 @@ impl MadeConfig {
         order: &Order,
         device: &Device,
     ) -> Result<Made<D>> {
-        let order = order.of(variables::<D>("Made", &self.data_shape)?)?;
+        let order = order.of("Made", variables::<D>("Made", &self.data_shape)?)?;
         let parameters = output.check("Made")?;
         let network =
             MaskedPerceptron::new(&order, self.context, &self.hidden, parameters, device)?;

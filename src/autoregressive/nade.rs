@@ -66,7 +66,7 @@ impl NadeConfig {
     ) -> Result<Nade<D>> {
         let count = variables::<D>("Nade", &self.data_shape)?;
         check_at_least_one("Nade", "hidden", self.hidden)?;
-        let order = order.of(count)?;
+        let order = order.of("Nade", count)?;
         let order: Vec<f32> = order.into_iter().map(|variable| variable as f32).collect();
         // 16 bits hold no places above a few hundred.
         let options = (device, DType::F32);
@@ -152,14 +152,14 @@ impl<const D: usize> Autoregressive<D> for Nade<D> {
 
     fn parameters(&self, x: Tensor<D>, context: Option<&Tensor<2>>) -> Tensor<3> {
         let x = self.output.levels().scaled(rows(x));
-        let [batch, variables] = x.dims();
+        let [_, variables] = x.dims();
         let weight = self.weight.val();
-        let [expected, hidden] = weight.dims();
+        let [expected, _] = weight.dims();
         assert!(
             variables == expected,
             "Nade: it is over {expected} variables, but the data has {variables}"
         );
-        let start = self.start(context).expand([batch, hidden]);
+        let start = self.start(context);
         let order: Tensor<1, Int> = self.order.val().int();
         let outputs = kernel::nade(x, weight, start, self.output_weight.val(), order);
         outputs + self.output_bias.val().unsqueeze_dim::<3>(0)

@@ -1,4 +1,4 @@
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, check_order};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_pcg::Pcg64;
@@ -19,31 +19,13 @@ pub enum Order {
 }
 
 impl Order {
-    /// Which of so many variables comes `i`th.
-    pub(super) fn of(&self, variables: usize) -> Result<Vec<usize>> {
+    /// Which of so many variables of a part comes `i`th.
+    pub(super) fn of(&self, part: &str, variables: usize) -> Result<Vec<usize>> {
         match self {
             Self::Raster => Ok((0..variables).collect()),
             Self::Given(order) => {
-                let mut is_named = vec![false; variables];
-                for &variable in order {
-                    match is_named.get_mut(variable) {
-                        Some(named) if !*named => *named = true,
-                        _ => {
-                            return Err(Error::Config(format!(
-                                "an order of {variables} variables names each of 0 to {} once, but {variable} is twice in it, \
-                                 or too large",
-                                variables - 1
-                            )));
-                        }
-                    }
-                }
-                if order.len() == variables {
-                    return Ok(order.clone());
-                }
-                Err(Error::Config(format!(
-                    "an order of {variables} variables names each of them once, but this one names {}",
-                    order.len()
-                )))
+                check_order(part, order, variables)?;
+                Ok(order.clone())
             }
             Self::Drawn { seed } => {
                 let mut order: Vec<usize> = (0..variables).collect();

@@ -51,11 +51,16 @@ impl Output {
         }
     }
 
-    /// How many numbers a variable needs: at least one, which a mixture made by hand need not have.
+    /// How many numbers a variable needs. A mixture made by hand may have no component.
     pub(super) fn check(&self, part: &str) -> Result<usize> {
-        let parameters = self.parameters();
-        check_at_least_one(part, "the parameters of a variable", parameters)?;
-        Ok(parameters)
+        if let Self::LogisticMixture { components, .. } = *self {
+            check_at_least_one(
+                part,
+                "the components of Output::LogisticMixture",
+                components,
+            )?;
+        }
+        Ok(self.parameters())
     }
 
     /// What the data consists of.

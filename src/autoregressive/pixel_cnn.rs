@@ -64,7 +64,7 @@ impl PixelCnnConfig {
     ///
     /// # Errors
     ///
-    /// As [`init`](Self::init).
+    /// As [`init`](Self::init), and if the output has no component.
     pub fn init_with(&self, output: Output, device: &Device) -> Result<PixelCnn> {
         const PART: &str = "PixelCnn";
         let [channels, height, width] = self.image_shape;

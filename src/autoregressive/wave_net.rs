@@ -68,7 +68,7 @@ impl WaveNetConfig {
     ///
     /// # Errors
     ///
-    /// As [`init`](Self::init).
+    /// As [`init`](Self::init), and if the output has no component.
     pub fn init_with(&self, output: Output, device: &Device) -> Result<WaveNet> {
         const PART: &str = "WaveNet";
         for (name, number) in [

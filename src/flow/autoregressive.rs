@@ -1,7 +1,7 @@
 use super::coupling::indices;
 use super::network::Perceptron;
 use super::{Bijection, ElementwiseMap};
-use crate::error::{Error, Result, check_at_least_one};
+use crate::error::{Result, check_at_least_one, check_order};
 use crate::kernel::sum_event;
 use burn::module::{Module, Param};
 use burn::tensor::activation::relu;
@@ -30,7 +30,7 @@ impl MaskedPerceptron {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] if the order does not name each coordinate once, or a width is 0.
+    /// [`Error::Config`](crate::Error::Config) if the order does not name each coordinate once, or a width is 0.
     pub fn new(
         order: &[usize],
         context: usize,
@@ -40,17 +40,10 @@ impl MaskedPerceptron {
     ) -> Result<Self> {
         check_at_least_one("MaskedPerceptron", "outputs", outputs)?;
         let features = order.len();
+        check_order("MaskedPerceptron", order, features)?;
         let mut places = vec![0.0; features];
         for (place, &coordinate) in order.iter().enumerate() {
-            match places.get_mut(coordinate) {
-                Some(unknown) if *unknown == 0.0 => *unknown = place as f64 + 1.0,
-                _ => {
-                    return Err(Error::Config(format!(
-                        "MaskedPerceptron: an order names each of 0 to {} once, and {order:?} does not",
-                        features.saturating_sub(1)
-                    )));
-                }
-            }
+            places[coordinate] = place as f64 + 1.0;
         }
         let network = Perceptron::new(features, context, hidden, features * outputs, device)?;
         // A unit of degree 0 sees nothing but the context, one of the last degree is of use to no coordinate.
@@ -294,7 +287,7 @@ impl<M: ElementwiseMap> MaskedAutoregressive<M> {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] if the order does not name each coordinate once, or a width is 0.
+    /// [`Error::Config`](crate::Error::Config) if the order does not name each coordinate once, or a width is 0.
     pub fn new(
         order: &[usize],
         context: usize,

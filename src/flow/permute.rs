@@ -1,5 +1,5 @@
 use super::{Bijection, no_change};
-use crate::error::{Error, Result, check_at_least_one};
+use crate::error::{Result, check_at_least_one, check_order};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::SeedableRng;
@@ -30,22 +30,15 @@ impl Permute {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] if the order does not name each coordinate once.
+    /// [`Error::Config`](crate::Error::Config) if the order does not name each coordinate once.
     pub fn new(order: &[usize], device: &Device) -> Result<Self> {
         let features = order.len();
         check_at_least_one("Permute", "features", features)?;
-        let mut back = vec![None; features];
+        check_order("Permute", order, features)?;
+        let mut back = vec![0.0; features];
         for (place, &coordinate) in order.iter().enumerate() {
-            if let Some(unknown) = back.get_mut(coordinate) {
-                *unknown = Some(place as f64);
-            }
+            back[coordinate] = place as f64;
         }
-        let Some(back) = back.into_iter().collect::<Option<Vec<f64>>>() else {
-            return Err(Error::Config(format!(
-                "Permute: an order names each of 0 to {} once, and {order:?} does not",
-                features - 1
-            )));
-        };
         let orders = order
             .iter()
             .map(|&coordinate| coordinate as f64)
@@ -61,7 +54,7 @@ impl Permute {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] if there are none.
+    /// [`Error::Config`](crate::Error::Config) if there are none.
     pub fn reverse(features: usize, device: &Device) -> Result<Self> {
         let order: Vec<usize> = (0..features).rev().collect();
         Self::new(&order, device)
@@ -71,7 +64,7 @@ impl Permute {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] if there are no coordinates.
+    /// [`Error::Config`](crate::Error::Config) if there are no coordinates.
     pub fn random(features: usize, seed: u64, device: &Device) -> Result<Self> {
         let mut order: Vec<usize> = (0..features).collect();
         order.shuffle(&mut Pcg64::seed_from_u64(seed));

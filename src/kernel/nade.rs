@@ -2,9 +2,10 @@
 //! forward nor backward. Elsewhere the [`reference`](super::reference) runs.
 
 use super::convolution::is_here;
-use super::{assert_compatible, reference, rows};
+use super::{assert_compatible, broadcast_rows, reference, rows};
+use crate::error::check_order;
 use burn::backend::{Autodiff, Backend, Dispatch, backend_extension, tensor::FloatTensor};
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{Int, Shape, Tensor};
 use burn_autodiff::{
     checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
     grads::Gradients as Tape,
@@ -15,13 +16,16 @@ use std::sync::Arc;
 /// What the hidden units of a [`Nade`](crate::autoregressive::Nade) give, of each variable those of the variables before it:
 /// `V_i relu(s + sum over j before i of x_j W_j)`, `[batch, variables, outputs]`.
 ///
-/// `x` is `[batch, variables]`, `weight` (`W`) `[variables, hidden]`, `start` (`s`) `[batch, hidden]`, `readout` (`V`)
-/// `[variables, outputs, hidden]`; `order` names the variables from the first to the last. For the backward pass nothing is kept
-/// but the arguments: a composition keeps `batch * variables * hidden` numbers several times over.
+/// `x` is `[batch, variables]`, `weight` (`W`) `[variables, hidden]`, `start` (`s`) `[batch, hidden]` or `[1, hidden]`, `readout`
+/// (`V`) `[variables, outputs, hidden]`; `order` names the variables from the first to the last. Where this processor's memory holds
+/// tensors of `f32`, nothing is kept for the backward pass but the arguments: the composition, which runs elsewhere, keeps
+/// `batch * variables * hidden` numbers several times over.
+///
+/// [Larochelle & Murray 2011](https://proceedings.mlr.press/v15/larochelle11a.html), algorithm 1.
 ///
 /// # Panics
 ///
-/// If the shapes do not fit each other, the order is no permutation, and as [every kernel](super) does.
+/// If the shapes do not fit each other, and as [every kernel](super) does; the kernel also if the order is no permutation.
 ///
 /// ```
 /// use burn::prelude::*;
@@ -47,7 +51,11 @@ pub fn nade(
     let [_, outputs, _] = readout.dims();
     let shapes = [
         ("weight", weight.dims().to_vec(), vec![variables, hidden]),
-        ("start", start.dims().to_vec(), vec![batch, hidden]),
+        (
+            "start",
+            start.dims().to_vec(),
+            vec![start_rows(&start, batch), hidden],
+        ),
         (
             "readout",
             readout.dims().to_vec(),
@@ -62,28 +70,39 @@ pub fn nade(
             x.dims()
         );
     }
-    let all = [&weight, &start, &rows(readout.clone())];
-    for (name, tensor) in ["weight", "start", "readout"].into_iter().zip(all) {
+    let readout_rows = rows(readout.clone());
+    let all = [
+        ("weight", &weight),
+        ("start", &start),
+        ("readout", &readout_rows),
+    ];
+    for (name, tensor) in all {
         assert_compatible("nade", (name, tensor), ("x", &x));
     }
     if batch == 0 || outputs == 0 || hidden == 0 || !is_here(&x) {
         return reference::nade(x, weight, start, readout, order);
     }
     let order = order.into_data();
-    let order: Arc<[usize]> = order
-        .iter::<i64>()
-        .map(|variable| variable as usize)
-        .collect();
-    let mut is_named = vec![false; variables];
-    for &variable in &*order {
-        assert!(
-            variable < variables && !std::mem::replace(&mut is_named[variable], true),
-            "nade: the order names variable {variable} twice, or there is none"
-        );
+    let order = order.iter::<i64>().map(|variable| {
+        usize::try_from(variable)
+            .unwrap_or_else(|_| panic!("nade: there is no variable {variable}"))
+    });
+    let order: Arc<[usize]> = order.collect();
+    if let Err(error) = check_order("nade", &order, variables) {
+        panic!("{error}");
     }
-    let [x, weight, start, readout] = [x, weight, start, rows(readout)].map(Tensor::into_dispatch);
+    let start = broadcast_rows(start, &Shape::new([batch, hidden]));
+    let [x, weight, start, readout] = [x, weight, start, readout_rows].map(Tensor::into_dispatch);
     let sums = Tensor::<2>::from_dispatch(Dispatch::nade(x, weight, start, readout, order));
     sums.reshape([batch, variables, outputs])
+}
+
+/// The rows that a start may have: one for all of a batch, or one for each.
+fn start_rows(start: &Tensor<2>, batch: usize) -> usize {
+    match start.dims() {
+        [1, _] => 1,
+        _ => batch,
+    }
 }
 
 /// The layers on backend tensors, all as rows.
@@ -109,7 +128,7 @@ pub trait RunningUnits: Backend {
     NdArray: cfg(feature = "ndarray"),
 )]
 pub trait RunningUnitsGradients: Backend {
-    /// Those of `x`, the weight, the start and the readout.
+    /// Those of `x`, where it `asks` for one, of the weight, the start and the readout.
     #[allow(clippy::type_complexity)]
     fn nade_grad(
         gradient: FloatTensor<Self>,
@@ -118,6 +137,7 @@ pub trait RunningUnitsGradients: Backend {
         start: FloatTensor<Self>,
         readout: FloatTensor<Self>,
         order: Arc<[usize]>,
+        asks: bool,
     ) -> (
         FloatTensor<Self>,
         FloatTensor<Self>,
@@ -136,7 +156,10 @@ impl<B: RunningUnits + RunningUnitsGradients> Backward<B, 4> for Node {
     fn backward(self, ops: Ops<Self::State, 4>, tape: &mut Tape, _checkpointer: &mut Checkpointer) {
         let gradient = tape.consume::<B>(&ops.node);
         let ([x, weight, start, readout], order) = ops.state;
-        let (x, weight, start, readout) = B::nade_grad(gradient, x, weight, start, readout, order);
+        // `x` is mostly data.
+        let asks = ops.parents[0].is_some();
+        let (x, weight, start, readout) =
+            B::nade_grad(gradient, x, weight, start, readout, order, asks);
         for (parent, gradient) in ops.parents.into_iter().zip([x, weight, start, readout]) {
             if let Some(parent) = parent {
                 tape.register::<B>(parent.id, gradient);

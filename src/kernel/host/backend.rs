@@ -220,20 +220,17 @@ impl<B: HostBackend> GateGradient for B {
 
 impl<B: HostBackend> RunningUnits for B {
     fn nade(x: T<B>, weight: T<B>, start: T<B>, readout: T<B>, order: Arc<[usize]>) -> T<B> {
-        let [batch, hidden] = start.shape().dims();
-        let [variables, width] = readout.shape().dims();
-        let [x, weight, start, readout] = [&x, &weight, &start, &readout].map(B::numbers);
-        let output = nade::apply(nade::Layers {
-            x: &x,
-            weight: &weight,
-            start: &start,
-            readout: &readout,
-            order: &order,
-            hidden,
-            outputs: width / hidden,
-        });
+        let arguments = [x, weight, start, readout];
+        let [[batch, _], _, [_, hidden], [variables, width]] = shapes::<B, 4>(&arguments);
+        let numbers = arguments.each_ref().map(B::numbers);
+        let output = nade::apply(nade::Layers::new(&numbers, &order, hidden));
         B::from_numbers(output, [batch, variables * width / hidden])
     }
+}
+
+/// The rows and columns of each.
+fn shapes<B: HostBackend, const N: usize>(tensors: &[T<B>; N]) -> [[usize; 2]; N] {
+    tensors.each_ref().map(|tensor| tensor.shape().dims())
 }
 
 impl<B: HostBackend> RunningUnitsGradients for B {
@@ -244,20 +241,13 @@ impl<B: HostBackend> RunningUnitsGradients for B {
         start: T<B>,
         readout: T<B>,
         order: Arc<[usize]>,
+        asks: bool,
     ) -> (T<B>, T<B>, T<B>, T<B>) {
-        let shapes = [&x, &weight, &start, &readout].map(|tensor| tensor.shape().dims());
-        let [_, _, [_, hidden], [_, width]] = shapes;
-        let [x, weight, start, readout] = [&x, &weight, &start, &readout].map(B::numbers);
-        let layers = nade::Layers {
-            x: &x,
-            weight: &weight,
-            start: &start,
-            readout: &readout,
-            order: &order,
-            hidden,
-            outputs: width / hidden,
-        };
-        let of = nade::gradients(layers, &B::numbers(&gradient));
+        let arguments = [x, weight, start, readout];
+        let shapes = shapes::<B, 4>(&arguments);
+        let numbers = arguments.each_ref().map(B::numbers);
+        let layers = nade::Layers::new(&numbers, &order, shapes[2][1]);
+        let of = nade::gradients(layers, &B::numbers(&gradient), asks);
         (
             B::from_numbers(of.x, shapes[0]),
             B::from_numbers(of.weight, shapes[1]),

@@ -6,7 +6,7 @@ use super::{
     share,
     simd::{self, Job, Vector},
 };
-use std::{ops::Range, sync::Mutex};
+use std::{borrow::Cow, ops::Range, sync::Mutex};
 
 /// Rows of the batch that pass the weights of a variable together.
 const ROWS: usize = 4;
@@ -18,19 +18,22 @@ const SEGMENT: usize = 32;
 /// on every machine, for the same sums.
 const GROUPS: usize = 8;
 
+/// Numbers that all those gradients may have together.
+const BUDGET: usize = 1 << 25;
+
 /// Products at a time: loops over so many become vector code.
 const LANES: usize = 32;
 
 /// The arguments of the kernel, rows in memory.
 #[derive(Clone, Copy)]
 pub(super) struct Layers<'a> {
-    pub(super) x: &'a [f32],
-    pub(super) weight: &'a [f32],
-    pub(super) start: &'a [f32],
-    pub(super) readout: &'a [f32],
-    pub(super) order: &'a [usize],
-    pub(super) hidden: usize,
-    pub(super) outputs: usize,
+    x: &'a [f32],
+    weight: &'a [f32],
+    start: &'a [f32],
+    readout: &'a [f32],
+    order: &'a [usize],
+    hidden: usize,
+    outputs: usize,
 }
 
 /// The gradients of the arguments.
@@ -60,10 +63,12 @@ pub(super) fn apply(layers: Layers) -> Vec<f32> {
     output
 }
 
-/// From the gradient of the outputs.
-pub(super) fn gradients(layers: Layers, gradient: &[f32]) -> LayersGradients {
+/// From the gradient of the outputs; that of `x` is 0 where nobody asks for it.
+pub(super) fn gradients(layers: Layers, gradient: &[f32], asks_for_x: bool) -> LayersGradients {
     let (batch, variables, hidden) = (layers.batch(), layers.order.len(), layers.hidden);
-    let rows = batch.div_ceil(GROUPS).next_multiple_of(ROWS);
+    let of_group = layers.weight.len() + layers.readout.len();
+    let groups = GROUPS.min(BUDGET / of_group).max(1);
+    let rows = batch.div_ceil(groups).next_multiple_of(ROWS);
     let (mut x, mut start) = (vec![0.0; layers.x.len()], vec![0.0; layers.start.len()]);
     let of_rows = x
         .chunks_mut(rows * variables)
@@ -81,6 +86,7 @@ pub(super) fn gradients(layers: Layers, gradient: &[f32]) -> LayersGradients {
             simd::dispatch(Differentiate {
                 layers,
                 gradient,
+                asks_for_x,
                 rows: first..(first + rows).min(batch),
                 x,
                 start,
@@ -114,6 +120,23 @@ fn add(sum: &mut [f32], other: &[f32]) {
 }
 
 impl<'a> Layers<'a> {
+    /// Of `x`, the weight, the start and the readout.
+    pub(super) fn new(
+        [x, weight, start, readout]: &'a [Cow<'a, [f32]>; 4],
+        order: &'a [usize],
+        hidden: usize,
+    ) -> Self {
+        Self {
+            outputs: readout.len() / (order.len() * hidden),
+            x,
+            weight,
+            start,
+            readout,
+            order,
+            hidden,
+        }
+    }
+
     fn batch(&self) -> usize {
         self.start.len() / self.hidden
     }
@@ -171,7 +194,8 @@ fn product<const FMA: bool>(a: &[f32], b: &[f32]) -> f32 {
 #[inline(always)]
 fn rectify(units: &mut [f32], sums: &[f32]) {
     for (unit, sum) in units.iter_mut().zip(sums) {
-        *unit = sum.max(0.0);
+        // A NaN stays one.
+        *unit = if *sum <= 0.0 { 0.0 } else { *sum };
     }
 }
 
@@ -212,6 +236,7 @@ impl Job for Apply<'_> {
 struct Differentiate<'a> {
     layers: Layers<'a>,
     gradient: &'a [f32],
+    asks_for_x: bool,
     rows: Range<usize>,
     /// Of these rows.
     x: &'a mut [f32],
@@ -274,7 +299,10 @@ impl Job for Differentiate<'_> {
                     for row in 0..rows {
                         let behind = &mut behind[row * hidden..][..hidden];
                         let x = layers.x_at(first + row, variable);
-                        self.x[(own + row) * variables + variable] = product::<FMA>(behind, weight);
+                        if self.asks_for_x {
+                            self.x[(own + row) * variables + variable] =
+                                product::<FMA>(behind, weight);
+                        }
                         if x != 0.0 {
                             add_times::<FMA>(of_weight, x, behind);
                         }
@@ -295,7 +323,7 @@ impl Job for Differentiate<'_> {
                         }
                         let of_units = gradient_of_units.iter().zip(&units);
                         for (behind, (gradient, unit)) in behind.iter_mut().zip(of_units) {
-                            *behind += if *unit > 0.0 { *gradient } else { 0.0 };
+                            *behind += if *unit <= 0.0 { 0.0 } else { *gradient };
                         }
                     }
                 }
