@@ -24,6 +24,32 @@ pub fn gated<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     tanh(value) * sigmoid(gate)
 }
 
+/// See [`kernel::group_norm`](super::group_norm).
+pub fn group_norm<const D: usize>(
+    x: Tensor<D>,
+    weight: Tensor<1>,
+    bias: Tensor<1>,
+    groups: usize,
+    epsilon: f64,
+) -> Tensor<D> {
+    let shape = x.shape();
+    let dtype = FloatDType::from(x.dtype());
+    // A sum over a group leaves the range of 16 bits.
+    let wide = match dtype {
+        FloatDType::F64 => FloatDType::F64,
+        _ => FloatDType::F32,
+    };
+    let elements = event_len(&shape) / groups;
+    let x = x.reshape([shape[0], groups, elements]).cast(wide);
+    let centred = x.clone() - x.mean_dim(2);
+    let variance = centred.clone().square().mean_dim(2);
+    let scale = variance.add_scalar(epsilon).sqrt();
+    let normalised = (centred / scale).cast(dtype).reshape(shape.clone());
+    let mut of_channels = [1; D];
+    of_channels[1] = shape[1];
+    normalised * weight.reshape(of_channels) + bias.reshape(of_channels)
+}
+
 /// See [`kernel::reparameterize`](super::reparameterize).
 pub fn reparameterize<const D: usize>(
     mean: Tensor<D>,
