@@ -486,10 +486,10 @@ fn assert_broadcasts<const D: usize>(
 }
 
 /// What any two arguments must have in common.
-fn assert_compatible<const D: usize>(
+fn assert_compatible<const D: usize, const E: usize>(
     operation: &str,
     (name_a, a): (&str, &Tensor<D>),
-    (name_b, b): (&str, &Tensor<D>),
+    (name_b, b): (&str, &Tensor<E>),
 ) {
     let (device_a, device_b) = (a.device().inner(), b.device().inner());
     assert!(

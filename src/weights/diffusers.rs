@@ -73,9 +73,7 @@ pub fn save_autoencoder_kl(folder: impl AsRef<Path>, model: &AutoencoderKl) -> R
             format!(r"^{}\.", here.replace('.', r"\.")),
             format!("{there}."),
         );
-        store = store
-            .with_key_remapping(from, to)
-            .map_err(|error| refuse(error.to_string()))?;
+        store = store.with_key_remapping(from, to);
     }
     let content = model
         .save_into(&mut store)
