@@ -557,7 +557,7 @@ fn pickled(path: &Path) -> Result<Vec<Packed>> {
 }
 
 /// The most tensors that an error names of those that do not fit, that are missing, and that are too many.
-const LISTED: usize = 12;
+const LISTED: usize = 8;
 
 /// Puts the tensors into the model, all of them and for all of it.
 fn fill<M: Module>(mut model: M, tensors: Vec<Packed>, path: &Path, pytorch: bool) -> Result<M> {
