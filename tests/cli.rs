@@ -1043,6 +1043,6 @@ fn a_picture_is_encoded_and_decoded_with_diffusers_weights() {
         &alone,
         &even,
         &flags,
-        &["does not fit this model", "quant_conv"],
+        &["does not fit this model", "attentions"],
     );
 }
