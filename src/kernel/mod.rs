@@ -45,6 +45,8 @@ mod maps;
 #[cfg(feature = "ndarray")]
 #[allow(deprecated)] // burn deprecates the backend, and ships it.
 mod ndarray;
+#[allow(deprecated)]
+#[cfg_attr(not(feature = "_host"), allow(unused))]
 mod norm;
 #[allow(deprecated)]
 #[cfg_attr(not(any(feature = "_gpu", feature = "_host")), allow(unused))] // without any backend
@@ -59,7 +61,7 @@ mod windows;
 
 pub use gate::gated;
 pub use maps::{affine_map, affine_map_inverse, spline_map, spline_map_inverse};
-pub use norm::group_norm;
+pub use norm::{group_norm, group_norm_silu};
 
 use burn::backend::{Dispatch, DispatchTensor};
 use burn::tensor::{Shape, Tensor};

@@ -11,7 +11,7 @@ pub use maps::{affine_map, affine_map_inverse, spline_map, spline_map_inverse};
 use super::{
     adam::AdamStep, assert_variance, broadcast_rows, event_len, fixed_nll, philox, rows, sum_event,
 };
-use burn::tensor::activation::{sigmoid, tanh};
+use burn::tensor::activation::{sigmoid, silu, tanh};
 use burn::tensor::{FloatDType, Tensor, TensorData};
 
 /// `ln(2 pi)`.
@@ -48,6 +48,17 @@ pub fn group_norm<const D: usize>(
     let mut of_channels = [1; D];
     of_channels[1] = shape[1];
     normalised * weight.reshape(of_channels) + bias.reshape(of_channels)
+}
+
+/// See [`kernel::group_norm_silu`](super::group_norm_silu).
+pub fn group_norm_silu<const D: usize>(
+    x: Tensor<D>,
+    weight: Tensor<1>,
+    bias: Tensor<1>,
+    groups: usize,
+    epsilon: f64,
+) -> Tensor<D> {
+    silu(group_norm(x, weight, bias, groups, epsilon))
 }
 
 /// See [`kernel::reparameterize`](super::reparameterize).

@@ -1,7 +1,7 @@
 //! The operations on every backend whose tensors this processor can read.
 
 use super::{
-    Pointwise, convolution, gate, maps,
+    Pointwise, convolution, gate, maps, norm,
     pointwise::{
         BernoulliNll, BernoulliNllGrad, GaussianKl, GaussianKlBetween, GaussianKlBetweenGrad,
         GaussianKlGrad, GaussianNll, GaussianNllGrad, Reparameterize, ReparameterizeGrad,
@@ -12,6 +12,7 @@ use crate::kernel::{
     adam::AdamStep,
     gate::{Gate, GateGradient},
     maps::{Map, MapGradients, Maps},
+    norm::{GroupNorm, GroupNormGradients, Norm},
     ops::{Gradients, Operations, Updates},
     windows::{ConvolutionGradients, Convolutions, Windows},
 };
@@ -213,5 +214,32 @@ impl<B: HostBackend> GateGradient for B {
         let [rows, width] = x.shape().dims();
         let [gradient, x] = [&gradient, &x].map(B::numbers);
         B::from_numbers(gate::gradient(&gradient, &x, rows), [rows, width])
+    }
+}
+
+impl<B: HostBackend> GroupNorm for B {
+    fn group_norm(x: T<B>, weight: T<B>, bias: T<B>, norm: Norm) -> T<B> {
+        let [rows, width] = x.shape().dims();
+        let [x, weight, bias] = [&x, &weight, &bias].map(B::numbers);
+        let output = norm::apply(&x, &weight, &bias, norm, rows);
+        B::from_numbers(output, [rows, width])
+    }
+}
+
+impl<B: HostBackend> GroupNormGradients for B {
+    fn group_norm_grad(
+        gradient: T<B>,
+        x: T<B>,
+        weight: T<B>,
+        bias: T<B>,
+        norm: Norm,
+    ) -> (T<B>, T<B>, T<B>) {
+        let [rows, width] = x.shape().dims();
+        let [gradient, x, weight, bias] = [&gradient, &x, &weight, &bias].map(B::numbers);
+        let [of_x, of_weight, of_bias] =
+            norm::gradients(&gradient, [&x, &weight, &bias], norm, rows);
+        let [of_weight, of_bias] =
+            [of_weight, of_bias].map(|numbers| B::from_numbers(numbers, [1, norm.channels]));
+        (B::from_numbers(of_x, [rows, width]), of_weight, of_bias)
     }
 }

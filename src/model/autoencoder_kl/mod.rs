@@ -186,7 +186,7 @@ impl AutoencoderKl {
     /// The side of a tile of latents.
     fn latent_tile(&self, tile: usize) -> Result<usize> {
         let stride = self.config.stride();
-        if tile == 0 || tile % (4 * stride) != 0 {
+        if tile == 0 || !tile.is_multiple_of(4 * stride) {
             return Err(Error::Config(format!(
                 "AutoencoderKL: a tile of {tile} pixels; as tiles overlap by a quarter, and {stride} pixels become one, it \
                  must be a multiple of {}",

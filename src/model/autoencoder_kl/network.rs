@@ -3,12 +3,11 @@
 use super::AutoencoderKlConfig;
 use crate::distribution::DiagonalGaussian;
 use crate::error::Result;
-use crate::kernel::group_norm;
+use crate::kernel::{group_norm, group_norm_silu};
 use crate::nn::{Conv2d, Conv2dConfig};
 use crate::traits::{Decoder, Encoder};
 use burn::module::{Module, Param};
 use burn::nn::{Initializer, PaddingConfig2d};
-use burn::tensor::activation::silu;
 use burn::tensor::module::attention;
 use burn::tensor::{Device, Tensor};
 
@@ -406,6 +405,6 @@ impl Norm {
 
     /// What stands before every convolution but the first.
     fn then_silu(&self, x: Tensor<4>) -> Tensor<4> {
-        silu(self.forward(x))
+        group_norm_silu(x, self.weight.val(), self.bias.val(), self.groups, EPSILON)
     }
 }
