@@ -79,7 +79,11 @@ fn run(args: Args) -> Result<()> {
     let [_, _, height, width] = picture.dims();
     if config.crop {
         let stride = architecture.stride();
-        let [height, width] = [height, width].map(|side| (side / stride).max(1) * stride);
+        let whole = |side: usize| match side / stride {
+            0 => side, // and so refused
+            times => times * stride,
+        };
+        let [height, width] = [height, width].map(whole);
         picture = picture.slice([0..1, 0..architecture.in_channels, 0..height, 0..width]);
     }
     let autoencoder = weights::load_autoencoder_kl(architecture.init(&device)?, &config.weights)?;

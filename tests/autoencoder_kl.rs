@@ -364,7 +364,7 @@ fn images_that_the_strides_do_not_divide_are_refused() {
     let model = small().init(&cpu()).unwrap();
     let encode = |shape| model.encode(Tensor::zeros(shape, &cpu())).map(drop);
     encode([1, 3, 4, 6]).unwrap();
-    refuses(encode([1, 3, 5, 6]), &["5x6", "cut it to 4x6"]);
+    refuses(encode([1, 3, 5, 6]), &["5x6", "bring it to 4x6"]);
     refuses(encode([1, 4, 4, 6]), &["images have 4 channels", "has 3"]);
     let latents = Tensor::zeros([1, 3, 2, 2], &cpu());
     refuses(model.decode(latents), &["latents have 3 channels"]);

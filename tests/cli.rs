@@ -1003,7 +1003,7 @@ fn a_picture_is_encoded_and_decoded_with_diffusers_weights() {
     };
     let words = [
         "4 does not divide both sides of an image of 25x42",
-        "cut it to 24x40",
+        "bring it to 24x40",
     ];
     refused("odd", &weights, &odd, &[], &words);
     refused(

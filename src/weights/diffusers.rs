@@ -64,21 +64,17 @@ pub fn save_autoencoder_kl(folder: impl AsRef<Path>, model: &AutoencoderKl) -> R
     std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
     file::write(&folder.join(CONFIG), &[model.config().to_json().as_bytes()])?;
     let path = folder.join(WEIGHTS);
-    let refuse = |reason: String| Error::record(&path, reason);
     let mut store = SafetensorsStore::from_bytes(None)
         .clear_metadata()
         .metadata("format", "pt");
     for (here, there) in QUANT_CONVS {
-        let (from, to) = (
-            format!(r"^{}\.", here.replace('.', r"\.")),
-            format!("{there}."),
-        );
-        store = store.with_key_remapping(from, to);
+        let from = format!(r"^{}\.", here.replace('.', r"\."));
+        store = store.with_key_remapping(from, format!("{there}."));
     }
     let content = model
         .save_into(&mut store)
         .and_then(|()| store.get_bytes())
-        .map_err(|error| refuse(error.to_string()))?;
+        .map_err(|error| Error::record(&path, error.to_string()))?;
     file::write(&path, &[&content])
 }
 
@@ -91,35 +87,33 @@ const QUANT_CONVS: [(&str, &str); 2] = [
 /// The names of this crate for those of every dialect: patterns of whole parts of a name, as one of them is part of another.
 fn names(levels: usize) -> Vec<(String, String)> {
     const ATTENTION: &str = r"^(encoder|decoder)\.mid_block\.attentions\.0\.";
-    let mut names = vec![
-        (r"^first_stage_model\.".to_string(), String::new()),
-        // Latent diffusion's.
+    let of_latent_diffusion = [
+        (r"^first_stage_model\.", ""),
+        (r"^(encoder|decoder)\.norm_out\.", "${1}.conv_norm_out."),
         (
-            r"^(encoder|decoder)\.norm_out\.".into(),
-            "${1}.conv_norm_out.".into(),
+            r"^(encoder|decoder)\.mid\.block_1\.",
+            "${1}.mid_block.resnets.0.",
         ),
         (
-            r"^(encoder|decoder)\.mid\.block_1\.".into(),
-            "${1}.mid_block.resnets.0.".into(),
+            r"^(encoder|decoder)\.mid\.block_2\.",
+            "${1}.mid_block.resnets.1.",
         ),
         (
-            r"^(encoder|decoder)\.mid\.block_2\.".into(),
-            "${1}.mid_block.resnets.1.".into(),
+            r"^(encoder|decoder)\.mid\.attn_1\.",
+            "${1}.mid_block.attentions.0.",
         ),
         (
-            r"^(encoder|decoder)\.mid\.attn_1\.".into(),
-            "${1}.mid_block.attentions.0.".into(),
+            r"^encoder\.down\.(\d+)\.block\.",
+            "encoder.down_blocks.${1}.resnets.",
         ),
         (
-            r"^encoder\.down\.(\d+)\.block\.".into(),
-            "encoder.down_blocks.${1}.resnets.".into(),
+            r"^encoder\.down\.(\d+)\.downsample\.",
+            "encoder.down_blocks.${1}.downsamplers.0.",
         ),
-        (
-            r"^encoder\.down\.(\d+)\.downsample\.".into(),
-            "encoder.down_blocks.${1}.downsamplers.0.".into(),
-        ),
-        (r"\.nin_shortcut\.".into(), ".conv_shortcut.".into()),
+        (r"\.nin_shortcut\.", ".conv_shortcut."),
     ];
+    let owned = |(theirs, ours): (&str, &str)| (theirs.to_string(), ours.to_string());
+    let mut names: Vec<_> = of_latent_diffusion.map(owned).into();
     // They count from the image to the latent, and diffusers on the way that is gone.
     for level in 0..levels {
         let block = levels - 1 - level;
@@ -137,8 +131,8 @@ fn names(levels: usize) -> Vec<(String, String)> {
         ("(q|query)", "to_q"),
         ("(k|key)", "to_k"),
         ("(v|value)", "to_v"),
-        ("(proj_out|proj_attn)", r"to_out.0"),
-        ("(norm)", "group_norm"),
+        ("(proj_out|proj_attn)", "to_out.0"),
+        ("norm", "group_norm"),
     ] {
         names.push((
             format!(r"{ATTENTION}{theirs}\."),

@@ -200,7 +200,7 @@ impl Job for Differentiate<'_> {
             let sums = unsafe { self.sums.slice(group * plan.channels, plan.channels) };
             // The gradient that reaches each normalised number, times its weight: its mean, and that with the number.
             let mut means = [0.0f64; 2];
-            for channel in 0..plan.channels {
+            for (channel, sums) in sums.iter_mut().enumerate() {
                 let of_row = plan.first(group) + channel;
                 let (weight, bias) = (self.weight[of_row], self.bias[of_row]);
                 let start = group * width + channel * plan.pixels;
@@ -231,7 +231,7 @@ impl Job for Differentiate<'_> {
                     }
                     of_weight += sum(products, |number| number);
                 }
-                sums[channel].write([of_weight as f32, of_bias as f32]);
+                sums.write([of_weight as f32, of_bias as f32]);
                 means[0] += f64::from(weight) * of_bias;
                 means[1] += f64::from(weight) * of_weight;
             }

@@ -130,7 +130,7 @@ impl AutoencoderKlConfig {
             let whole = sides.map(|side| (side / stride).max(1) * stride);
             return Err(Error::Config(format!(
                 "AutoencoderKL: {stride} does not divide both sides of an image of {height}x{width} pixels (height x width); \
-                 cut it to {}x{}",
+                 bring it to {}x{}",
                 whole[0], whole[1]
             )));
         }

@@ -38,11 +38,7 @@ impl KlEncoder {
             .map(|(level, (inputs, &outputs))| {
                 Ok(DownBlock {
                     resnets: resnets(config.layers_per_block, [inputs, outputs], groups, device)?,
-                    downsamplers: if level + 1 < channels.len() {
-                        vec![Resampler::down(outputs, device)?]
-                    } else {
-                        Vec::new()
-                    },
+                    downsamplers: Resampler::down(level + 1 < channels.len(), outputs, device)?,
                 })
             });
         let moments = 2 * config.latent_channels;
@@ -52,11 +48,7 @@ impl KlEncoder {
             mid_block: MidBlock::new(last, config, device)?,
             conv_norm_out: Norm::new(last, groups, device),
             conv_out: three([last, moments], device)?,
-            quant_conv: if config.use_quant_conv {
-                Some(one([moments; 2], device)?)
-            } else {
-                None
-            },
+            quant_conv: one_if(config.use_quant_conv, [moments; 2], device)?,
         })
     }
 
@@ -119,11 +111,7 @@ impl KlDecoder {
                     groups,
                     device,
                 )?,
-                upsamplers: if level + 1 < channels.len() {
-                    vec![Resampler::up(outputs, device)?]
-                } else {
-                    Vec::new()
-                },
+                upsamplers: Resampler::up(level + 1 < channels.len(), outputs, device)?,
             })
         });
         let latent = config.latent_channels;
@@ -133,11 +121,7 @@ impl KlDecoder {
             up_blocks: up_blocks.collect::<Result<_>>()?,
             conv_norm_out: Norm::new(first, groups, device),
             conv_out: three([first, config.out_channels], device)?,
-            post_quant_conv: if config.use_post_quant_conv {
-                Some(one([latent; 2], device)?)
-            } else {
-                None
-            },
+            post_quant_conv: one_if(config.use_post_quant_conv, [latent; 2], device)?,
         })
     }
 }
@@ -199,19 +183,19 @@ struct Resampler {
 }
 
 impl Resampler {
-    /// To half the size: the zeros lie at the bottom and on the right alone.
-    fn down(channels: usize, device: &Device) -> Result<Self> {
+    /// To half the size, where it is wanted: the zeros lie at the bottom and on the right alone.
+    fn down(wanted: bool, channels: usize, device: &Device) -> Result<Vec<Self>> {
         let conv = Conv2dConfig::new([channels; 2], [3, 3])
             .with_stride([2, 2])
             .with_padding(PaddingConfig2d::Explicit(0, 0, 1, 1));
-        let conv = conv.init(device)?;
-        Ok(Self { conv })
+        let conv = wanted.then(|| conv.init(device)).transpose()?;
+        Ok(conv.into_iter().map(|conv| Self { conv }).collect())
     }
 
-    /// Behind a [doubling](doubled).
-    fn up(channels: usize, device: &Device) -> Result<Self> {
-        let conv = three([channels; 2], device)?;
-        Ok(Self { conv })
+    /// Behind a [doubling](doubled), where it is wanted.
+    fn up(wanted: bool, channels: usize, device: &Device) -> Result<Vec<Self>> {
+        let conv = wanted.then(|| three([channels; 2], device)).transpose()?;
+        Ok(conv.into_iter().map(|conv| Self { conv }).collect())
     }
 }
 
@@ -243,8 +227,7 @@ impl MidBlock {
         })
     }
 
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let mut x = x;
+    fn forward(&self, mut x: Tensor<4>) -> Tensor<4> {
         for (place, block) in self.resnets.iter().enumerate() {
             if place > 0 {
                 x = self.attentions.iter().fold(x, |x, layer| layer.forward(x));
@@ -291,11 +274,7 @@ fn resnets(
             conv1: three([inputs, outputs], device)?,
             norm2: Norm::new(outputs, groups, device),
             conv2: three([outputs; 2], device)?,
-            conv_shortcut: if inputs == outputs {
-                None
-            } else {
-                Some(one([inputs, outputs], device)?)
-            },
+            conv_shortcut: one_if(inputs != outputs, [inputs, outputs], device)?,
         })
     };
     (0..count)
@@ -303,14 +282,15 @@ fn resnets(
         .collect()
 }
 
-/// A convolution of 3x3 pixels that keeps the size, and one of single pixels.
+/// A convolution of 3x3 pixels that keeps the size, and one of single pixels, where it is wanted.
 fn three(channels: [usize; 2], device: &Device) -> Result<Conv2d> {
     Conv2dConfig::new(channels, [3, 3])
         .with_padding(PaddingConfig2d::Same)
         .init(device)
 }
-fn one(channels: [usize; 2], device: &Device) -> Result<Conv2d> {
-    Conv2dConfig::new(channels, [1, 1]).init(device)
+fn one_if(wanted: bool, channels: [usize; 2], device: &Device) -> Result<Option<Conv2d>> {
+    let conv = || Conv2dConfig::new(channels, [1, 1]).init(device);
+    wanted.then(conv).transpose()
 }
 
 /// Attention of every pixel to all, with one head, added to what it reads.
