@@ -7,6 +7,7 @@ mod common;
 
 use burn::tensor::Tensor;
 use burn_generative::data::{self, Channels};
+use burn_generative::device::Devices;
 use burn_generative::loss::SquaredError;
 use burn_generative::model::AutoencoderKlConfig;
 use burn_generative::plot::{self, Report};
@@ -74,10 +75,10 @@ fn run(args: Args) -> Result<()> {
             )));
         }
     };
-    let (device, run) = args.out.open("autoencoder_kl", config)?;
+    let device = Devices::named(args.out.device.as_deref())?.device();
     let mut picture = data::picture(&config.picture, channels, &device)?;
-    let [_, _, height, width] = picture.dims();
     if config.crop {
+        let [_, _, height, width] = picture.dims();
         let stride = architecture.stride();
         let whole = |side: usize| match side / stride {
             0 => side, // and so refused
@@ -106,6 +107,9 @@ fn run(args: Args) -> Result<()> {
     let error = SquaredError.loss(reconstruction.clone(), picture.clone());
     let psnr = -10.0 * (error.try_into_scalar::<f64>()? / pixels).log10();
     let seconds = [encoded, started.elapsed() - encoded].map(|time| time.as_secs_f64());
+    // Nothing is written before all of it has worked.
+    let (_, run) = args.out.open("autoencoder_kl", config)?;
+    let [_, _, height, width] = picture.dims();
     println!(
         "{} of {height}x{width} pixels as a latent of {:?}: encoded in {:.2} s, decoded in {:.2} s",
         config.picture.display(),

@@ -1000,6 +1000,7 @@ fn a_picture_is_encoded_and_decoded_with_diffusers_weights() {
     assert!(printed.contains("a latent of [2, 6, 10]"), "{printed}");
     let refused = |name, weights: &Path, picture: &Path, flags: &[&str], words: &[&str]| {
         assert_says(&run(name, weights, picture, flags), words);
+        assert!(!folder.path().join(name).exists(), "{name} left something");
     };
     let words = [
         "4 does not divide both sides of an image of 25x42",
