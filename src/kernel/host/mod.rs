@@ -10,6 +10,7 @@ mod convolution;
 mod gate;
 mod maps;
 mod math;
+mod nade;
 mod norm;
 mod pointwise;
 mod product;
