@@ -29,6 +29,9 @@ pub mod reference;
 #[cfg_attr(not(feature = "train"), allow(dead_code))]
 pub(crate) mod adam;
 mod autodiff;
+#[allow(deprecated)]
+#[cfg_attr(not(feature = "_host"), allow(unused))]
+mod categorical;
 pub(crate) mod convolution;
 #[cfg(feature = "_gpu")]
 mod cube;
@@ -62,6 +65,7 @@ mod series;
 #[cfg(feature = "_host")]
 mod windows;
 
+pub use categorical::categorical_nll;
 pub use gate::gated;
 pub use maps::{affine_map, affine_map_inverse, spline_map, spline_map_inverse};
 pub use nade::nade;

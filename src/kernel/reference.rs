@@ -11,7 +11,7 @@ pub use maps::{affine_map, affine_map_inverse, spline_map, spline_map_inverse};
 use super::{
     adam::AdamStep, assert_variance, broadcast_rows, event_len, fixed_nll, philox, rows, sum_event,
 };
-use burn::tensor::activation::{relu, sigmoid, silu, tanh};
+use burn::tensor::activation::{log_softmax, relu, sigmoid, silu, tanh};
 use burn::tensor::{FloatDType, Int, Tensor, TensorData};
 
 /// `ln(2 pi)`.
@@ -59,6 +59,12 @@ pub fn group_norm_silu<const D: usize>(
     epsilon: f64,
 ) -> Tensor<D> {
     silu(group_norm(x, weight, bias, groups, epsilon))
+}
+
+/// See [`kernel::categorical_nll`](super::categorical_nll).
+pub fn categorical_nll(logits: Tensor<2>, class: Tensor<1, Int>) -> Tensor<1> {
+    let log_p = log_softmax(logits, 1).gather(1, class.unsqueeze_dim(1));
+    log_p.squeeze_dim::<1>(1).neg()
 }
 
 /// See [`kernel::nade`](super::nade).

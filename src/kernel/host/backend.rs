@@ -1,7 +1,7 @@
 //! The operations on every backend whose tensors this processor can read.
 
 use super::{
-    Pointwise, convolution, gate, maps, nade, norm,
+    Pointwise, categorical, convolution, gate, maps, nade, norm,
     pointwise::{
         BernoulliNll, BernoulliNllGrad, GaussianKl, GaussianKlBetween, GaussianKlBetweenGrad,
         GaussianKlGrad, GaussianNll, GaussianNllGrad, Reparameterize, ReparameterizeGrad,
@@ -10,6 +10,7 @@ use super::{
 };
 use crate::kernel::{
     adam::AdamStep,
+    categorical::{ClassNll, ClassNllGradient},
     gate::{Gate, GateGradient},
     maps::{Map, MapGradients, Maps},
     nade::{RunningUnits, RunningUnitsGradients},
@@ -264,6 +265,23 @@ impl<B: HostBackend> RunningUnitsGradients for B {
             B::from_numbers(of.start, shapes[2]),
             B::from_numbers(of.readout, shapes[3]),
         )
+    }
+}
+
+impl<B: HostBackend> ClassNll for B {
+    fn class_nll(logits: T<B>, class: Arc<[usize]>) -> T<B> {
+        B::from_numbers(
+            categorical::apply(&B::numbers(&logits), &class),
+            [class.len(), 1],
+        )
+    }
+}
+
+impl<B: HostBackend> ClassNllGradient for B {
+    fn class_nll_grad(gradient: T<B>, logits: T<B>, class: Arc<[usize]>) -> T<B> {
+        let shape = logits.shape().dims();
+        let [gradient, logits] = [&gradient, &logits].map(B::numbers);
+        B::from_numbers(categorical::gradient(&gradient, &logits, &class), shape)
     }
 }
 
