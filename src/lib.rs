@@ -24,6 +24,7 @@
 //! | sample a model better after it was trained | [`prior::MixtureFit`], [`prior::KernelDensity`] |
 //! | say how good a model is, or what does not belong to the data | [`metric`] |
 //! | walk through the latent space | [`latent`] |
+//! | encode images for a diffusion model, with weights of diffusers | [`AutoencoderKl`](model::AutoencoderKl) |
 //! | save weights, load PyTorch's | [`weights`] |
 //!
 //! A variational autoencoder, from nothing to samples:

@@ -6,6 +6,7 @@
 //! | [`load_renamed`] | | a part of such a file, or one with other names |
 //! | [`save_dir`], [`load_dir`] | the same and a `config.json`, in a folder | the configuration and its model |
 //! | [`load_dir_with_defaults`] | | such a folder of an older configuration |
+//! | [`save_autoencoder_kl`], [`load_autoencoder_kl`] | what diffusers reads | what diffusers, or latent diffusion, wrote |
 //! | [`load_pytorch`] | | a state dict of PyTorch: `.safetensors`, or `.pt` with the feature `pytorch` |
 //!
 //! A tensor's name is the path of its parameter: the names of the fields on the way, joined by dots
@@ -19,6 +20,10 @@
 //!
 //! A model is loaded into one that was just made, and taken by value for that. Save what you would evaluate,
 //! `model.valid()`: running statistics are complete only there.
+
+mod diffusers;
+
+pub use diffusers::{load_autoencoder_kl, save_autoencoder_kl};
 
 use crate::error::{Error, Result};
 use crate::file;
@@ -352,25 +357,30 @@ pub fn load_pytorch<M: Module>(
     names: &[(&str, &str)],
 ) -> Result<M> {
     let path = path.as_ref();
-    let content = read_file(path)?;
-    let tensors = match header(&content) {
-        Some(header) if metadata(&header, ORIGIN).is_some() || is_burns(&header) => {
-            let reason = "was not written by PyTorch but by burn, whose matrices lie the other way round: take `load`, or \
-                          `load_renamed` for other names";
-            return Err(Error::record(path, reason));
-        }
-        Some(_) => safetensors(content, path)?,
-        None if is_pytorchs(&content) => pickled(path)?,
-        None => {
-            let reason = format!("is no file of SafeTensors or PyTorch: {}", found(&content));
-            return Err(Error::record(path, reason));
-        }
-    };
+    let tensors = pytorchs(path)?;
     let tensors = tensors
         .into_iter()
         .filter(|tensor| !tensor.name.ends_with("num_batches_tracked"))
         .collect();
     fill(model, renamed(tensors, names, path)?, path, true)
+}
+
+/// The tensors of a file that PyTorch wrote.
+fn pytorchs(path: &Path) -> Result<Vec<Packed>> {
+    let content = read_file(path)?;
+    match header(&content) {
+        Some(header) if metadata(&header, ORIGIN).is_some() || is_burns(&header) => {
+            let reason = "was not written by PyTorch but by burn, whose matrices lie the other way round: take `load`, or \
+                          `load_renamed` for other names";
+            Err(Error::record(path, reason))
+        }
+        Some(_) => safetensors(content, path),
+        None if is_pytorchs(&content) => pickled(path),
+        None => {
+            let reason = format!("is no file of SafeTensors or PyTorch: {}", found(&content));
+            Err(Error::record(path, reason))
+        }
+    }
 }
 
 /// The tensors by the names that patterns make of theirs, without those of whose names nothing is left.
@@ -546,6 +556,9 @@ fn pickled(path: &Path) -> Result<Vec<Packed>> {
     Err(Error::record(path, reason))
 }
 
+/// The most tensors that an error names of those that do not fit, that are missing, and that are too many.
+const LISTED: usize = 8;
+
 /// Puts the tensors into the model, all of them and for all of it.
 fn fill<M: Module>(mut model: M, tensors: Vec<Packed>, path: &Path, pytorch: bool) -> Result<M> {
     let parameters = model.collect(None, None, pytorch).into_iter();
@@ -566,19 +579,24 @@ fn fill<M: Module>(mut model: M, tensors: Vec<Packed>, path: &Path, pytorch: boo
         .filter(|(name, containers)| !(pytorch && is_counter(name, containers)))
         .map(|(name, _)| name.as_str())
         .collect();
-    let listed = |what: &str, names: Vec<&str>| {
-        (!names.is_empty()).then(|| format!("{what} {}", names.join(", ")))
+    let listed = |what: &str, items: Vec<&str>| {
+        let others = match items.len().saturating_sub(LISTED) {
+            0 => String::new(),
+            others => format!(" and {others} more"),
+        };
+        let named = &items[..items.len().min(LISTED)];
+        (!named.is_empty()).then(|| format!("{what}{}{others}", named.join(", ")))
     };
-    let problems: Vec<String> = result
-        .errors
-        .iter()
-        .map(ToString::to_string)
-        .chain(listed("it lacks", missing))
-        .chain(listed(
-            "it has beyond the model",
-            result.unused.iter().map(String::as_str).collect(),
-        ))
-        .collect();
+    let errors: Vec<String> = result.errors.iter().map(ToString::to_string).collect();
+    let unused = result.unused.iter().map(String::as_str).collect();
+    let problems: Vec<String> = [
+        listed("", errors.iter().map(String::as_str).collect()),
+        listed("it lacks ", missing),
+        listed("it has beyond the model ", unused),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     match problems.is_empty() {
         true => Ok(model),
         false => {

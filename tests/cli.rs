@@ -951,3 +951,99 @@ fn a_game_that_is_lost_is_said() {
         "{warning}"
     );
 }
+
+/// Weights of diffusers, as they are downloaded: a picture through them and back, and what can be wrong about it.
+#[test]
+fn a_picture_is_encoded_and_decoded_with_diffusers_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/autoencoder_kl/plain");
+    let weights = golden.join("diffusion_pytorch_model.safetensors");
+    let picture = |name: &str, width, height| {
+        let path = folder.path().join(name);
+        let colour = |x, y| image::Rgba([(40 * x) as u8, (30 * y) as u8, 99, (9 * x * y) as u8]);
+        image::RgbaImage::from_fn(width, height, colour)
+            .save(&path)
+            .unwrap();
+        path
+    };
+    let run = |name: &str, weights: &Path, picture: &Path, flags: &[&str]| {
+        let mut command = command_of("autoencoder_kl", &folder.path().join(name));
+        command.arg("--weights").arg(weights).arg(picture);
+        command.args(flags).output().unwrap()
+    };
+
+    // With an alpha channel, whole, and in tiles of which it has one, and several.
+    let even = picture("even.png", 40, 24);
+    let mut ratios = Vec::new();
+    for (name, flags) in [
+        ("whole", &[][..]),
+        ("one", &["--tile", "48"]),
+        ("tiles", &["--tile", "16"]),
+    ] {
+        let printed = stdout(&run(name, &weights, &even, flags));
+        assert!(
+            printed.contains("of 24x40 pixels as a latent of [2, 6, 10]"),
+            "{printed}"
+        );
+        let out = folder.path().join(name);
+        let size = |file: &str| image::image_dimensions(out.join(file)).unwrap();
+        assert_eq!(size("reconstruction.png"), (40 + 4, 24 + 4));
+        assert!(size("latent.png").0 > 20);
+        assert_report(&out, 2);
+        ratios.push(json(&out.join("metrics.json"))[0]["value"].clone());
+    }
+    assert_eq!(ratios[0], ratios[1]);
+    assert_ne!(ratios[0], ratios[2]);
+
+    let odd = picture("odd.png", 42, 25);
+    let printed = stdout(&run("cut", &weights, &odd, &["--crop"]));
+    assert!(printed.contains("a latent of [2, 6, 10]"), "{printed}");
+    let refused = |name, weights: &Path, picture: &Path, flags: &[&str], words: &[&str]| {
+        assert_says(&run(name, weights, picture, flags), words);
+        assert!(!folder.path().join(name).exists(), "{name} left something");
+    };
+    let words = [
+        "4 does not divide both sides of an image of 25x42",
+        "bring it to 24x40",
+    ];
+    refused("odd", &weights, &odd, &[], &words);
+    refused(
+        "tile",
+        &weights,
+        &even,
+        &["--tile", "20"],
+        &["must be a multiple of 16"],
+    );
+    refused(
+        "none",
+        &weights,
+        Path::new("no.png"),
+        &[],
+        &["no.png", "cannot be read"],
+    );
+    refused(
+        "text",
+        &weights,
+        &golden.join("config.json"),
+        &[],
+        &["is no PNG or JPEG"],
+    );
+    let alone = folder.path().join("alone.safetensors");
+    fs::copy(&weights, &alone).unwrap();
+    refused(
+        "alone",
+        &alone,
+        &even,
+        &[],
+        &["config.json", "cannot be read"],
+    );
+    let other = golden.with_file_name("shifted").join("config.json");
+    let flags = ["--config", other.to_str().unwrap()];
+    refused(
+        "other",
+        &alone,
+        &even,
+        &flags,
+        &["does not fit this model", "attentions"],
+    );
+}

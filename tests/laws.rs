@@ -23,10 +23,12 @@ use burn_generative::data::TensorLoader;
 use burn_generative::flow::{FlowHead, IafConfig, MafConfig, RealNvpConfig, SplineFlowConfig};
 use burn_generative::hierarchy::{Ladder, LadderConfig};
 use burn_generative::loss::{
-    BernoulliNll, DipVae, GradientPenalty, InfoVae, LearnedGaussianNll, Mmd, MmdKernel,
+    BernoulliNll, DipVae, GradientPenalty, InfoVae, L1Loss, LearnedGaussianNll, Mmd, MmdKernel,
     TotalCorrelation, Unregularized, Wasserstein, WeightClipping,
 };
-use burn_generative::model::{Augmented, Balance, ConditionalLikelihood, HierarchicalVae};
+use burn_generative::model::{
+    Augmented, AutoencoderKl, AutoencoderKlConfig, Balance, ConditionalLikelihood, HierarchicalVae,
+};
 use burn_generative::nn::{
     GaussianCorruption, LabeledDecoder, LabeledEncoder, LabeledRowEncoder, MlpCritic, MlpDecoder,
     MlpEncoder, Warmup, initialize,
@@ -294,6 +296,17 @@ fn ladder(device: &Device) -> Ladder<MlpDecoder<Linear, 2>, 2> {
     config.init(decoder(device), device).unwrap()
 }
 
+/// The autoencoder of diffusion at two sizes, for images of one channel.
+fn autoencoder_kl(device: &Device) -> AutoencoderKl {
+    let config = AutoencoderKlConfig::new()
+        .with_in_channels(1)
+        .with_out_channels(1)
+        .with_block_out_channels(vec![2, 4])
+        .with_latent_channels(1)
+        .with_norm_num_groups(2);
+    config.init(device).unwrap()
+}
+
 laws! {
     autoencoder: |device| Autoencoder::new(encoder(device), decoder(device), SquaredError), rows();
     denoising_autoencoder: |device| {
@@ -493,6 +506,10 @@ laws! {
             GaussianNll::default(),
         )
     }, rows();
+    autoencoder_kl_in_a_vae: |device| {
+        let AutoencoderKl { encoder, decoder, .. } = autoencoder_kl(device);
+        Vae::new(encoder, decoder, StandardNormal::<4>::with_event(&[1, 2, 2]), L1Loss)
+    }, tensor([80, 1, 4, 4], &cpu(), noise(1, 1.0));
     // The words that are not read are drawn in the same order by both ways.
     sequence_vae: |device| {
         let config = SequenceVaeConfig::new(4, 3).with_latent_dim(2).with_embedding(3);

@@ -581,7 +581,8 @@ fn a_file_that_does_not_fit_is_refused() {
             "does not fit",
             "it lacks",
             "it has beyond the model",
-            "encoder.convs.0.weight",
+            "decoder.convs.0.weight",
+            "and 18 more",
         ],
     );
     let narrow = MlpDecoderConfig::new(2, vec![3]).with_hidden(vec![4]);

@@ -2,7 +2,7 @@ use super::image_loader::{ImageLoader, Images};
 use super::{LabeledImages, images, reading};
 use crate::error::{Error, Result};
 use burn::config::Config;
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use image::imageops::FilterType;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
@@ -164,6 +164,37 @@ impl ImageFolderConfig {
         }
         Ok((train, test))
     }
+}
+
+/// One PNG or JPEG picture as an image of its own size, `[1, channels, height, width]` in `[0, 1]`. What is transparent is laid on
+/// white, unless [`Channels::Rgba`] is asked for.
+///
+/// # Errors
+///
+/// [`Error::Data`] naming the file if it cannot be read, or is no picture that [`ImageFolderConfig::open`] would take.
+///
+/// ```
+/// use burn::prelude::*;
+/// use burn_generative::data::{Channels, picture};
+/// use image::{Rgba, RgbaImage};
+///
+/// let file = std::env::temp_dir().join(format!("picture-{}.png", std::process::id()));
+/// RgbaImage::from_pixel(4, 3, Rgba([255, 0, 0, 0])).save(&file).unwrap(); // of glass
+/// let image = picture(&file, Channels::Rgb, &Device::default())?;
+/// assert_eq!(image.dims(), [1, 3, 3, 4]);
+/// assert_eq!(image.min().into_scalar::<f32>(), 1.0);
+/// # std::fs::remove_file(file).unwrap();
+/// # Ok::<(), burn_generative::Error>(())
+/// ```
+pub fn picture(path: impl AsRef<Path>, channels: Channels, device: &Device) -> Result<Tensor<4>> {
+    let path = path.as_ref();
+    let decoded = read(path).map_err(|reason| Error::data(path, reason))?;
+    let [height, width] = [decoded.height(), decoded.width()].map(|side| side as usize);
+    let shape = [channels.count(), height, width];
+    let mut pixels = vec![0; shape.iter().product()];
+    let config = ImageFolderConfig::new([height, width]).with_channels(channels);
+    config.fit(decoded, &mut pixels);
+    Ok(LabeledImages::of_shape(shape, pixels, vec![0]).images(device))
 }
 
 /// Pictures in a folder, to be decoded into images of one size: all of them at once ([`decode`](Self::decode)), or batch

@@ -64,7 +64,7 @@ mod reading;
 mod source;
 mod text;
 
-pub use image_folder::{Channels, ImageFolder, ImageFolderConfig, Unreadable};
+pub use image_folder::{Channels, ImageFolder, ImageFolderConfig, Unreadable, picture};
 pub use image_loader::ImageLoader;
 pub use images::LabeledImages;
 pub use loader::TensorLoader;

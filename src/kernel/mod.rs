@@ -52,6 +52,9 @@ mod nade;
 #[allow(deprecated)] // burn deprecates the backend, and ships it.
 mod ndarray;
 #[allow(deprecated)]
+#[cfg_attr(not(feature = "_host"), allow(unused))]
+mod norm;
+#[allow(deprecated)]
 #[cfg_attr(not(any(feature = "_gpu", feature = "_host")), allow(unused))] // without any backend
 mod ops;
 mod philox;
@@ -66,6 +69,7 @@ pub use categorical::categorical_nll;
 pub use gate::gated;
 pub use maps::{affine_map, affine_map_inverse, spline_map, spline_map_inverse};
 pub use nade::nade;
+pub use norm::{group_norm, group_norm_silu};
 
 use burn::backend::{Dispatch, DispatchTensor};
 use burn::tensor::{Shape, Tensor};
@@ -492,10 +496,10 @@ fn assert_broadcasts<const D: usize>(
 }
 
 /// What any two arguments must have in common.
-fn assert_compatible<const D: usize>(
+fn assert_compatible<const D: usize, const E: usize>(
     operation: &str,
     (name_a, a): (&str, &Tensor<D>),
-    (name_b, b): (&str, &Tensor<D>),
+    (name_b, b): (&str, &Tensor<E>),
 ) {
     let (device_a, device_b) = (a.device().inner(), b.device().inner());
     assert!(

@@ -11,7 +11,7 @@ pub use maps::{affine_map, affine_map_inverse, spline_map, spline_map_inverse};
 use super::{
     adam::AdamStep, assert_variance, broadcast_rows, event_len, fixed_nll, philox, rows, sum_event,
 };
-use burn::tensor::activation::{log_softmax, relu, sigmoid, tanh};
+use burn::tensor::activation::{log_softmax, relu, sigmoid, silu, tanh};
 use burn::tensor::{FloatDType, Int, Tensor, TensorData};
 
 /// `ln(2 pi)`.
@@ -22,6 +22,43 @@ pub fn gated<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     let half = x.dims()[1] / 2;
     let [value, gate] = [0, half].map(|from| x.clone().narrow(1, from, half));
     tanh(value) * sigmoid(gate)
+}
+
+/// See [`kernel::group_norm`](super::group_norm).
+pub fn group_norm<const D: usize>(
+    x: Tensor<D>,
+    weight: Tensor<1>,
+    bias: Tensor<1>,
+    groups: usize,
+    epsilon: f64,
+) -> Tensor<D> {
+    let shape = x.shape();
+    let dtype = FloatDType::from(x.dtype());
+    // A sum over a group leaves the range of 16 bits.
+    let wide = match dtype {
+        FloatDType::F64 => FloatDType::F64,
+        _ => FloatDType::F32,
+    };
+    let elements = event_len(&shape) / groups;
+    let x = x.reshape([shape[0], groups, elements]).cast(wide);
+    let centred = x.clone() - x.mean_dim(2);
+    let variance = centred.clone().square().mean_dim(2);
+    let scale = variance.add_scalar(epsilon).sqrt();
+    let normalised = (centred / scale).cast(dtype).reshape(shape.clone());
+    let mut of_channels = [1; D];
+    of_channels[1] = shape[1];
+    normalised * weight.reshape(of_channels) + bias.reshape(of_channels)
+}
+
+/// See [`kernel::group_norm_silu`](super::group_norm_silu).
+pub fn group_norm_silu<const D: usize>(
+    x: Tensor<D>,
+    weight: Tensor<1>,
+    bias: Tensor<1>,
+    groups: usize,
+    epsilon: f64,
+) -> Tensor<D> {
+    silu(group_norm(x, weight, bias, groups, epsilon))
 }
 
 /// See [`kernel::categorical_nll`](super::categorical_nll).

@@ -18,6 +18,7 @@
 //! | generate and encode, sharp to the eye | [`VaeGan`] |
 //! | generate, sharp to the eye | [`Gan`] |
 //! | encode what a GAN generates, without a reconstruction loss | [`Ali`] |
+//! | encode images for a diffusion model, with weights of diffusers or trained here | [`AutoencoderKl`] |
 //! | train any of them on data that is changed at random | [`Augmented`] |
 //! | fit any density to data: a [flow](crate::flow), a mixture | [`MaximumLikelihood`], or in one call [`DensityFit`] |
 //! | fit a density of data given a condition | [`ConditionalLikelihood`] |
@@ -40,6 +41,7 @@ mod aae;
 mod ali;
 mod augmented;
 mod autoencoder;
+mod autoencoder_kl;
 mod balance;
 mod conditional_likelihood;
 mod conditional_vae;
@@ -65,6 +67,7 @@ pub use aae::{Aae, AaeConfig};
 pub use ali::Ali;
 pub use augmented::Augmented;
 pub use autoencoder::Autoencoder;
+pub use autoencoder_kl::{AutoencoderKl, AutoencoderKlConfig, KlDecoder, KlEncoder};
 pub use balance::Balance;
 pub use conditional_likelihood::ConditionalLikelihood;
 pub use conditional_vae::ConditionalVae;

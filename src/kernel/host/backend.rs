@@ -1,7 +1,7 @@
 //! The operations on every backend whose tensors this processor can read.
 
 use super::{
-    Pointwise, categorical, convolution, gate, maps, nade,
+    Pointwise, categorical, convolution, gate, maps, nade, norm,
     pointwise::{
         BernoulliNll, BernoulliNllGrad, GaussianKl, GaussianKlBetween, GaussianKlBetweenGrad,
         GaussianKlGrad, GaussianNll, GaussianNllGrad, Reparameterize, ReparameterizeGrad,
@@ -14,6 +14,7 @@ use crate::kernel::{
     gate::{Gate, GateGradient},
     maps::{Map, MapGradients, Maps},
     nade::{RunningUnits, RunningUnitsGradients},
+    norm::{GroupNorm, GroupNormGradients, Norm},
     ops::{Gradients, Operations, Updates},
     windows::{ConvolutionGradients, Convolutions, Windows},
 };
@@ -271,5 +272,32 @@ impl<B: HostBackend> ClassNllGradient for B {
         let shape = logits.shape().dims();
         let [gradient, logits] = [&gradient, &logits].map(B::numbers);
         B::from_numbers(categorical::gradient(&gradient, &logits, &class), shape)
+    }
+}
+
+impl<B: HostBackend> GroupNorm for B {
+    fn group_norm(x: T<B>, weight: T<B>, bias: T<B>, norm: Norm) -> T<B> {
+        let [rows, width] = x.shape().dims();
+        let [x, weight, bias] = [&x, &weight, &bias].map(B::numbers);
+        let output = norm::apply(&x, &weight, &bias, norm, rows);
+        B::from_numbers(output, [rows, width])
+    }
+}
+
+impl<B: HostBackend> GroupNormGradients for B {
+    fn group_norm_grad(
+        gradient: T<B>,
+        x: T<B>,
+        weight: T<B>,
+        bias: T<B>,
+        norm: Norm,
+    ) -> (T<B>, T<B>, T<B>) {
+        let [rows, width] = x.shape().dims();
+        let [gradient, x, weight, bias] = [&gradient, &x, &weight, &bias].map(B::numbers);
+        let [of_x, of_weight, of_bias] =
+            norm::gradients(&gradient, [&x, &weight, &bias], norm, rows);
+        let [of_weight, of_bias] =
+            [of_weight, of_bias].map(|numbers| B::from_numbers(numbers, [1, norm.channels]));
+        (B::from_numbers(of_x, [rows, width]), of_weight, of_bias)
     }
 }

@@ -12,6 +12,7 @@ mod gate;
 mod maps;
 mod math;
 mod nade;
+mod norm;
 mod pointwise;
 mod product;
 mod simd;
