@@ -254,7 +254,7 @@ impl TableVae {
         let init = |saved: &Saved| {
             let config = &saved.model;
             check_at_least_one("TableVae", "modes", config.modes)?;
-            let likelihood = TableNll::new(&saved.schema, config.modes, device);
+            let likelihood = TableNll::new(&saved.schema, config.modes, device)?;
             config.networks(&saved.schema, likelihood, device)
         };
         let (saved, vae) = weights::load_dir(folder, init)?;
