@@ -68,13 +68,26 @@ impl TableVaeConfig {
     /// to train on is [`Error::Samples`].
     pub fn fit(&self, table: &Table, device: &Device) -> Result<TableVae> {
         let device = device.clone().inner();
-        let rows = table.tensor(&device);
-        let likelihood = TableNll::fit(table.schema(), self.modes, rows.clone())?;
-        let vae = self.networks(table.schema(), likelihood, &device)?;
+        let model = self.init(table, &device)?;
+        let vae = self
+            .training
+            .fit_model(model.vae.clone(), table.tensor(&device))?;
+        Ok(model.with_networks(vae))
+    }
+
+    /// The model of a table before training, with the modes of its columns, on this device: for training of its
+    /// [`vae`](TableVae::vae) on [`Table::tensor`] by other means, such as `train::Fit`, which can be interrupted.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] if a number of this cannot work, and those of [`TableNll::fit`].
+    pub fn init(&self, table: &Table, device: &Device) -> Result<TableVae> {
+        let schema = table.schema();
+        let likelihood = TableNll::fit(schema, self.modes, table.tensor(device))?;
         Ok(TableVae {
             config: self.clone(),
-            schema: table.schema().clone(),
-            vae: self.training.fit_model(vae, rows)?,
+            schema: schema.clone(),
+            vae: self.networks(schema, likelihood, device)?,
         })
     }
 
@@ -124,6 +137,14 @@ impl TableVae {
     /// The model of the rows as numbers.
     pub fn vae(&self) -> &TableNetworks {
         &self.vae
+    }
+
+    /// This model with its networks as they are after a training by other means, for evaluation.
+    pub fn with_networks(self, vae: TableNetworks) -> Self {
+        Self {
+            vae: vae.valid(),
+            ..self
+        }
     }
 
     /// A table of `n` rows that the model draws, on a device that the model is on, whose generator the noise is from.
