@@ -7,7 +7,7 @@
 mod common;
 
 use burn::prelude::*;
-use burn_generative::data::table::{Table, TableConfig, TableVae, TableVaeConfig};
+use burn_generative::data::table::{Table, TableConfig, TableNetworks, TableVae, TableVaeConfig};
 use burn_generative::loss::Losses;
 use burn_generative::metric::{Estimate, nearest_distances, quantile};
 use burn_generative::plot::{Measured, RunReport};
@@ -87,6 +87,10 @@ struct Config {
     #[arg(long, default_value_t = 10, value_name = "N")]
     modes: usize,
 
+    /// Components of the mixture that is fitted to the codes after training; 0 draws from the prior of the training.
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    components: usize,
+
     /// Weight of the KL term.
     #[arg(long, default_value_t = 1.0, value_name = "X")]
     beta: f64,
@@ -141,6 +145,7 @@ fn run(args: Args) -> Result<()> {
         .with_hidden(vec![config.hidden; 2])
         .with_modes(config.modes)
         .with_beta(config.beta)
+        .with_components(config.components)
         .init(&table, &device.clone().autodiff())?;
     let (of_test, of_train): (Vec<i32>, Vec<i32>) =
         (0..table.len() as i32).partition(|row| row % 10 == 9);
@@ -149,7 +154,8 @@ fn run(args: Args) -> Result<()> {
         let chosen = Tensor::<1, Int>::from_ints(some.as_slice(), &device);
         rows.clone().select(0, chosen)
     });
-    let model = train(model, &run, config, &seen, &held_out)?;
+    let vae = train(&model, &run, config, &seen, &held_out)?;
+    let model = model.trained(vae, &table)?;
     model.save(run.path("model"))?;
 
     device.seed(config.seed);
@@ -216,14 +222,14 @@ fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
-/// The model after its steps. An epoch is a thirtieth of them, for which the rows are repeated, or once through many rows.
+/// The networks after their steps. An epoch is a thirtieth of them, for which the rows are repeated, or once through many rows.
 fn train(
-    model: TableVae,
+    model: &TableVae,
     run: &Run,
     config: &Config,
     seen: &Tensor<2>,
     held_out: &Tensor<2>,
-) -> Result<TableVae> {
+) -> Result<TableNetworks> {
     let shown = config.steps * config.batch_size;
     let times = (shown / EPOCHS / seen.dims()[0]).max(1);
     let seen = seen.clone().repeat_dim(0, times);
@@ -235,5 +241,5 @@ fn train(
     let adam = FusedAdamConfig::new().init()?;
     let vae = model.vae().clone();
     let (vae, _) = fit.run(run, vae, adam, Cosine::new(config.lr), &seen, held_out)?;
-    Ok(model.with_networks(vae))
+    Ok(vae)
 }

@@ -3,7 +3,7 @@ use crate::error::{Error, Result, check_at_least_one};
 use crate::metric::importance_weighted_bound;
 use crate::model::{DensityFit, Vae, VaeConfig, sample};
 use crate::nn::{GaussianHead, MlpDecoder, MlpDecoderConfig, MlpEncoder, MlpEncoderConfig};
-use crate::prior::{StandardNormal, gumbel};
+use crate::prior::{AnyPrior, FullGaussianMixture, MixtureFit, StandardNormal, gumbel};
 use crate::traits::{Code, Likelihood};
 use crate::weights;
 use burn::config::Config;
@@ -16,7 +16,7 @@ use std::path::Path;
 /// The networks of a [`TableVae`], and its likelihood: a [`Vae`] as any other, for [`metric`](crate::metric) and for
 /// training by other means.
 pub type TableNetworks =
-    Vae<MlpEncoder<GaussianHead, 2>, MlpDecoder<Linear, 2>, StandardNormal, TableNll>;
+    Vae<MlpEncoder<GaussianHead, 2>, MlpDecoder<Linear, 2>, AnyPrior, TableNll>;
 
 /// Fits a variational autoencoder to a table of columns of any kind.
 ///
@@ -54,6 +54,10 @@ pub struct TableVaeConfig {
     /// The weight of the KL term in training.
     #[config(default = 1.0)]
     pub beta: f64,
+    /// The components of a mixture of Gaussians that is fitted to the codes after training, at most a tenth of the rows, and that
+    /// new rows are drawn from; none for the standard normal prior of the training.
+    #[config(default = 20)]
+    pub components: usize,
     /// How it is trained.
     #[config(default = "DensityFit::new()")]
     pub training: DensityFit,
@@ -72,7 +76,7 @@ impl TableVaeConfig {
         let vae = self
             .training
             .fit_model(model.vae.clone(), table.tensor(&device))?;
-        Ok(model.with_networks(vae))
+        model.trained(vae, table)
     }
 
     /// The model of a table before training, with the modes of its columns, on this device: for training of its
@@ -87,6 +91,7 @@ impl TableVaeConfig {
         Ok(TableVae {
             config: self.clone(),
             schema: schema.clone(),
+            components: 0,
             vae: self.networks(schema, likelihood, device)?,
         })
     }
@@ -105,7 +110,7 @@ impl TableVaeConfig {
                 .with_hidden(self.hidden.clone())
                 .init_gaussian(device)?,
             decoder.with_hidden(reversed).init(device)?,
-            StandardNormal::new(self.latent_dim),
+            AnyPrior::StandardNormal(StandardNormal::new(self.latent_dim)),
             likelihood,
         )
     }
@@ -118,6 +123,8 @@ impl TableVaeConfig {
 pub struct TableVae {
     config: TableVaeConfig,
     schema: Schema,
+    /// Of the prior.
+    components: usize,
     vae: TableNetworks,
 }
 
@@ -126,6 +133,7 @@ pub struct TableVae {
 struct Saved {
     model: TableVaeConfig,
     schema: Schema,
+    components: usize,
 }
 
 impl TableVae {
@@ -139,12 +147,28 @@ impl TableVae {
         &self.vae
     }
 
-    /// This model with its networks as they are after a training by other means, for evaluation.
-    pub fn with_networks(self, vae: TableNetworks) -> Self {
-        Self {
-            vae: vae.valid(),
-            ..self
+    /// This model with its networks as they are after a training by other means, and a mixture fitted to their codes of the table
+    /// that they were trained on: its prior, for evaluation.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] if the table is of another schema; those of [`MixtureFit::fit_full`].
+    pub fn trained(self, vae: TableNetworks, table: &Table) -> Result<Self> {
+        let mut vae = vae.valid();
+        let components = self.config.components.min(table.len() / 10);
+        if components > 0 {
+            let device = vae.devices().into_iter().next().unwrap_or_default();
+            let mixture = MixtureFit::new(components)
+                .with_restarts(1)
+                .with_regularization(0.01);
+            let fit = |codes| mixture.fit_full(codes).map(AnyPrior::FullGaussianMixture);
+            vae = vae.with_fitted_prior(self.rows(table, &device)?, fit)?;
         }
+        Ok(Self {
+            components,
+            vae,
+            ..self
+        })
     }
 
     /// A table of `n` rows that the model draws, on a device that the model is on, whose generator the noise is from.
@@ -262,6 +286,7 @@ impl TableVae {
         let saved = Saved {
             model: self.config.clone(),
             schema: self.schema.clone(),
+            components: self.components,
         };
         weights::save_dir(folder, &saved, &self.vae)
     }
@@ -276,12 +301,23 @@ impl TableVae {
             let config = &saved.model;
             check_at_least_one("TableVae", "modes", config.modes)?;
             let likelihood = TableNll::new(&saved.schema, config.modes, device)?;
-            config.networks(&saved.schema, likelihood, device)
+            let mut vae = config.networks(&saved.schema, likelihood, device)?;
+            if saved.components > 0 {
+                let (count, width) = (saved.components, config.latent_dim);
+                let covariances = Tensor::<2>::eye(width, device).unsqueeze::<3>();
+                vae.prior = AnyPrior::FullGaussianMixture(FullGaussianMixture::new(
+                    Tensor::zeros([count], device),
+                    Tensor::zeros([count, width], device),
+                    covariances.repeat_dim(0, count),
+                )?);
+            }
+            Ok(vae)
         };
         let (saved, vae) = weights::load_dir(folder, init)?;
         Ok(Self {
             config: saved.model,
             schema: saved.schema,
+            components: saved.components,
             vae: vae.valid(),
         })
     }
