@@ -155,14 +155,15 @@ impl TableVae {
     /// [`Error::Config`] if the table is of another schema; those of [`MixtureFit::fit_full`].
     pub fn trained(self, vae: TableNetworks, table: &Table) -> Result<Self> {
         let mut vae = vae.valid();
+        let device = vae.devices().into_iter().next().unwrap_or_default();
+        let rows = self.rows(table, &device)?;
         let components = self.config.components.min(table.len() / 10);
         if components > 0 {
-            let device = vae.devices().into_iter().next().unwrap_or_default();
             let mixture = MixtureFit::new(components)
                 .with_restarts(1)
                 .with_regularization(0.01);
             let fit = |codes| mixture.fit_full(codes).map(AnyPrior::FullGaussianMixture);
-            vae = vae.with_fitted_prior(self.rows(table, &device)?, fit)?;
+            vae = vae.with_fitted_prior(rows, fit)?;
         }
         Ok(Self {
             components,
