@@ -80,11 +80,11 @@ struct Config {
     latent: usize,
 
     /// Width of the two hidden layers of either network.
-    #[arg(long, default_value_t = 128, value_name = "N")]
+    #[arg(long, default_value_t = 256, value_name = "N")]
     hidden: usize,
 
-    /// Gaussian modes of a column of numbers.
-    #[arg(long, default_value_t = 10, value_name = "N")]
+    /// Modes of a column of numbers.
+    #[arg(long, default_value_t = 5, value_name = "N")]
     modes: usize,
 
     /// Components of the mixture that is fitted to the codes after training; 0 draws from the prior of the training.
@@ -92,7 +92,7 @@ struct Config {
     components: usize,
 
     /// Weight of the KL term.
-    #[arg(long, default_value_t = 1.0, value_name = "X")]
+    #[arg(long, default_value_t = 0.5, value_name = "X")]
     beta: f64,
 
     /// Seed of the weights and the noise.

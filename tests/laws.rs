@@ -512,7 +512,7 @@ laws! {
         let config = SequenceVaeConfig::new(4, 3).with_latent_dim(2).with_embedding(3);
         config.with_hidden(5).with_word_dropout(0.3).init_gru(device).unwrap()
     }, sentences();
-    table_vae, samples_are_finite: |device| {
+    table_vae: |device| {
         let config = TableVaeConfig::new().with_latent_dim(2).with_hidden(vec![9]).with_modes(2);
         config.init(&table(), device).unwrap().vae().clone()
     }, table().tensor(&cpu());

@@ -44,6 +44,7 @@ fn quick(steps: usize) -> TableVaeConfig {
         .with_latent_dim(2)
         .with_hidden(vec![32])
         .with_modes(4)
+        .with_beta(1.0)
         .with_training(training)
 }
 

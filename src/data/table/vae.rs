@@ -46,13 +46,14 @@ pub struct TableVaeConfig {
     #[config(default = 16)]
     pub latent_dim: usize,
     /// The widths of the encoder's hidden layers; the decoder has them in reverse.
-    #[config(default = "vec![128, 128]")]
+    #[config(default = "vec![256, 256]")]
     pub hidden: Vec<usize>,
-    /// The Gaussian modes of a column of numbers.
-    #[config(default = 10)]
+    /// The modes of a column of numbers.
+    #[config(default = 5)]
     pub modes: usize,
-    /// The weight of the KL term in training.
-    #[config(default = 1.0)]
+    /// The weight of the KL term in training. Below 1 a row's code says more of it, so that columns are drawn less apart from each
+    /// other; the codes then leave the standard normal prior, and the mixture says where they are.
+    #[config(default = 0.5)]
     pub beta: f64,
     /// The components of a mixture of Gaussians that is fitted to the codes after training, at most a tenth of the rows, and that
     /// new rows are drawn from; none for the standard normal prior of the training.
