@@ -1,4 +1,4 @@
-use super::modes::{Modes, Steps, column_modes, perturbed};
+use super::modes::{Modes, Steps, Whole, column_modes, perturbed};
 use super::{Kind, Schema};
 use crate::error::{Result, check_at_least_one};
 use crate::kernel::{bernoulli_nll, sum_event};
@@ -124,12 +124,12 @@ impl TableNll {
         let (mut begin, mut places, mut steps) = (0, Vec::new(), Vec::new());
         for column in schema.columns() {
             let values = match &column.kind {
-                Kind::Number {
+                &Kind::Number {
                     mean,
                     std,
                     range: Some(range),
                 } => {
-                    steps.push((*mean, *std, *range));
+                    steps.push(Whole { mean, std, range });
                     Values::WholeNumbers
                 }
                 Kind::Number { range: None, .. } => Values::Numbers,

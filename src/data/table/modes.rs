@@ -36,22 +36,25 @@ fn fixed(values: Tensor<2>) -> Param<Tensor<2>> {
     Param::from_tensor(values).set_require_grad(false)
 }
 
-fn column(values: impl Iterator<Item = f64>, device: &Device) -> Tensor<2> {
-    let values: Vec<f64> = values.collect();
-    let shape = [values.len(), 1];
-    Tensor::from_data(TensorData::new(values, shape), device)
+/// What the whole numbers of a column are.
+pub(super) struct Whole {
+    pub mean: f64,
+    pub std: f64,
+    pub range: [i64; 2],
 }
 
 impl Steps {
-    /// Those of columns of this mean and deviation, from the least whole number to the greatest.
-    pub(super) fn new(columns: &[(f64, f64, [i64; 2])], device: &Device) -> Self {
-        let of = |value: &dyn Fn(&(f64, f64, [i64; 2])) -> f64| {
-            fixed(column(columns.iter().map(value), device))
+    /// Those of these columns.
+    pub(super) fn new(columns: &[Whole], device: &Device) -> Self {
+        let of = |value: fn(&Whole) -> f64| {
+            let values: Vec<f64> = columns.iter().map(value).collect();
+            let shape = [values.len(), 1];
+            fixed(Tensor::from_data(TensorData::new(values, shape), device))
         };
         Self {
-            half: of(&|(_, std, _)| 0.5 / std),
-            least: of(&|(mean, std, [least, _])| (*least as f64 - mean) / std),
-            greatest: of(&|(mean, std, [_, greatest])| (*greatest as f64 - mean) / std),
+            half: of(|column| 0.5 / column.std),
+            least: of(|column| (column.range[0] as f64 - column.mean) / column.std),
+            greatest: of(|column| (column.range[1] as f64 - column.mean) / column.std),
         }
     }
 
