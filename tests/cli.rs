@@ -728,7 +728,7 @@ fn csv(folder: &Path, name: &str, rows: std::ops::Range<usize>) -> String {
     path.display().to_string()
 }
 
-/// A run that was cut off before its last epoch was saved ends as the whole one did.
+/// Takes the checkpoint of the last epoch away, as if the run had been cut off before it was saved.
 fn without_last_epoch(out: &Path, last: usize) {
     let ending = format!("-{last}");
     for (path, _) in files(&out.join("checkpoint")) {
