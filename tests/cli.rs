@@ -716,6 +716,145 @@ fn a_device_without_hardware_is_refused() {
     );
 }
 
+/// A table of numbers, whole numbers, categories and missing values, with a row for each of `rows`.
+fn csv(folder: &Path, name: &str, rows: std::ops::Range<usize>) -> String {
+    let lines = rows.map(|row| match row % 10 {
+        3 => "?,1,left\n".to_string(),
+        _ => format!("{}.5,{},{}\n", row % 7, row % 4, ["left", "right"][row % 2]),
+    });
+    let path = folder.join(name);
+    let text = "size,visits,kind\n".to_string() + &lines.collect::<String>();
+    fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
+/// Takes the checkpoint of the last epoch away, as if the run had been cut off before it was saved.
+fn without_last_epoch(out: &Path, last: usize) {
+    let ending = format!("-{last}");
+    for (path, _) in files(&out.join("checkpoint")) {
+        let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
+        if stem.ends_with(&ending) {
+            fs::remove_file(path).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_table_is_drawn_filled_scored_and_gone_on_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let csv = |name: &str, rows| csv(folder.path(), name, rows);
+    let (train, test) = (csv("train.csv", 0..120), csv("test.csv", 40..100));
+    let out = folder.path().join("table");
+    let small = [
+        "--csv", &train, "--hidden", "8", "--latent", "2", "--modes", "2",
+    ];
+    let small = [&small[..], &["--steps", "60", "--batch-size", "32"]].concat();
+    let table_of = |out: &Path, flags: &[&str]| {
+        let mut command = command_of("table_vae", out);
+        command.args(&small).args(flags).output().unwrap()
+    };
+    let flags = ["--label", "kind", "--test", &test, "--samples", "50"];
+    let printed = stdout(&table_of(&out, &flags));
+    for part in ["120 rows of 3 columns", "nearest row seen, drawn", "--test"] {
+        assert!(printed.contains(part), "{printed}");
+    }
+    let read = |name: &str| fs::read_to_string(out.join(name)).unwrap();
+    let (samples, imputed) = (read("samples.csv"), read("imputed.csv"));
+    assert!(samples.starts_with("size,visits,kind\n"));
+    assert_eq!(
+        (samples.lines().count(), imputed.lines().count()),
+        (51, 121)
+    );
+    assert!(!imputed.contains('?'));
+    for line in samples.lines().skip(1) {
+        let cells: Vec<&str> = line.split(',').collect();
+        assert!(["0", "1", "2", "3"].contains(&cells[1]), "{line}");
+        assert!(["left", "right"].contains(&cells[2]), "{line}");
+    }
+    let scores = json(&out.join("scores.json"));
+    assert_eq!(scores.as_array().unwrap().len(), 60);
+    assert_report(&out, 1);
+
+    let whole = epochs(&out);
+    without_last_epoch(&out, whole.len());
+    let again = stdout(&table_of(&out, &[&flags[..], &["--resume"]].concat()));
+    let resumed = format!("resuming after epoch {}", whole.len() - 1);
+    assert!(again.contains(&resumed), "{again}");
+    assert_eq!(epochs(&out), whole);
+    assert_eq!(read("samples.csv"), samples);
+
+    let none = folder.path().join("none");
+    let few = self::csv(folder.path(), "few.csv", 0..5);
+    for (flags, says) in [
+        (&["--csv", &few][..], &["few.csv", "fewer than 20 rows"][..]),
+        (&["--csv", "no.csv"], &["no.csv", "cannot be opened"]),
+        (&["--label", "class"], &["no column `class`"]),
+        (&["--samples", "0"], &["--samples must be at least 1"]),
+        (&["--steps", "0"], &["--steps must be at least 1"]),
+        (
+            &["--test", &few, "--measured", "sizes"],
+            &["no column `sizes`"],
+        ),
+    ] {
+        assert_says(&table_of(&none, flags), says);
+        assert!(!none.exists(), "{flags:?} left something");
+    }
+    assert_says(&table_of(&out, &flags), &["already holds a run"]);
+}
+
+#[test]
+fn sentences_are_drawn_and_gone_on_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("words");
+    let words_of = |out: &Path, flags: &[&str]| {
+        let mut command = command_of("words_vae", out);
+        let small = ["--hidden", "8", "--latent-dim", "2", "--sentences", "200"];
+        command.args(small).args(flags).output().unwrap()
+    };
+    let text = folder.path().join("lines.txt");
+    fs::write(
+        &text,
+        ["one two", "two", "three one two", "one"]
+            .join("\n")
+            .repeat(10),
+    )
+    .unwrap();
+    let text = text.display().to_string();
+    let of_text = ["--text", &text, "--epochs"];
+    stdout(&words_of(&out, &[&of_text[..], &["1"]].concat()));
+    let printed = stdout(&words_of(&out, &[&of_text[..], &["2"]].concat()));
+    assert!(printed.contains("resuming after epoch 1"), "{printed}");
+    let whole = folder.path().join("whole");
+    stdout(&words_of(&whole, &[&of_text[..], &["2"]].concat()));
+    assert_eq!(epochs(&out), epochs(&whole));
+    let drawn = json(&out.join("sentences.json"));
+    assert_eq!(drawn["draws"].as_array().unwrap().len(), 12);
+    assert_report(&out, 1);
+
+    let none = folder.path().join("none");
+    let written = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path.display().to_string()
+    };
+    let latin = written("latin.txt", b"one\ntwo\nth\xe9\n");
+    let blank = written("blank.txt", b"one\n\ntwo\n");
+    let few = written("few.txt", b"one\ntwo\n");
+    for (flags, says) in [
+        (
+            &["--text", &latin][..],
+            &["latin.txt", "line 3 is not UTF-8"][..],
+        ),
+        (&["--text", &blank], &["blank.txt", "line 2 is empty"]),
+        (&["--text", &few], &["few.txt", "fewer than 20 lines"]),
+        (&["--sentences", "0"], &["--sentences must be at least 1"]),
+        (&["--temperature", "0"], &["temperature"]),
+    ] {
+        assert_says(&words_of(&none, flags), says);
+        assert!(!none.exists(), "{flags:?} left something");
+    }
+}
+
 /// An example of the family on a few generated digits.
 fn run_of(name: &str, out: &Path, flags: &[&str]) -> Output {
     let few = ["--generated", "--limit", "100", "--epochs", "1"];

@@ -1,5 +1,5 @@
 //! On a device whose numbers have 16 bits, what is summed up over steps or samples has more.
-#![cfg(all(feature = "flex", feature = "train"))]
+#![cfg(all(feature = "data", feature = "flex", feature = "train"))]
 
 mod common;
 
@@ -7,14 +7,17 @@ use burn::optim::{AdamState, GradientsParams, Optimizer};
 use burn::prelude::*;
 use burn::tensor::{DType, FloatDType};
 use burn_generative::autoregressive::{Autoregressive, MadeConfig, NadeConfig};
+use burn_generative::data::table::{Table, TableVaeConfig};
 use burn_generative::loss::Losses;
 use burn_generative::metric::{
     MmdKernel, active_units, elbo, importance_weighted_bound, kl_per_coordinate, mmd_test,
     precision_recall,
 };
+use burn_generative::model::DensityFit;
 use burn_generative::nn::Warmup;
 use burn_generative::prelude::*;
 use burn_generative::prior::{KernelDensity, MixtureFit};
+use burn_generative::sequence::{SequenceVaeConfig, TokenSampling, Unit, Vocabulary};
 use burn_generative::train::FusedAdamConfig;
 use burn_generative::weights;
 use common::{assert_close, noise, values};
@@ -207,6 +210,55 @@ fn metrics_and_fits() {
         KernelDensity::fit(a).unwrap().sample(5, &device()).dtype(),
         DType::BF16
     );
+}
+
+/// A table of every kind of column and sentences are learned from and drawn; what is drawn has a place in the table.
+#[test]
+fn tables_and_sentences() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("table.csv");
+    let lines = (0..64).map(|row| {
+        let colour = ["red", "blue"][row % 2];
+        format!("{}.25,{},{colour}\n", row % 5, row % 4)
+    });
+    let text = "size,visits,colour\n".to_string() + &lines.collect::<String>() + "?,?,red\n";
+    std::fs::write(&path, text).unwrap();
+    let table = Table::open(path).unwrap();
+    let device = device();
+    let config = TableVaeConfig::new()
+        .with_latent_dim(2)
+        .with_hidden(vec![8])
+        .with_modes(3)
+        .with_components(2)
+        .with_training(DensityFit::new().with_steps(40).with_batch_size(16));
+    let model = config.fit(&table, &device).unwrap();
+    let drawn = model.sample(200, &device).unwrap();
+    let rows = drawn.schema().rows(drawn.tensor(&device)).unwrap();
+    for row in rows.iter().filter(|row| row[1] != "?") {
+        assert!(["0", "1", "2", "3"].contains(&&row[1][..]), "{row:?}");
+    }
+    assert_eq!(model.impute(&table, &device).unwrap().len(), table.len());
+    let refused = model.scores(&table, 2, &device).unwrap_err();
+    assert!(refused.to_string().contains("of BF16"), "{refused}");
+
+    let sentences = ["a b a", "b", "b b a a"];
+    let vocabulary = Vocabulary::of(Unit::Word, &sentences, 1).unwrap();
+    let training = device.clone().autodiff();
+    let batch = vocabulary.batch(&sentences, 4, &training).unwrap();
+    let config = SequenceVaeConfig::new(vocabulary.len(), 4).with_latent_dim(2);
+    let mut vae = config.with_hidden(8).init_gru(&training).unwrap();
+    let mut optimizer = FusedAdamConfig::new().init().unwrap();
+    let mut means = Vec::new();
+    for _ in 0..60 {
+        let losses;
+        (vae, losses) = vae.learn(&mut optimizer, 1e-2, batch.clone());
+        means.push(values(losses.mean())[0]);
+    }
+    assert!(means[59] < means[0] - 0.5, "{means:?}");
+    let vae = burn::module::Module::valid(&vae);
+    let drawn = vae.decode(vae.prior.sample(5, &device));
+    let drawn = drawn.generate(&TokenSampling::new());
+    assert_eq!(vocabulary.sentences(&drawn).unwrap().len(), 5);
 }
 
 /// Places of more than a few hundred variables are no numbers of 16 bits.

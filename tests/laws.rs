@@ -20,6 +20,7 @@ use burn::train::{
     TrainStep, TrainingStrategy,
 };
 use burn_generative::data::TensorLoader;
+use burn_generative::data::table::{Table, TableVaeConfig};
 use burn_generative::flow::{FlowHead, IafConfig, MafConfig, RealNvpConfig, SplineFlowConfig};
 use burn_generative::hierarchy::{Ladder, LadderConfig};
 use burn_generative::loss::{
@@ -61,6 +62,19 @@ fn sentences() -> Tokens {
     let sentences: Vec<&str> = ["a b", "b", "a a b", "b a"].repeat(20);
     let vocabulary = Vocabulary::of(Unit::Word, &sentences, 1).unwrap();
     vocabulary.batch(&sentences, 3, &cpu()).unwrap()
+}
+
+/// As many rows of a table of every kind of column.
+fn table() -> Table {
+    let text = ["size,visits,colour\n".to_string()].into_iter();
+    let lines = (0..80).map(|row| match row % 7 {
+        0 => "?,3,red\n".to_string(),
+        _ => format!("{}.5,{},{}\n", row % 9, row % 5, ["blue", "red"][row % 2]),
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("table.csv");
+    std::fs::write(&path, text.chain(lines).collect::<String>()).unwrap();
+    Table::open(path).unwrap()
 }
 
 /// Ten batches of eight.
@@ -515,6 +529,10 @@ laws! {
         let config = SequenceVaeConfig::new(4, 3).with_latent_dim(2).with_embedding(3);
         config.with_hidden(5).with_word_dropout(0.3).init_gru(device).unwrap()
     }, sentences();
+    table_vae: |device| {
+        let config = TableVaeConfig::new().with_latent_dim(2).with_hidden(vec![9]).with_modes(2);
+        config.init(&table(), device).unwrap().vae().clone()
+    }, table().tensor(&cpu());
     conditional_likelihood: |device| {
         let flow = RealNvpConfig::new(2).with_couplings(2).with_hidden(vec![9]).with_context(2);
         ConditionalLikelihood::new(Flow::new(flow.init(device).unwrap(), StandardNormal::new(2)))

@@ -608,9 +608,15 @@ fn a_table_is_numbers_and_comes_back() {
         let [age, colour, city] = schema.columns() else {
             panic!("{schema:?}");
         };
-        let Kind::Number { mean, std: found } = age.kind else {
+        let Kind::Number {
+            mean,
+            std: found,
+            range,
+        } = age.kind
+        else {
             panic!("{age:?}");
         };
+        assert_eq!(range, Some([20, 40]));
         assert_close(mean, 30.0, 1e-12, "mean");
         assert_close(found, std, 1e-12, "std");
         assert_eq!(age.missing.as_deref(), Some(""));

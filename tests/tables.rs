@@ -5,8 +5,8 @@ mod common;
 
 use burn::prelude::*;
 use burn::tensor::{Distribution, Tensor};
-use burn_generative::data::table::{Table, TableConfig, TableNll, TableVae, TableVaeConfig};
-use burn_generative::metric::{Estimate, auroc};
+use burn_generative::data::table::{Kind, Table, TableConfig, TableNll, TableVae, TableVaeConfig};
+use burn_generative::metric::{Estimate, auroc, nearest_distances, quantile};
 use burn_generative::model::DensityFit;
 use burn_generative::prelude::*;
 use common::values;
@@ -44,10 +44,11 @@ fn quick(steps: usize) -> TableVaeConfig {
         .with_latent_dim(2)
         .with_hidden(vec![32])
         .with_modes(4)
+        .with_beta(1.0)
         .with_training(training)
 }
 
-const MIXED: &str = "size,colour\n1,red\n3,blue\n?,red\n3,?\n1,green\n";
+const MIXED: &str = "size,colour\n1.5,red\n3.5,blue\n?,red\n3.5,?\n1.5,green\n";
 
 /// The value of `log p` of the second mode and colour, written out.
 #[test]
@@ -62,7 +63,7 @@ fn likelihood_is_the_formula() {
     let batch = Tensor::<2>::from_floats([output], &device).repeat_dim(0, 5);
     let losses = values(nll.loss(batch, rows));
 
-    // Of 1, 3, 3, 1: a mean of 2 and a deviation of 1, so that the modes are at -1 and 1, a quarter of 2 wide.
+    // Of 1.5, 3.5, 3.5, 1.5: a mean of 2.5 and a deviation of 1, so that the modes are at -1 and 1, a quarter of 2 wide.
     let (width, deviation) = (0.5, 0.5 * 1.01);
     let softmax =
         |logits: &[f64], at: usize| logits[at].exp() / logits.iter().map(|l| l.exp()).sum::<f64>();
@@ -198,6 +199,185 @@ fn rows_come_back_from_their_numbers() {
     let again = Table::from_tensor(table.schema(), rows).unwrap();
     assert_eq!(text(&again), text(&table));
     assert_eq!(text(&again)[2], ["?", "red"]);
+
+    // Whole numbers to the last digit, where 32 bits of a number of 14 digits would have 7 of them.
+    let mut rng = Pcg64::seed_from_u64(6);
+    let far = |rng: &mut Pcg64| 20_000_000_000_000_i64 + rng.random_range(0..4_000_000);
+    let rows: Vec<[String; 2]> = (0..500)
+        .map(|_| {
+            [
+                far(&mut rng).to_string(),
+                rng.random_range(-3..9).to_string(),
+            ]
+        })
+        .collect();
+    let lines = rows.iter().map(|row| row.join(",") + "\n");
+    let table = opened(
+        "far",
+        &("when,count\n".to_string() + &lines.collect::<String>()),
+    );
+    assert_eq!(text(&table), rows);
+}
+
+const COUNTS: &str = "visits,size\n0,1.5\n3,2\n?,1\n1,1\n3,1\n0,1\n";
+
+/// What kind a column of numbers is, is found, or said.
+#[test]
+fn whole_numbers_are_found() {
+    let range_of = |table: &Table, column: usize| match &table.schema().columns()[column].kind {
+        Kind::Number { range, .. } => *range,
+        other => panic!("{other:?}"),
+    };
+    let table = opened("whole", COUNTS);
+    assert_eq!([0, 1].map(|k| range_of(&table, k)), [Some([0, 3]), None]);
+    let wide = opened("wide", "a,b,c\n0,\"7\",1e0\n4194305,8,-2.0\n");
+    let ranges = [0, 1, 2].map(|k| range_of(&wide, k));
+    assert_eq!(ranges, [None, Some([7, 8]), Some([-2, 1])]);
+
+    let path = written("measured", COUNTS);
+    let measured = TableConfig::new().with_measured(vec!["visits".to_string()]);
+    let measured = measured.open(&path).unwrap();
+    assert_eq!(range_of(&measured, 0), None);
+    let unknown = TableConfig::new().with_measured(vec!["visit".to_string()]);
+    let error = unknown.open(&path).unwrap_err().to_string();
+    assert!(error.contains("no column `visit`"), "{error}");
+    // What is between two whole numbers is none, and the way out is named.
+    std::fs::write(&path, "visits,size\n1,2\n2.5,1\n").unwrap();
+    let error = Table::open_with(&path, table.schema()).unwrap_err();
+    let error = error.to_string();
+    for part in ["row 2 (line 3), column `visits`", "2.5", "with_measured"] {
+        assert!(error.contains(part), "{error}");
+    }
+    assert!(Table::open_with(&path, measured.schema()).is_ok());
+    std::fs::remove_file(path).unwrap();
+
+    let mut json = serde_json::to_value(table.schema()).unwrap();
+    *json.pointer_mut("/columns/0/kind/Number/range").unwrap() = serde_json::json!([3, 0]);
+    let schema = serde_json::from_value::<burn_generative::data::table::Schema>(json);
+    let error = schema.unwrap_err().to_string();
+    assert!(error.contains("from 3 to 0"), "{error}");
+}
+
+/// The probabilities of a column of whole numbers sum to 1, and are those that draws have.
+#[test]
+fn whole_numbers_have_probabilities() {
+    let _turn = common::alone();
+    let device = common::cpu();
+    device.seed(8);
+    let numbers: Vec<i64> = (0..60).map(|row| row * row % 17 - 5).collect();
+    let lines: String = numbers.iter().map(|number| format!("{number}\n")).collect();
+    let table = opened("probabilities", &("n\n".to_string() + &lines));
+    let Kind::Number { mean, std, range } = table.schema().columns()[0].kind else {
+        panic!("{:?}", table.schema());
+    };
+    assert_eq!(range, Some([-5, 11]));
+    let nll = TableNll::fit(table.schema(), 3, table.tensor(&device)).unwrap();
+    let log_prob = |output: [f64; 6], numbers: &[i64]| {
+        let at: Vec<f64> = numbers.iter().map(|&n| (n as f64 - mean) / std).collect();
+        let count = at.len();
+        let rows = Tensor::from_data(TensorData::new(at, [count, 1]), &device);
+        let output = Tensor::<2>::from_floats([output], &device);
+        values(nll.loss(output.repeat_dim(0, count), rows).neg())
+    };
+    let all: Vec<i64> = (-5..=11).collect();
+    let output = [0.3, -0.5, 1.0, 0.4, -2.0, 1.5];
+    for scale in [0.0, 1.0, 30.0, 1e4] {
+        let total: f64 = log_prob(output.map(|o| o * scale), &all)
+            .iter()
+            .map(|l| l.exp())
+            .sum();
+        assert!((total - 1.0).abs() < 1e-4, "{total} at {scale}");
+    }
+
+    let probabilities: Vec<f64> = log_prob(output, &all).iter().map(|l| l.exp()).collect();
+    let n = 40_000;
+    let drawn = nll.sample(Tensor::<2>::from_floats([output], &device).repeat_dim(0, n));
+    let drawn: Vec<i64> = values(drawn)
+        .iter()
+        .map(|x| {
+            let number = mean + std * x;
+            assert!((number - number.round()).abs() < 1e-3, "{number}");
+            number.round() as i64
+        })
+        .collect();
+    for (number, p) in all.iter().zip(&probabilities) {
+        let found = drawn.iter().filter(|own| *own == number).count() as f64 / n as f64;
+        let error = (p * (1.0 - p) / n as f64).sqrt();
+        assert!(
+            (found - p).abs() < 5.0 * error + 1e-4,
+            "{number}: {found}, {p}"
+        );
+    }
+    assert!(drawn.iter().all(|number| (-5..=11).contains(number)));
+
+    // Beyond what was seen the probability falls, and is never none; a point is whole, too.
+    let beyond = log_prob(output, &[11, 12, 40, 4000]);
+    assert!(
+        beyond.is_sorted_by(|a, b| a > b) && beyond[3].is_finite(),
+        "{beyond:?}"
+    );
+    let point = values(nll.point(Tensor::<2>::from_floats([output], &device)))[0];
+    let point = mean + std * point;
+    assert!((point - point.round()).abs() < 1e-3, "{point}");
+}
+
+/// Of one mode with a known centre and width: the difference of two values of the distribution function.
+#[test]
+fn whole_numbers_follow_the_formula() {
+    let device = common::cpu();
+    let table = opened("two", "n\n2\n4\n2\n4\n");
+    let nll = TableNll::fit(table.schema(), 2, table.tensor(&device)).unwrap();
+    // A mean of 3 and a deviation of 1: modes at -1 and 1, a quarter of 2 wide.
+    let (width, scale) = (0.5, 0.5 * 1.01);
+    let output = [0.7, -0.3, 0.9, -1.2];
+    let cdf = |x: f64, mode: usize| {
+        let mean = [-1.0, 1.0][mode] + width * output[2 + mode];
+        1.0 / (1.0 + (-(x - mean) / scale).exp())
+    };
+    let weight = 1.0 / (1.0 + f64::exp(-1.0));
+    let both = |of: &dyn Fn(usize) -> f64| weight * of(0) + (1.0 - weight) * of(1);
+    let expected = [
+        both(&|mode| cdf(-0.5, mode)),
+        both(&|mode| cdf(0.5, mode) - cdf(-0.5, mode)),
+        both(&|mode| 1.0 - cdf(0.5, mode)),
+        both(&|mode| cdf(2.5, mode) - cdf(1.5, mode)),
+    ];
+    let rows = Tensor::<2>::from_floats([[-1.0], [0.0], [1.0], [2.0]], &device);
+    let output = Tensor::<2>::from_floats([output], &device).repeat_dim(0, 4);
+    for (loss, p) in values(nll.loss(output, rows)).iter().zip(expected) {
+        assert!((loss + p.ln()).abs() < 1e-4, "{loss} {}", -p.ln());
+    }
+}
+
+/// Counts of which one gives the other but for a third: the bound stays above their entropy, and comes near.
+#[test]
+fn counts_come_down_to_their_entropy() {
+    let _turn = common::alone();
+    let device = common::cpu();
+    device.seed(9);
+    let counts = |rows: usize, seed: u64| {
+        let mut rng = Pcg64::seed_from_u64(seed);
+        let mut text = "a,b\n".to_string();
+        for _ in 0..rows {
+            let a = rng.random_range(0..6);
+            text += &format!("{a},{}\n", 10 * a + rng.random_range(0..3));
+        }
+        text
+    };
+    let config = quick(1200).with_modes(6).with_hidden(vec![48]);
+    let vae = config.fit(&opened("counts", &counts(3000, 0)), &device);
+    let vae = vae.unwrap();
+    let path = written("counted", &counts(2000, 1));
+    let test = Table::open_with(&path, vae.schema()).unwrap();
+    std::fs::remove_file(path).unwrap();
+    let score = Estimate::of(&vae.scores(&test, 64, &device).unwrap()).unwrap();
+    let entropy = 6f64.ln() + 3f64.ln();
+    assert!(score.mean > entropy - 3.0 * score.standard_error, "{score}");
+    assert!(score.mean < 1.15 * entropy, "{score}, entropy {entropy}");
+    for row in text(&vae.sample(500, &device).unwrap()) {
+        let [a, b] = [&row[0], &row[1]].map(|number| number.parse::<i64>().unwrap());
+        assert!((0..=5).contains(&a) && (0..=52).contains(&b), "{row:?}");
+    }
 }
 
 /// Two columns of four categories, the second that of the first in nine rows of ten.
@@ -317,8 +497,16 @@ fn a_table_is_imputed_scored_saved_and_drawn() {
     let fitting = drawn[0].iter().filter(is_there).filter(fits).count();
     assert!((230..295).contains(&there), "{there}");
     assert!(fitting * 10 > there * 8, "{fitting} of {there}");
-    // None is a row of the table.
+    // None is a row of the table, nor nearer to one than rows that were not seen.
     assert!(drawn[0].iter().all(|row| !before.contains(row)));
+    let unseen = opened("unseen", &line(300, 7));
+    let drawn = vae.sample(300, &device).unwrap();
+    let [of_drawn, of_unseen] = [&drawn, &unseen].map(|some| {
+        let seen = table.tensor(&device);
+        let nearest = nearest_distances(some.tensor(&device), seen).unwrap();
+        quantile(&nearest, 0.5).unwrap()
+    });
+    assert!(of_drawn > 0.5 * of_unseen, "{of_drawn} {of_unseen}");
 }
 
 #[test]
@@ -333,6 +521,11 @@ fn what_cannot_be_fitted_is_named() {
     assert!(refused(config.clone().with_modes(0), &table).contains("modes"));
     assert!(refused(config.clone().with_latent_dim(0), &table).contains("latent_dim"));
     assert!(refused(config.clone().with_beta(f64::NAN), &table).contains("beta"));
+    let init = config.init(&table, &device).unwrap();
+    let error = init
+        .clone()
+        .trained(init.vae().clone(), &opened("else", COUNTS));
+    assert!(error.unwrap_err().to_string().contains("another schema"));
     let single = opened("single", "size,colour\n1,red\n");
     assert!(refused(config.clone(), &single).contains("two samples at least, not 1"));
 
@@ -355,6 +548,14 @@ fn what_cannot_be_fitted_is_named() {
     let nothing = Table::open_with(&path, vae.schema()).unwrap();
     let filled = text(&vae.impute(&nothing, &device).unwrap());
     assert!(filled[0].iter().all(|value| value != "?"), "{filled:?}");
+    // So is a column that has no value.
+    std::fs::write(&path, "size,colour\n,red\nNA,blue\n").unwrap();
+    let sizeless = Table::open_with(&path, vae.schema()).unwrap();
+    let filled = text(&vae.impute(&sizeless, &device).unwrap());
+    assert!(
+        filled.iter().all(|row| row[0].parse::<f64>().is_ok()),
+        "{filled:?}"
+    );
     std::fs::write(&path, "size,colour\n1,mauve\n").unwrap();
     let error = Table::open_with(&path, vae.schema()).unwrap_err();
     assert!(error.to_string().contains("mauve"), "{error}");
@@ -379,6 +580,7 @@ fn odd_columns_are_fitted() {
         .with_batch_size(16)
         .with_held_out(0.001);
     let config = quick(1).with_hidden(vec![4]).with_training(training);
+    let config = config.with_components(0);
     let drawn = config.fit(&table, &device).unwrap().sample(3, &device);
     assert_eq!(drawn.unwrap().len(), 3);
 }

@@ -139,10 +139,25 @@ pub struct OutArgs {
 impl OutArgs {
     /// The device, and the folder of a new run with its configuration in it.
     pub fn open<C: Serialize>(&self, name: &str, config: &C) -> Result<(Device, Run)> {
+        self.open_run(name, config, false)
+    }
+
+    /// As [`open`](Self::open), or with the folder of a run to go on with.
+    pub fn open_run<C: Serialize>(
+        &self,
+        name: &str,
+        config: &C,
+        resume: bool,
+    ) -> Result<(Device, Run)> {
         let devices = Devices::named(self.device.as_deref())?;
         println!("device: {}", devices.name());
-        let numbered = || Run::numbered(PathBuf::from("out").join(name), false);
-        let run = Run::begin(self.out.clone().unwrap_or_else(numbered), config)?;
+        let numbered = || Run::numbered(PathBuf::from("out").join(name), resume);
+        let folder = self.out.clone().unwrap_or_else(numbered);
+        let run = if resume {
+            Run::resume(folder, config)?
+        } else {
+            Run::begin(folder, config)?
+        };
         Ok((devices.device(), run))
     }
 }

@@ -4,7 +4,7 @@ use super::levels::Levels;
 use crate::kernel::{assert_match, sum_event};
 use crate::traits::{Code, Posterior};
 use burn::tensor::activation::{log_sigmoid, log_softmax, softmax};
-use burn::tensor::{Distribution, Tensor};
+use burn::tensor::{Bool, Distribution, Tensor};
 
 /// The bounds of a log-scale, where the levels lie in [-1, 1]: at the lower one a bin of 256 levels is as wide as nine scales.
 pub(crate) const LOG_SCALE: [f64; 2] = [-7.0, 20.0];
@@ -42,6 +42,31 @@ pub struct DiscretizedLogisticMixture<const D: usize = 2> {
     log_scale: Tensor<3>,
     shape: [usize; D],
     levels: Levels,
+}
+
+/// Standard logistic noise from numbers uniform in [0, 1), by the inverse of the distribution function.
+pub(crate) fn logistic<const D: usize>(uniform: Tensor<D>) -> Tensor<D> {
+    let uniform = uniform.clamp(1e-6, 1.0 - 1e-6); // logarithms of no zero
+    uniform.clone().log() - uniform.neg().log1p()
+}
+
+/// The logarithm of what logistic distributions have within `half` of a place at a distance from their means, and beyond it
+/// where the place is the first or the last (`is_edge`); of all shapes that go together.
+pub(crate) fn log_interval(
+    distance: Tensor<3>,
+    half: Tensor<3>,
+    inverse_scale: Tensor<3>,
+    [is_first, is_last]: [Tensor<3, Bool>; 2],
+) -> Tensor<3> {
+    let upper = log_sigmoid((distance.clone() + half.clone()) * inverse_scale.clone());
+    let lower = log_sigmoid((distance - half.clone()).neg() * inverse_scale.clone());
+    // `1 - e^-2w` is `2 t / (1 + t)` with `t = tanh(w)`, which has all its digits where w is small.
+    let tanh = (inverse_scale * half).tanh();
+    let width = tanh.clone().log() - tanh.log1p() + core::f64::consts::LN_2;
+    let is_edge = is_first.clone().bool_or(is_last.clone());
+    upper.mask_fill(is_last, 0.0)
+        + lower.mask_fill(is_first, 0.0)
+        + width.expand(is_edge.dims()).mask_fill(is_edge, 0.0)
 }
 
 impl<const D: usize> DiscretizedLogisticMixture<D> {
@@ -104,9 +129,8 @@ impl<const D: usize> Code for DiscretizedLogisticMixture<D> {
         let component = class_at(detached(&self.logits), noise.clone().narrow(2, 0, 1));
         let mean = detached(&self.mean).gather(2, component.clone());
         let scale = detached(&self.log_scale).gather(2, component).exp();
-        let uniform = noise.narrow(2, 1, 1).clamp(1e-6, 1.0 - 1e-6); // logarithms of no zero
-        let logistic = uniform.clone().log() - uniform.neg().log1p();
-        self.nearest(mean + scale * logistic)
+        let uniform = noise.narrow(2, 1, 1);
+        self.nearest(mean + scale * logistic(uniform))
     }
 
     /// The level that is nearest to the mean of the components' means.
@@ -131,19 +155,11 @@ impl<const D: usize> Posterior for DiscretizedLogisticMixture<D> {
         let last = self.levels.count() as i64 - 1;
         let is_first = index.clone().lower_equal_elem(0).expand(dims);
         let is_last = index.clone().greater_equal_elem(last).expand(dims);
-        let half = self.half_bin();
-        let x = index.float().cast(self.mean.dtype()) * (2.0 * half) - 1.0;
+        let x = index.float().cast(self.mean.dtype()) * (2.0 * self.half_bin()) - 1.0;
         let inverse_scale = self.log_scale.clone().neg().exp();
-        let from_mean = x - self.mean.clone();
-        let upper = log_sigmoid((from_mean.clone() + half) * inverse_scale.clone());
-        let lower = log_sigmoid((from_mean - half).neg() * inverse_scale.clone());
-        // `1 - e^-2w` is `2 t / (1 + t)` with `t = tanh(w)`, which has all its digits where w is small.
-        let tanh = (inverse_scale * half).tanh();
-        let width = tanh.clone().log() - tanh.log1p() + core::f64::consts::LN_2;
-        let is_edge = is_first.clone().bool_or(is_last.clone());
-        let log_p = upper.mask_fill(is_last, 0.0)
-            + lower.mask_fill(is_first, 0.0)
-            + width.mask_fill(is_edge, 0.0);
+        let half = x.full_like(self.half_bin());
+        let distance = x - self.mean.clone();
+        let log_p = log_interval(distance, half, inverse_scale, [is_first, is_last]);
         let joint = log_softmax(self.logits.clone(), 2) + log_p;
         let most = joint.clone().detach().max_dim(2);
         sum_event((joint - most.clone()).exp().sum_dim(2).log() + most)

@@ -20,5 +20,5 @@ pub use categorical::Categorical;
 pub use diagonal_gaussian::{DiagonalGaussian, LOG_VAR_MAX, LOG_VAR_MIN};
 pub(crate) use diagonal_gaussian::{bound_any_log_var, coordinate_kl};
 pub use discretized_logistic::DiscretizedLogisticMixture;
-pub(crate) use discretized_logistic::LOG_SCALE;
+pub(crate) use discretized_logistic::{LOG_SCALE, log_interval, logistic};
 pub use levels::Levels;

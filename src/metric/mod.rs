@@ -8,6 +8,7 @@
 //! | Is each factor of variation in a coordinate of its own? | [`Disentanglement`] |
 //! | Are two samples of one distribution? | [`squared_mmd`], [`mmd_test`] |
 //! | Do samples look like data, to a network of your choice? | [`FeatureStatistics::frechet_distance`], [`extrapolated_frechet_distance`], [`precision_recall`] |
+//! | Are samples copies of data? | [`nearest_distances`] |
 //! | Does a score tell anomalies? | [`auroc`] and [`auroc_interval`], with [`quantile`] for a threshold |
 //! | What would a linear model do? | [`Pca`] |
 #![cfg_attr(
@@ -51,7 +52,7 @@ pub use latent::{
 };
 pub use mmd::{MmdTest, mmd_test, squared_mmd};
 pub use pca::Pca;
-pub use precision_recall::{PrecisionRecall, precision_recall};
+pub use precision_recall::{PrecisionRecall, nearest_distances, precision_recall};
 #[cfg(feature = "vision")]
 pub use vision::{psnr, ssim};
 

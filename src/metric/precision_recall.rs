@@ -53,6 +53,46 @@ pub fn precision_recall(real: Tensor<2>, fake: Tensor<2>, k: usize) -> Result<Pr
     })
 }
 
+/// How far each of `points` is from the nearest of `data`, both `[rows, features]`: whether a generator copies what it was trained
+/// on. Copies are at 0 exactly; samples that are not are about as far as data that were held out.
+///
+/// # Errors
+///
+/// [`Error::Samples`] if either side is empty, a feature is no number, or both have another number of features;
+/// [`Error::Device`] if the device cannot be read.
+///
+/// ```
+/// use burn::prelude::*;
+/// use burn_generative::metric::nearest_distances;
+///
+/// let device = Device::default();
+/// let data = Tensor::<2>::from_floats([[0.0, 0.0], [3.0, 4.0]], &device);
+/// let samples = Tensor::<2>::from_floats([[3.0, 4.0], [0.0, -1.0]], &device);
+/// assert_eq!(nearest_distances(samples, data)?, [0.0, 1.0]);
+/// # Ok::<(), burn_generative::Error>(())
+/// ```
+pub fn nearest_distances(points: Tensor<2>, data: Tensor<2>) -> Result<Vec<f64>> {
+    check_alike("nearest_distances", &data, &points)?;
+    for rows in [&points, &data] {
+        if rows.dims()[0] == 0 {
+            return Err(Error::Samples(
+                "nearest_distances: no rows to compare".to_string(),
+            ));
+        }
+        if !is_finite(rows)? {
+            return Err(not_finite("the features"));
+        }
+    }
+    let (points, data) = (at_least_single(points), at_least_single(data));
+    let (points, data) = (Points::new(&points, &data)?, Points::new(&data, &data)?);
+    let mut nearest = Vec::new();
+    data.for_each_row_of(&points, |distances| {
+        let least = distances.iter().copied().fold(f64::INFINITY, f64::min);
+        nearest.push(least.sqrt());
+    })?;
+    Ok(nearest)
+}
+
 /// The share of `points` that lie within the k-th neighbour's distance of one of `others`.
 fn share_within(points: &Tensor<2>, others: &Tensor<2>, k: usize) -> Result<f64> {
     let (points, others) = (Points::new(points, others)?, Points::new(others, others)?);

@@ -1,11 +1,10 @@
+use super::modes::{Modes, Steps, Whole, column_modes, perturbed};
 use super::{Kind, Schema};
 use crate::error::{Result, check_at_least_one};
-use crate::kernel::reference::LN_2PI;
 use crate::kernel::{bernoulli_nll, sum_event};
 use crate::nn::one_hot;
-use crate::prior::{MixtureFit, gumbel, log_sum_exp};
 use crate::traits::{Batch, Likelihood, ReconstructionLoss};
-use burn::module::{Module, Param};
+use burn::module::Module;
 use burn::tensor::activation::{log_softmax, sigmoid};
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
 
@@ -15,6 +14,7 @@ use burn::tensor::{Device, Distribution, Tensor, TensorData};
 /// | column | density | the output has |
 /// |---|---|---|
 /// | numbers | a mixture `sum_k w_k N(x; c_k + s_k d_k, s_k t_k)` | a logit of `w_k` and a shift `d_k` for each mode |
+/// | whole numbers | that of an interval, `sum_k w_k P(x - 1/2 < c_k + s_k (d_k + t_k e) < x + 1/2)` with `e` logistic | the same |
 /// | categories | categorical | a logit for each |
 /// | missing or not | Bernoulli | a logit |
 ///
@@ -22,112 +22,64 @@ use burn::tensor::{Device, Distribution, Tensor, TensorData};
 /// learned with the model, one for each mode of each column. A missing value costs what its being missing does, and
 /// nothing else. Numbers have a density in units of their column's standard deviation, so the loss may be negative.
 ///
+/// Whole numbers have a probability, as categories have. What lies below the least or above the greatest of the table counts
+/// to it, so that the probabilities of those between sum to 1, and no other is drawn; one that another table has is as
+/// probable as the interval around it.
+///
 /// The modes are those of [Xu et al. 2019](https://arxiv.org/abs/1907.00503), who say of each number which one it came
-/// from; here the sum over all is taken, which is an exact likelihood.
+/// from; here the sum over all is taken, which is an exact likelihood. Those of whole numbers are
+/// [`DiscretizedLogisticMixture`](crate::distribution::DiscretizedLogisticMixture)'s.
 ///
 /// Built by [`TableVaeConfig`](super::TableVaeConfig), or for another model by [`fit`](Self::fit).
 #[derive(Module, Debug)]
 pub struct TableNll {
-    modes: Option<Modes>,
+    numbers: Option<Modes>,
+    whole: Option<Modes>,
     #[module(skip)]
     places: Vec<Place>,
 }
-
-/// The share of a mode's width that a deviation has at least: else the density of a number that occurs twice would grow
-/// for ever.
-const LEAST_DEVIATION: f64 = 0.01;
-
-/// The numbers of a column that its modes are fitted to, at most.
-const SEEN: usize = 2000;
 
 /// Where the numbers of a column stand in a row.
 #[derive(Clone, Debug)]
 struct Place {
     begin: usize,
-    /// How many categories; none for a column of numbers.
-    categories: Option<usize>,
+    values: Values,
     has_missing: bool,
 }
 
+/// What a column holds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Values {
+    Numbers,
+    WholeNumbers,
+    /// So many categories.
+    Categories(usize),
+}
+
 impl Place {
-    fn values(&self) -> usize {
-        self.categories.unwrap_or(1)
+    /// How many numbers a value is.
+    fn width(&self) -> usize {
+        self.categories().unwrap_or(1)
+    }
+
+    fn categories(&self) -> Option<usize> {
+        match self.values {
+            Values::Categories(count) => Some(count),
+            Values::Numbers | Values::WholeNumbers => None,
+        }
     }
 
     /// Where 1 stands for a missing value.
     fn indicator(&self) -> Option<usize> {
-        self.has_missing.then(|| self.begin + self.values())
+        self.has_missing.then(|| self.begin + self.width())
     }
-}
-
-/// The modes of all columns of numbers, each `[columns, modes]`.
-#[derive(Module, Debug)]
-struct Modes {
-    centers: Param<Tensor<2>>,
-    widths: Param<Tensor<2>>,
-    /// Logarithms of deviations, in widths.
-    log_deviations: Param<Tensor<2>>,
-}
-
-impl Modes {
-    fn new(centers: Tensor<2>, widths: Tensor<2>) -> Self {
-        let fixed = |values| Param::from_tensor(values).set_require_grad(false);
-        Self {
-            log_deviations: Param::from_tensor(centers.zeros_like()),
-            centers: fixed(centers),
-            widths: fixed(widths),
-        }
-    }
-
-    /// Deviations, `[columns, modes]`.
-    fn deviations(&self) -> Tensor<2> {
-        let shares = self.log_deviations.val().clamp(-20.0, 20.0).exp() + LEAST_DEVIATION;
-        shares * self.widths.val()
-    }
-
-    /// Means, `[batch, columns, modes]`, of modes that are shifted by so many widths.
-    fn means(&self, shifts: Tensor<3>) -> Tensor<3> {
-        shifts * self.widths.val().unsqueeze::<3>() + self.centers.val().unsqueeze::<3>()
-    }
-
-    /// `[batch, columns]`, of values of the same shape.
-    fn log_prob(&self, values: Tensor<2>, logits: Tensor<3>, shifts: Tensor<3>) -> Tensor<2> {
-        let [batch, columns, modes] = logits.dims();
-        let deviations = self.deviations().unsqueeze::<3>();
-        let distance = values.unsqueeze_dim::<3>(2) - self.means(shifts);
-        let distance = distance / deviations.clone();
-        let log_density = distance.square() * -0.5 - deviations.log() - 0.5 * LN_2PI;
-        let joint = log_softmax(logits, 2) + log_density;
-        log_sum_exp(joint.reshape([batch * columns, modes])).reshape([batch, columns])
-    }
-
-    /// A draw, or the mean of the likeliest mode: `[batch, columns]`.
-    fn values(&self, logits: Tensor<3>, shifts: Tensor<3>, is_random: bool) -> Tensor<2> {
-        let [batch, ..] = logits.dims();
-        let deviations = self.deviations().unsqueeze::<3>().repeat_dim(0, batch);
-        let means = self.means(shifts);
-        let mode = perturbed(logits, is_random).argmax(2);
-        let mean = means.gather(2, mode.clone()).squeeze_dim::<2>(2);
-        if !is_random {
-            return mean;
-        }
-        let noise = mean.random_like(Distribution::Normal(0.0, 1.0));
-        mean + noise * deviations.gather(2, mode).squeeze_dim::<2>(2)
-    }
-}
-
-/// The logits, plus Gumbel noise if a draw is asked for: the largest is then a draw of their categorical distribution.
-fn perturbed<const D: usize>(logits: Tensor<D>, is_random: bool) -> Tensor<D> {
-    if !is_random {
-        return logits;
-    }
-    logits.clone() + gumbel(logits.random_like(Distribution::Default))
 }
 
 /// What an output says of each part of a row.
 struct Parts {
     /// Logits and shifts of modes, `[batch, columns, modes]`.
     numbers: Option<[Tensor<3>; 2]>,
+    whole: Option<[Tensor<3>; 2]>,
     /// Logits of each column of categories.
     categories: Vec<Tensor<2>>,
     /// Logits of values being missing, `[batch, columns that have any]`.
@@ -147,70 +99,78 @@ impl TableNll {
         let width = schema.width();
         let data = rows.without_autodiff().try_into_data_as::<f64>()?;
         let data: Vec<f64> = data.iter::<f64>().collect();
-        let (mut centers, mut widths) = (Vec::new(), Vec::new());
-        let mut likelihood = Self::new(schema, modes, &device);
-        for place in likelihood.numbers() {
+        let values_of = |place: &Place| -> Vec<f64> {
             let is_there = |row: &&[f64]| place.indicator().is_none_or(|at| row[at] < 0.5);
             let rows = data.chunks_exact(width).filter(is_there);
-            let values: Vec<f64> = rows.map(|row| row[place.begin]).collect();
-            for (center, width) in column_modes(&values, modes)? {
-                centers.push(center);
-                widths.push(width);
-            }
-        }
-        let shape = [centers.len() / modes, modes];
-        let tensor = |values| Tensor::from_data(TensorData::new(values, shape), &device);
-        likelihood.modes =
-            (!centers.is_empty()).then(|| Modes::new(tensor(centers), tensor(widths)));
-        Ok(likelihood)
+            rows.map(|row| row[place.begin]).collect()
+        };
+        Self::build(schema, modes, &device, |place| {
+            column_modes(&values_of(place), modes)
+        })
     }
 
-    /// The likelihood of a schema whose modes are all standard normal: one that weights are loaded into.
-    pub(super) fn new(schema: &Schema, modes: usize, device: &Device) -> Self {
-        let mut begin = 0;
-        let mut places = Vec::with_capacity(schema.columns().len());
+    /// The likelihood of a schema whose modes are all standard: one that weights are loaded into.
+    pub(super) fn new(schema: &Schema, modes: usize, device: &Device) -> Result<Self> {
+        Self::build(schema, modes, device, |_| Ok(vec![(0.0, 1.0); modes]))
+    }
+
+    /// The likelihood of a schema, with the centre and the width of each mode of each column of numbers.
+    fn build(
+        schema: &Schema,
+        modes: usize,
+        device: &Device,
+        of_column: impl Fn(&Place) -> Result<Vec<(f64, f64)>>,
+    ) -> Result<Self> {
+        let (mut begin, mut places, mut steps) = (0, Vec::new(), Vec::new());
         for column in schema.columns() {
-            let categories = match &column.kind {
-                Kind::Number { .. } => None,
-                Kind::Category { values } => Some(values.len()),
+            let values = match &column.kind {
+                &Kind::Number {
+                    mean,
+                    std,
+                    range: Some(range),
+                } => {
+                    steps.push(Whole { mean, std, range });
+                    Values::WholeNumbers
+                }
+                Kind::Number { range: None, .. } => Values::Numbers,
+                Kind::Category { values } => Values::Categories(values.len()),
             };
             let has_missing = column.missing.is_some();
             places.push(Place {
                 begin,
-                categories,
+                values,
                 has_missing,
             });
             begin += column.kind.width() + usize::from(has_missing);
         }
-        let mut likelihood = Self {
-            modes: None,
-            places,
+        let steps = (!steps.is_empty()).then(|| Steps::new(&steps, device));
+        let modes_of = |kind: Values, steps: Option<Steps>| -> Result<Option<Modes>> {
+            let places = places.iter().filter(|place| place.values == kind);
+            let columns = places.map(&of_column).collect::<Result<Vec<_>>>()?;
+            let shape = [columns.len(), modes];
+            let (centers, widths): (Vec<f64>, Vec<f64>) = columns.into_iter().flatten().unzip();
+            let tensor = |values| Tensor::from_data(TensorData::new(values, shape), device);
+            Ok((shape[0] > 0).then(|| Modes::new(tensor(centers), tensor(widths), steps)))
         };
-        let shape = [likelihood.numbers().count(), modes];
-        likelihood.modes = (shape[0] > 0)
-            .then(|| Modes::new(Tensor::zeros(shape, device), Tensor::ones(shape, device)));
-        likelihood
-    }
-
-    fn numbers(&self) -> impl Iterator<Item = &Place> {
-        let places = self.places.iter();
-        places.filter(|place| place.categories.is_none())
+        Ok(Self {
+            numbers: modes_of(Values::Numbers, None)?,
+            whole: modes_of(Values::WholeNumbers, steps)?,
+            places,
+        })
     }
 
     /// The numbers of a row.
     fn width(&self) -> usize {
-        let of = |place: &Place| place.values() + usize::from(place.has_missing);
+        let of = |place: &Place| place.width() + usize::from(place.has_missing);
         self.places.iter().map(of).sum()
     }
 
     /// How many numbers an output has a row: what a decoder is to make.
     pub fn output_width(&self) -> usize {
-        let modes = self.modes.as_ref().map_or(0, |modes| {
-            let [columns, modes] = modes.centers.dims();
-            2 * columns * modes
-        });
-        let of = |place: &Place| place.categories.unwrap_or(0) + usize::from(place.has_missing);
-        modes + self.places.iter().map(of).sum::<usize>()
+        let of_modes = |modes: &Modes| 2 * modes.dims().into_iter().product::<usize>();
+        let modes = [&self.numbers, &self.whole].into_iter().flatten();
+        let of = |place: &Place| place.categories().unwrap_or(0) + usize::from(place.has_missing);
+        modes.map(of_modes).sum::<usize>() + self.places.iter().map(of).sum::<usize>()
     }
 
     fn parts(&self, output: Tensor<2>) -> Parts {
@@ -226,16 +186,17 @@ impl TableNll {
             at += count;
             output.clone().narrow(1, at - count, count)
         };
-        let numbers = self.modes.as_ref().map(|modes| {
-            let [columns, modes] = modes.centers.dims();
-            [(); 2].map(|()| take(columns * modes).reshape([batch, columns, modes]))
+        let [numbers, whole] = [&self.numbers, &self.whole].map(|modes| {
+            let [columns, modes] = modes.as_ref()?.dims();
+            Some([(); 2].map(|()| take(columns * modes).reshape([batch, columns, modes])))
         });
-        let categories = self.places.iter().filter_map(|place| place.categories);
+        let categories = self.places.iter().filter_map(Place::categories);
         let categories = categories.map(&mut take).collect();
         let missing = self.places.iter().filter(|place| place.has_missing).count();
         let missing = (missing > 0).then(|| take(missing));
         Parts {
             numbers,
+            whole,
             categories,
             missing,
         }
@@ -243,29 +204,28 @@ impl TableNll {
 
     /// A value for every column, `[batch, numbers of a value]`: a draw, or the likeliest.
     fn values(&self, parts: &Parts, is_random: bool) -> Vec<Tensor<2>> {
-        let numbers = self.modes.as_ref().zip(parts.numbers.clone());
-        let numbers =
-            numbers.map(|(modes, [logits, shifts])| modes.values(logits, shifts, is_random));
-        let mut numbers = numbers.into_iter().flat_map(|numbers| numbers.split(1, 1));
+        let of_modes = |modes: &Option<Modes>, parts: &Option<[Tensor<3>; 2]>| {
+            let both = modes.as_ref().zip(parts.clone());
+            columns(both.map(|(modes, [logits, shifts])| modes.values(logits, shifts, is_random)))
+        };
+        let mut numbers = of_modes(&self.numbers, &parts.numbers);
+        let mut whole = of_modes(&self.whole, &parts.whole);
         let mut categories = parts.categories.iter().map(|logits| {
             let [_, count] = logits.dims();
             let chosen = perturbed(logits.clone(), is_random).argmax(1);
             one_hot(chosen.squeeze_dim(1), count)
         });
-        let of = |place: &Place| {
-            if place.categories.is_some() {
-                categories.next()
-            } else {
-                numbers.next()
-            }
+        let of = |place: &Place| match place.values {
+            Values::Numbers => numbers.next(),
+            Values::WholeNumbers => whole.next(),
+            Values::Categories(_) => categories.next(),
         };
         self.places.iter().filter_map(of).collect()
     }
 
     /// Rows of these values, except where the indicators, a column for every one that has missing values, are 1.
     fn rows(&self, values: Vec<Tensor<2>>, indicators: Option<Tensor<2>>) -> Tensor<2> {
-        let indicators = indicators.map(|indicators| indicators.split(1, 1));
-        let mut indicators = indicators.into_iter().flatten();
+        let mut indicators = columns(indicators);
         let mut parts = Vec::with_capacity(2 * values.len());
         for (place, value) in self.places.iter().zip(values) {
             let indicator = place.has_missing.then(|| indicators.next()).flatten();
@@ -306,23 +266,27 @@ impl TableNll {
         );
         let of = |at: usize, count: usize| target.clone().narrow(1, at, count);
         let parts = self.parts(output);
-        let numbers = self.modes.as_ref().zip(parts.numbers);
-        let numbers = numbers.map(|(modes, [logits, shifts])| {
-            let values = self.numbers().map(|place| of(place.begin, 1)).collect();
-            modes.log_prob(Tensor::cat(values, 1), logits, shifts)
-        });
-        let mut numbers = numbers.into_iter().flat_map(|numbers| numbers.split(1, 1));
+        let of_modes = |modes: &Option<Modes>, parts: Option<[Tensor<3>; 2]>, kind: Values| {
+            let log_prob = |(modes, [logits, shifts]): (&Modes, [Tensor<3>; 2])| {
+                let places = self.places.iter().filter(|place| place.values == kind);
+                let values = places.map(|place| of(place.begin, 1)).collect();
+                modes.log_prob(Tensor::cat(values, 1), logits, shifts)
+            };
+            columns(modes.as_ref().zip(parts).map(log_prob))
+        };
+        let mut numbers = of_modes(&self.numbers, parts.numbers, Values::Numbers);
+        let mut whole = of_modes(&self.whole, parts.whole, Values::WholeNumbers);
         let mut categories = parts.categories.into_iter();
-        let missing = parts.missing.map(|missing| missing.split(1, 1));
-        let mut missing = missing.into_iter().flatten();
+        let mut missing = columns(parts.missing);
         let log_prob = |place: &Place| {
-            let value = if place.categories.is_some() {
-                // All zeros where it is missing, and so no cost.
-                let chosen = of(place.begin, place.values());
-                let logits = categories.next()?;
-                (chosen * log_softmax(logits, 1)).sum_dim(1)
-            } else {
-                numbers.next()?
+            let value = match place.values {
+                Values::Numbers => numbers.next()?,
+                Values::WholeNumbers => whole.next()?,
+                Values::Categories(count) => {
+                    // All zeros where it is missing, and so no cost.
+                    let chosen = of(place.begin, count);
+                    (chosen * log_softmax(categories.next()?, 1)).sum_dim(1)
+                }
             };
             let Some(at) = place.indicator() else {
                 return Some(value);
@@ -345,7 +309,7 @@ impl TableNll {
         let drawn = self.row(output, true);
         let of = |(place, &is_given): (&Place, &bool)| {
             let from = if is_given { &rows } else { &drawn };
-            let width = place.values() + usize::from(place.has_missing);
+            let width = place.width() + usize::from(place.has_missing);
             from.clone().narrow(1, place.begin, width)
         };
         Tensor::cat(self.places.iter().zip(is_given).map(of).collect(), 1)
@@ -356,7 +320,7 @@ impl TableNll {
         let drawn = self.values(&self.parts(output), true);
         let mut parts = Vec::with_capacity(2 * drawn.len());
         for (place, drawn) in self.places.iter().zip(drawn) {
-            let own = rows.clone().narrow(1, place.begin, place.values());
+            let own = rows.clone().narrow(1, place.begin, place.width());
             match place.indicator() {
                 Some(at) => {
                     let indicator = rows.clone().narrow(1, at, 1);
@@ -391,36 +355,7 @@ impl Likelihood<Tensor<2>> for TableNll {
     }
 }
 
-/// Centre and width of each mode of a column.
-fn column_modes(values: &[f64], modes: usize) -> Result<Vec<(f64, f64)>> {
-    let mut distinct = values.to_vec();
-    distinct.sort_by(f64::total_cmp);
-    distinct.dedup();
-    if distinct.len() <= modes {
-        // Each is a mode of its own, as wide as a quarter of the way to the nearest other.
-        let gaps = distinct.windows(2).map(|pair| pair[1] - pair[0]);
-        let gap = gaps.reduce(f64::min).unwrap_or(1.0);
-        let of = |mode: usize| (distinct.get(mode % distinct.len().max(1)), gap / 4.0);
-        let modes = (0..modes).map(of);
-        return Ok(modes
-            .map(|(center, width)| (center.copied().unwrap_or(0.0), width))
-            .collect());
-    }
-    let every = values.len().div_ceil(SEEN);
-    let mut seen: Vec<f64> = values.iter().copied().step_by(every).collect();
-    if seen.len() < modes {
-        seen = values.to_vec();
-    }
-    let count = seen.len();
-    let codes = Tensor::from_data(TensorData::new(seen, [count, 1]), &Device::default());
-    let fit = MixtureFit::new(modes)
-        .with_restarts(1)
-        .with_iterations(50)
-        .fit_diagonal(codes)?;
-    let read = |values: Tensor<2>| -> Result<Vec<f64>> {
-        Ok(values.try_into_data_as::<f64>()?.iter::<f64>().collect())
-    };
-    let centers = read(fit.means())?;
-    let widths = read(fit.log_vars().mul_scalar(0.5).exp())?;
-    Ok(centers.into_iter().zip(widths).collect())
+/// The columns one by one, `[batch, 1]` each.
+fn columns(all: Option<Tensor<2>>) -> impl Iterator<Item = Tensor<2>> {
+    all.into_iter().flat_map(|all| all.split(1, 1))
 }

@@ -21,6 +21,7 @@
 //! ```
 
 mod likelihood;
+mod modes;
 mod schema;
 mod sheet;
 mod vae;
@@ -38,11 +39,12 @@ use std::path::Path;
 
 /// How a CSV file is read.
 ///
-/// A column whose values are all numbers is a column of numbers, also if they are few and whole. If most of them are
-/// numbers but not all, the file is refused, and the error names the first that is none: it is a slip, a missing value
-/// under a name of its own ([`missing`](Self::missing)), or else a name of categories that look like numbers
-/// ([`categories`](Self::categories)). Any other column is one of categories, of at most 256 unless it is named in
-/// `categories`: one of more is likely to be text, and to be left out ([`ignored`](Self::ignored)).
+/// A column whose values are all numbers is a column of numbers, also if they are few: of whole numbers, if all are (and at most
+/// 2^22 apart) and the column is not named in [`measured`](Self::measured). If most values are numbers but not all, the file
+/// is refused, and the error names the first that is none: it is a slip, a missing value under a name of its own
+/// ([`missing`](Self::missing)), or else a name of categories that look like numbers ([`categories`](Self::categories)). Any
+/// other column is one of categories, of at most 256 unless it is named in `categories`: one of more is likely to be text, and
+/// to be left out ([`ignored`](Self::ignored)).
 #[derive(Config, Debug, PartialEq)]
 pub struct TableConfig {
     /// Whether the first line has the names of the columns; they are `1`, `2` and so on if not.
@@ -54,6 +56,9 @@ pub struct TableConfig {
     /// The names of columns of categories, whatever they look like: class numbers, say.
     #[config(default = "vec![]")]
     pub categories: Vec<String>,
+    /// The names of columns of numbers between which there are others, although the table happens to have whole ones alone.
+    #[config(default = "vec![]")]
+    pub measured: Vec<String>,
     /// The names of columns to leave out: row numbers, free text.
     #[config(default = "vec![]")]
     pub ignored: Vec<String>,
@@ -85,7 +90,8 @@ impl TableConfig {
 
     /// What the columns of a table are.
     fn infer(&self, sheet: &Sheet) -> Result<Schema> {
-        for name in self.categories.iter().chain(&self.ignored) {
+        let named = self.categories.iter().chain(&self.measured);
+        for name in named.chain(&self.ignored) {
             sheet.column(name)?;
         }
         let columns = sheet
@@ -117,7 +123,7 @@ impl TableConfig {
             .filter_map(|(_, value)| number(value))
             .collect();
         let kind = if numbers.len() == present.len() && !is_asked_for {
-            Kind::of_numbers(&numbers)
+            Kind::of_numbers(&numbers, !self.measured.iter().any(|own| own == name))
         } else {
             let words = present.len() - numbers.len();
             let first_word = present.iter().find(|(_, value)| number(value).is_none());

@@ -39,6 +39,9 @@ pub enum Kind {
         mean: f64,
         /// Their standard deviation, over all n; of numbers that are all the same, their size, or 1 if they are 0.
         std: f64,
+        /// The least and the greatest, of a column of whole numbers (counts, marks, bytes): new rows have whole numbers there.
+        #[serde(default)]
+        range: Option<[i64; 2]>,
     },
     /// Words of a list.
     Category {
@@ -57,12 +60,16 @@ pub(super) enum Cell {
 }
 
 impl Kind {
-    /// That of a column of these numbers.
-    pub(super) fn of_numbers(numbers: &[f64]) -> Self {
+    /// That of a column of these numbers, which may be whole ones if they all are.
+    pub(super) fn of_numbers(numbers: &[f64], may_be_whole: bool) -> Self {
         let first = numbers[0];
+        let range = may_be_whole.then(|| whole_range(numbers)).flatten();
         if numbers.iter().all(|&number| number == first) {
-            let std = if first == 0.0 { 1.0 } else { first.abs() };
-            return Kind::Number { mean: first, std };
+            return Kind::Number {
+                mean: first,
+                std: if first == 0.0 { 1.0 } else { first.abs() },
+                range,
+            };
         }
         let count = numbers.len() as f64;
         let mean = numbers.iter().map(|number| number / count).sum::<f64>();
@@ -70,6 +77,7 @@ impl Kind {
         Kind::Number {
             mean: rounded(mean),
             std: rounded(squares.sum::<f64>().sqrt()),
+            range,
         }
     }
 
@@ -88,6 +96,19 @@ impl Kind {
             Kind::Category { values } => values.len(),
         }
     }
+}
+
+/// How far apart whole numbers may be, for 32 bits to tell them from their neighbours.
+const WIDEST: f64 = 4_194_304.0;
+
+/// The least and the greatest, if all are whole.
+fn whole_range(numbers: &[f64]) -> Option<[i64; 2]> {
+    let least = numbers.iter().copied().fold(f64::INFINITY, f64::min);
+    let greatest = numbers.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    // Beyond 2^53 no f64 has a fraction.
+    let is_whole = |number: &f64| number.fract() == 0.0 && number.abs() < 9e15;
+    let is_range = greatest - least <= WIDEST && numbers.iter().all(is_whole);
+    is_range.then_some([least as i64, greatest as i64])
 }
 
 /// The number to 15 digits, which JSON gives back as they were.
@@ -113,12 +134,20 @@ impl Schema {
                 return refuse(format!("two columns `{name}`"));
             }
             match kind {
-                Kind::Number { mean, std }
+                Kind::Number { mean, std, .. }
                     if !(mean.is_finite() && std.is_normal() && *std > 0.0) =>
                 {
                     return refuse(format!(
                         "column `{name}` has a mean of {mean} and a deviation of {std}: its numbers are too large or \
                          too small to compute with"
+                    ));
+                }
+                Kind::Number {
+                    range: Some([least, greatest]),
+                    ..
+                } if least > greatest => {
+                    return refuse(format!(
+                        "column `{name}` has whole numbers from {least} to {greatest}, which is none"
                     ));
                 }
                 Kind::Category { values }
@@ -161,9 +190,16 @@ impl Schema {
             };
         }
         match &column.kind {
-            Kind::Number { .. } => number(value)
-                .map(Cell::Number)
-                .ok_or_else(|| format!("{value:?} is no number")),
+            Kind::Number { range, .. } => {
+                let number = number(value).ok_or_else(|| format!("{value:?} is no number"))?;
+                if range.is_some() && number.fract() != 0.0 {
+                    return Err(format!(
+                        "{value:?} is no whole number, as all were where the schema comes from; name the column there, if it \
+                         is one of measurements (TableConfig::with_measured)"
+                    ));
+                }
+                Ok(Cell::Number(number))
+            }
             Kind::Category { values } => values
                 .binary_search_by(|known| known.as_str().cmp(value))
                 .map(Cell::Category)
@@ -182,7 +218,7 @@ impl Schema {
             numbers.resize(begin + column.width(), 0.0);
             match (cell, &column.kind) {
                 (Cell::Missing, kind) => numbers[begin + kind.width()] = 1.0,
-                (Cell::Number(number), Kind::Number { mean, std }) => {
+                (Cell::Number(number), Kind::Number { mean, std, .. }) => {
                     numbers[begin] = ((number - mean) / std) as f32;
                 }
                 (Cell::Category(place), _) => numbers[begin + place] = 1.0,
@@ -193,7 +229,7 @@ impl Schema {
 
     /// Numbers, `[rows, width]`, as rows of the table: what [`Table::tensor`](super::Table::tensor) made of them, or a
     /// model drew. A value is missing where its indicator is above 0.5; a category is the one with the largest number; a
-    /// number has the digits that are known, six or seven of its distance from the mean.
+    /// number has the digits that are known, six or seven of its distance from the mean, or is the nearest whole one.
     ///
     /// # Errors
     ///
@@ -227,7 +263,14 @@ impl Schema {
             let (own, indicator) = own.split_at(column.kind.width());
             values.push(match (&column.missing, &column.kind) {
                 (Some(missing), _) if indicator[0] > 0.5 => missing.clone(),
-                (_, Kind::Number { mean, std }) => written(own[0], *mean, *std),
+                (_, Kind::Number { mean, std, range }) => {
+                    if range.is_some() {
+                        let number = mean + std * f64::from(own[0]);
+                        format!("{}", number.round() as i64)
+                    } else {
+                        written(own[0], *mean, *std)
+                    }
+                }
                 (_, Kind::Category { values }) => {
                     let likelier = |best: usize, place: usize| {
                         if own[place] > own[best] { place } else { best }

@@ -3,7 +3,7 @@ use crate::error::{Error, Result, check_at_least_one};
 use crate::metric::importance_weighted_bound;
 use crate::model::{DensityFit, Vae, VaeConfig, sample};
 use crate::nn::{GaussianHead, MlpDecoder, MlpDecoderConfig, MlpEncoder, MlpEncoderConfig};
-use crate::prior::{StandardNormal, gumbel};
+use crate::prior::{AnyPrior, FullGaussianMixture, MixtureFit, StandardNormal, gumbel};
 use crate::traits::{Code, Likelihood};
 use crate::weights;
 use burn::config::Config;
@@ -16,7 +16,7 @@ use std::path::Path;
 /// The networks of a [`TableVae`], and its likelihood: a [`Vae`] as any other, for [`metric`](crate::metric) and for
 /// training by other means.
 pub type TableNetworks =
-    Vae<MlpEncoder<GaussianHead, 2>, MlpDecoder<Linear, 2>, StandardNormal, TableNll>;
+    Vae<MlpEncoder<GaussianHead, 2>, MlpDecoder<Linear, 2>, AnyPrior, TableNll>;
 
 /// Fits a variational autoencoder to a table of columns of any kind.
 ///
@@ -46,14 +46,19 @@ pub struct TableVaeConfig {
     #[config(default = 16)]
     pub latent_dim: usize,
     /// The widths of the encoder's hidden layers; the decoder has them in reverse.
-    #[config(default = "vec![128, 128]")]
+    #[config(default = "vec![256, 256]")]
     pub hidden: Vec<usize>,
-    /// The Gaussian modes of a column of numbers.
-    #[config(default = 10)]
+    /// The modes of a column of numbers.
+    #[config(default = 5)]
     pub modes: usize,
-    /// The weight of the KL term in training.
-    #[config(default = 1.0)]
+    /// The weight of the KL term in training. Below 1 a row's code says more of it, so that columns are drawn less apart from each
+    /// other; the codes then leave the standard normal prior, and the mixture says where they are.
+    #[config(default = 0.5)]
     pub beta: f64,
+    /// The components of a mixture of Gaussians that is fitted to the codes after training, at most a tenth of the rows, and that
+    /// new rows are drawn from; none for the standard normal prior of the training.
+    #[config(default = 20)]
+    pub components: usize,
     /// How it is trained.
     #[config(default = "DensityFit::new()")]
     pub training: DensityFit,
@@ -68,13 +73,27 @@ impl TableVaeConfig {
     /// to train on is [`Error::Samples`].
     pub fn fit(&self, table: &Table, device: &Device) -> Result<TableVae> {
         let device = device.clone().inner();
-        let rows = table.tensor(&device);
-        let likelihood = TableNll::fit(table.schema(), self.modes, rows.clone())?;
-        let vae = self.networks(table.schema(), likelihood, &device)?;
+        let model = self.init(table, &device)?;
+        let vae = self
+            .training
+            .fit_model(model.vae.clone(), table.tensor(&device))?;
+        model.trained(vae, table)
+    }
+
+    /// The model of a table before training, with the modes of its columns, on this device: for training of its
+    /// [`vae`](TableVae::vae) on [`Table::tensor`] by other means, such as `train::Fit`, which can be interrupted.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] if a number of this cannot work, and those of [`TableNll::fit`].
+    pub fn init(&self, table: &Table, device: &Device) -> Result<TableVae> {
+        let schema = table.schema();
+        let likelihood = TableNll::fit(schema, self.modes, table.tensor(device))?;
         Ok(TableVae {
             config: self.clone(),
-            schema: table.schema().clone(),
-            vae: self.training.fit_model(vae, rows)?,
+            schema: schema.clone(),
+            components: 0,
+            vae: self.networks(schema, likelihood, device)?,
         })
     }
 
@@ -92,7 +111,7 @@ impl TableVaeConfig {
                 .with_hidden(self.hidden.clone())
                 .init_gaussian(device)?,
             decoder.with_hidden(reversed).init(device)?,
-            StandardNormal::new(self.latent_dim),
+            AnyPrior::StandardNormal(StandardNormal::new(self.latent_dim)),
             likelihood,
         )
     }
@@ -105,6 +124,8 @@ impl TableVaeConfig {
 pub struct TableVae {
     config: TableVaeConfig,
     schema: Schema,
+    /// Of the prior.
+    components: usize,
     vae: TableNetworks,
 }
 
@@ -113,6 +134,7 @@ pub struct TableVae {
 struct Saved {
     model: TableVaeConfig,
     schema: Schema,
+    components: usize,
 }
 
 impl TableVae {
@@ -124,6 +146,31 @@ impl TableVae {
     /// The model of the rows as numbers.
     pub fn vae(&self) -> &TableNetworks {
         &self.vae
+    }
+
+    /// This model with its networks as they are after a training by other means, and a mixture fitted to their codes of the table
+    /// that they were trained on: its prior, for evaluation.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] if the table is of another schema; those of [`MixtureFit::fit_full`].
+    pub fn trained(self, vae: TableNetworks, table: &Table) -> Result<Self> {
+        let mut vae = vae.valid();
+        let device = vae.devices().into_iter().next().unwrap_or_default();
+        let rows = self.rows(table, &device)?;
+        let components = self.config.components.min(table.len() / 10);
+        if components > 0 {
+            let mixture = MixtureFit::new(components)
+                .with_restarts(1)
+                .with_regularization(0.01);
+            let fit = |codes| mixture.fit_full(codes).map(AnyPrior::FullGaussianMixture);
+            vae = vae.with_fitted_prior(rows, fit)?;
+        }
+        Ok(Self {
+            components,
+            vae,
+            ..self
+        })
     }
 
     /// A table of `n` rows that the model draws, on a device that the model is on, whose generator the noise is from.
@@ -241,6 +288,7 @@ impl TableVae {
         let saved = Saved {
             model: self.config.clone(),
             schema: self.schema.clone(),
+            components: self.components,
         };
         weights::save_dir(folder, &saved, &self.vae)
     }
@@ -254,13 +302,24 @@ impl TableVae {
         let init = |saved: &Saved| {
             let config = &saved.model;
             check_at_least_one("TableVae", "modes", config.modes)?;
-            let likelihood = TableNll::new(&saved.schema, config.modes, device);
-            config.networks(&saved.schema, likelihood, device)
+            let likelihood = TableNll::new(&saved.schema, config.modes, device)?;
+            let mut vae = config.networks(&saved.schema, likelihood, device)?;
+            if saved.components > 0 {
+                let (count, width) = (saved.components, config.latent_dim);
+                let covariances = Tensor::<2>::eye(width, device).unsqueeze::<3>();
+                vae.prior = AnyPrior::FullGaussianMixture(FullGaussianMixture::new(
+                    Tensor::zeros([count], device),
+                    Tensor::zeros([count, width], device),
+                    covariances.repeat_dim(0, count),
+                )?);
+            }
+            Ok(vae)
         };
         let (saved, vae) = weights::load_dir(folder, init)?;
         Ok(Self {
             config: saved.model,
             schema: saved.schema,
+            components: saved.components,
             vae: vae.valid(),
         })
     }
