@@ -64,6 +64,19 @@ fn levels_follow_from_scales_and_groups() {
     }
 }
 
+/// Padding is within the networks: shapes are those of the picture, and a side may be any.
+#[test]
+fn padded_pictures_are_cut_to_their_size() {
+    let (device, _turn) = seeded(11);
+    let config = NvaeConfig::new([1, 6, 10], vec![1, 1]).with_padding(1);
+    let config = config.with_channels(4).with_latents(2).with_cells(1);
+    let model = HierarchicalVae::new(config.init(1, &device).unwrap(), BernoulliNll);
+    let pictures = pictures(2, &device).slice([0..2, 0..1, 0..6, 0..10]);
+    let codes = model.encode(pictures.clone()).point();
+    assert_eq!(codes[1].dims(), [2, 2, 4, 6]);
+    assert_eq!(model.reconstruct(pictures).dims(), [2, 1, 6, 10]);
+}
+
 #[test]
 fn networks_that_cannot_be_are_refused_by_name() {
     let says = |config: NvaeConfig, words: &str| {
@@ -79,7 +92,7 @@ fn networks_that_cannot_be_are_refused_by_name() {
     );
     says(
         of(vec![1; 3]),
-        "a side of 12 pixels must be a multiple of 8",
+        "a side of 12 pixels (with a `padding` of 0) must be a multiple of 8",
     );
     says(of(vec![1; 70]), "must be a multiple of 2^70");
     says(

@@ -17,7 +17,7 @@ use burn::tensor::{Device, Distribution, Tensor};
 ///
 /// let config = NvaeConfig::new([3, 30, 30], vec![1, 2]);
 /// let error = config.init(3, &Device::default()).unwrap_err().to_string();
-/// assert!(error.contains("must be a multiple of 4"), "{error}");
+/// assert!(error.contains("to be halved 2 times"), "{error}");
 /// # Ok::<(), burn_generative::Error>(())
 /// ```
 #[derive(Config, Debug)]
@@ -29,6 +29,9 @@ pub struct NvaeConfig {
     /// How often height and width are halved between the picture and the lowest scale.
     #[config(default = "1")]
     pub halvings: usize,
+    /// Black pixels on each side of a picture within the networks; what they say there is cut off.
+    #[config(default = "0")]
+    pub padding: usize,
     /// The channels of maps as large as the picture; they double where height and width halve.
     #[config(default = "32")]
     pub channels: usize,
@@ -116,10 +119,12 @@ impl NvaeConfig {
             })
         });
         let exit = exit.collect::<Result<_>>()?;
-        let [_, height, width_of_picture] = self.shape;
-        let [height, across] = [height, width_of_picture].map(|side| side >> plan[0]);
-        let start = [width(plan[0]), height, across];
-        let start = Tensor::random(start, Distribution::Normal(0.0, 1.0), device);
+        let [height, across] = self.sides().map(|side| side >> plan[0]);
+        let start = Tensor::random(
+            [width(plan[0]), height, across],
+            Distribution::Normal(0.0, 1.0),
+            device,
+        );
         Ok(Nvae {
             stem: convolution([channels, width(0)], 3).init(device)?,
             entry,
@@ -129,7 +134,14 @@ impl NvaeConfig {
             exit,
             output: convolution([width(0), outputs], 3).init(device)?,
             latents,
+            padding: self.padding,
         })
+    }
+
+    /// Height and width of the widest maps.
+    fn sides(&self) -> [usize; 2] {
+        let [_, height, width] = self.shape;
+        [height, width].map(|side| side.saturating_add(2 * self.padding))
     }
 
     /// How often the picture has been halved at each level, the top first.
@@ -154,8 +166,7 @@ impl NvaeConfig {
             check_at_least_one(PART, "the expansion of the cells", expansion)?;
         }
         let most = self.halvings + self.groups.len() - 1;
-        let [_, height, width] = self.shape;
-        for side in [height, width] {
+        for side in self.sides() {
             let divisor = u32::try_from(most)
                 .ok()
                 .and_then(|most| 1usize.checked_shl(most));
@@ -166,8 +177,9 @@ impl NvaeConfig {
                     None => format!("2^{most}"),
                 };
                 return Err(Error::Config(format!(
-                    "{PART}: a side of {side} pixels must be a multiple of {multiple} to be halved {most} times (`halvings` {}, and {} \
-                     scales); pad or resize the pictures, or take fewer",
+                    "{PART}: a side of {side} pixels (with a `padding` of {}) must be a multiple of {multiple} to be halved {most} times \
+                     (`halvings` {}, and {} scales); pad it, resize the pictures, or take fewer",
+                    self.padding,
                     self.halvings,
                     self.groups.len()
                 )));
@@ -232,6 +244,7 @@ pub struct Nvae {
     exit: Vec<Exit>,
     output: Conv2d,
     latents: usize,
+    padding: usize,
 }
 
 /// What the way up adds: cells, and behind the last of a scale a convolution to the next.
@@ -305,6 +318,11 @@ impl TopDown for Nvae {
     }
 
     fn bottom_up(&self, pictures: Tensor<4>) -> Vec<Tensor<4>> {
+        let sides = (self.padding, self.padding, self.padding, self.padding);
+        let pictures = match self.padding {
+            0 => pictures,
+            _ => pictures.pad(sides, 0.0),
+        };
         let mut maps = self.stem.forward(pictures * 2.0 - 1.0);
         let mut features = Vec::with_capacity(self.rungs.len());
         for (index, rung) in self.entry.iter().chain(&self.rungs).enumerate() {
@@ -366,6 +384,9 @@ impl TopDown for Nvae {
         let widen =
             |maps: Tensor<4>, exit: &Exit| through(&exit.cells, doubled(exit.double.forward(maps)));
         let maps = self.exit.iter().fold(lowest, widen);
-        self.output.forward(elu(maps, 1.0))
+        let numbers = self.output.forward(elu(maps, 1.0));
+        let [batch, outputs, height, width] = numbers.dims();
+        let [rows, columns] = [height, width].map(|side| self.padding..side - self.padding);
+        numbers.slice([0..batch, 0..outputs, rows, columns])
     }
 }
