@@ -9,7 +9,6 @@
 
 mod common;
 
-use burn::prelude::*;
 use burn_generative::hierarchy::LadderConfig;
 use burn_generative::model::{Augmented, HierarchicalVae};
 use burn_generative::nn::{Binarization, initialize};

@@ -163,6 +163,7 @@ fn run(args: Args) -> Result<()> {
     positive("--batch-size", config.batch_size)?;
     rate("--lr", config.lr)?;
     rate("--temperature", args.temperature)?;
+    levels::check(&args.interpolate, config.groups.iter().sum())?;
     if let Some(draws) = args.nll {
         positive("--nll", draws)?;
     }
@@ -240,7 +241,7 @@ where
     L: Likelihood<Tensor<4>>,
 {
     initialize(&model);
-    println!("parameters: {}", model.num_params());
+    println!("parameters: {}", Module::num_params(&model));
     let config = &args.config;
     let run = Run::open(&args.out, config)?;
     let fit = Fit::new(args.epochs, config.batch_size)

@@ -1,6 +1,5 @@
 //! Pictures of what the levels of a hierarchy hold.
 
-use super::positive;
 use burn::prelude::*;
 use burn_generative::hierarchy::{Take, TopDown};
 use burn_generative::model::HierarchicalVae;
@@ -74,6 +73,16 @@ where
     plot::grid(Tensor::cat(rows, 0), count, 2)
 }
 
+/// Refuses levels, counted from 1 on top, that are not there.
+pub fn check(moved: &[usize], levels: usize) -> Result<()> {
+    match moved.iter().find(|level| !(1..=levels).contains(*level)) {
+        Some(level) => Err(Error::Config(format!(
+            "there is no level {level}: the levels are 1, on top, to {levels}"
+        ))),
+        None => Ok(()),
+    }
+}
+
 /// From an image to the next in equal steps, a row for each of at most six pairs: the latents of these levels, counted from 1 on
 /// top, go from those of one to those of the other, and the rest are those of the first.
 pub fn between<T, L, const D: usize>(
@@ -85,23 +94,16 @@ where
     T: TopDown<Input = Tensor<4>, Level = DiagonalGaussian<D>>,
     L: ReconstructionLoss<T::Output, Tensor<4>>,
 {
-    let pairs = 6.min(images.dims()[0] / 2);
-    positive("the number of pairs of images to test on", pairs)?;
-    let codes = model.encode(images.clone().narrow(0, 0, 2 * pairs)).point();
-    if let Some(level) = moved
-        .iter()
-        .find(|&&level| level == 0 || level > codes.len())
-    {
-        return Err(Error::Config(format!(
-            "there is no level {level} to move along: the levels are 1 to {}",
-            codes.len()
-        )));
-    }
+    let available = images.dims()[0];
+    let pairs = (available / 2).clamp(1, 6);
+    let shown = images.clone().narrow(0, 0, available.min(2 * pairs));
+    let second = shown.dims()[0] - pairs;
+    let codes = model.encode(shown).point();
     let device = images.device();
     let columns = (0..COLUMNS).map(|step| {
         let share = step as f64 / (COLUMNS - 1) as f64;
         let level = |(level, code): (usize, &Tensor<D>)| {
-            let [from, to] = [0, pairs].map(|first| code.clone().narrow(0, first, pairs));
+            let [from, to] = [0, second].map(|first| code.clone().narrow(0, first, pairs));
             Take::Given(if moved.contains(&(level + 1)) {
                 from.clone() + (to - from) * share
             } else {
