@@ -78,7 +78,7 @@ def network():
             self.posterior = nn.ModuleList(conv(width(h), 2 * LATENTS, 3) for h in plan)
             self.absorb = nn.ModuleList(conv(width(h) + LATENTS, width(h), 1) for h in plan)
             pairs = list(zip(plan, plan[1:]))
-            self.double = nn.ModuleDict({str(level): conv(width(a), width(b), 1) for level, (a, b) in enumerate(pairs) if a != b})
+            self.grow = nn.ModuleDict({str(level): conv(width(a), width(b), 1) for level, (a, b) in enumerate(pairs) if a != b})
             self.downs = nn.ModuleList(down(width(b)) for _, b in pairs)
             self.exit = nn.ModuleList([conv(width(1), CHANNELS, 1), down(CHANNELS)])
             self.output = conv(CHANNELS, 1, 3)
@@ -105,8 +105,8 @@ def network():
                 kl = kl + 0.5 * (move**2 * torch.exp(-log_var) + widen.exp() - widen - 1).sum((1, 2, 3))
                 z = mean + move + torch.exp(0.5 * (log_var + widen)) * torch.randn_like(move)
                 state = self.absorb[level](torch.cat([state, z], 1))
-                if str(level) in self.double:
-                    state = F.interpolate(self.double[str(level)](state), scale_factor=2)
+                if str(level) in self.grow:
+                    state = F.interpolate(self.grow[str(level)](state), scale_factor=2)
                 if level < len(self.downs):
                     state = self.downs[level](state)
             state = self.exit[1](F.interpolate(self.exit[0](state), scale_factor=2))
