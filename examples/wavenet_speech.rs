@@ -80,8 +80,8 @@ struct Config {
     #[arg(long, default_value_t = 20, value_name = "N")]
     epochs: usize,
 
-    /// Pieces in a training step.
-    #[arg(long, default_value_t = 8, value_name = "N")]
+    /// Pieces in a training step: of little speech, many small steps learn more than few large ones.
+    #[arg(long, default_value_t = 2, value_name = "N")]
     batch_size: usize,
 
     /// Learning rate of Adam, falling to 0 along half a cosine.

@@ -1,8 +1,8 @@
 use super::divergence::categorical;
 use crate::error::Result;
-use crate::kernel::{assert_match, sum_event};
+use crate::kernel::{self, assert_match, sum_event};
 use crate::traits::{Code, Family, Posterior};
-use burn::tensor::activation::{log_softmax, softmax};
+use burn::tensor::activation::softmax;
 use burn::tensor::{Distribution, Int, Tensor};
 
 /// Independent variables each of which is one of K classes, given by unnormalised finite logits. There is one distribution
@@ -146,9 +146,11 @@ impl<const D: usize> Posterior for Categorical<D> {
     /// If the values have another shape.
     fn log_prob(&self, values: Tensor<D, Int>) -> Tensor<1> {
         assert_shape("Categorical", self.shape, values.dims());
-        let [batch, variables, _] = self.logits.dims();
-        let log_p = log_softmax(self.logits(), 2);
-        sum_event(log_p.gather(2, values.reshape([batch, variables, 1])))
+        let [batch, variables, classes] = self.logits.dims();
+        let rows = batch * variables;
+        let logits = self.logits().reshape([rows, classes]);
+        let nll = kernel::categorical_nll(logits, values.reshape([rows]));
+        sum_event(nll.reshape([batch, variables])).neg()
     }
 
     fn family(&self) -> Option<Family> {

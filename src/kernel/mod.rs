@@ -29,6 +29,9 @@ pub mod reference;
 #[cfg_attr(not(feature = "train"), allow(dead_code))]
 pub(crate) mod adam;
 mod autodiff;
+#[allow(deprecated)]
+#[cfg_attr(not(feature = "_host"), allow(unused))]
+mod categorical;
 pub(crate) mod convolution;
 #[cfg(feature = "_gpu")]
 mod cube;
@@ -42,6 +45,9 @@ mod host;
 #[allow(deprecated)]
 #[cfg_attr(not(feature = "_host"), allow(unused))]
 mod maps;
+#[allow(deprecated)]
+#[cfg_attr(not(feature = "_host"), allow(unused))]
+mod nade;
 #[cfg(feature = "ndarray")]
 #[allow(deprecated)] // burn deprecates the backend, and ships it.
 mod ndarray;
@@ -56,8 +62,10 @@ mod series;
 #[cfg(feature = "_host")]
 mod windows;
 
+pub use categorical::categorical_nll;
 pub use gate::gated;
 pub use maps::{affine_map, affine_map_inverse, spline_map, spline_map_inverse};
+pub use nade::nade;
 
 use burn::backend::{Dispatch, DispatchTensor};
 use burn::tensor::{Shape, Tensor};

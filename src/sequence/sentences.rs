@@ -2,7 +2,7 @@ use super::decoder::drop_words;
 use super::{Causal, SequenceDecoder, Tokens, Vocabulary};
 use crate::distribution::Categorical;
 use crate::error::{Result, check_at_least_one, check_positive};
-use crate::kernel::sum_event;
+use crate::kernel::{categorical_nll, sum_event};
 use crate::traits::{Batch, Code, Posterior};
 use burn::module::Module;
 use burn::tensor::activation::log_softmax;
@@ -64,9 +64,10 @@ impl<C: Causal> Sentences<C> {
             .decoder
             .logits(self.latent.clone(), read.narrow(1, 0, places));
         let next = sentences.followed_by().narrow(1, 0, places);
-        let log_probs = log_softmax(logits, 2).gather(2, next.unsqueeze_dim(2));
+        let nll = categorical_nll(logits.flatten(0, 1), next.flatten(0, 1));
         let is_padding = sentences.is_followed().bool_not().narrow(1, 0, places);
-        log_probs.squeeze_dim::<2>(2).mask_fill(is_padding, 0.0)
+        let log_probs = nll.neg().reshape(is_padding.dims());
+        log_probs.mask_fill(is_padding, 0.0)
     }
 
     /// As in evaluation, and without a graph.

@@ -6,10 +6,12 @@
 //! widest vectors. f16 and bf16 are widened as a tile is read, and rounded as it is written.
 
 pub(crate) mod backend;
+mod categorical;
 mod convolution;
 mod gate;
 mod maps;
 mod math;
+mod nade;
 mod pointwise;
 mod product;
 mod simd;
