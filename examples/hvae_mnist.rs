@@ -9,17 +9,15 @@
 
 mod common;
 
-use burn::prelude::*;
-use burn_generative::hierarchy::{LadderConfig, Take, TopDown};
+use burn_generative::hierarchy::LadderConfig;
 use burn_generative::model::{Augmented, HierarchicalVae};
 use burn_generative::nn::{Binarization, initialize};
-use burn_generative::plot;
 use burn_generative::prelude::*;
 use burn_generative::train::{Cosine, FusedAdamConfig};
 use burn_generative::{Error, Result};
 use clap::Parser;
-use common::positive;
 use common::session::{RunArgs, Session, TrainingArgs, named, unit_interval};
+use common::{levels, positive};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -116,59 +114,16 @@ fn run(args: Args) -> Result<()> {
     let (model, epochs) = session.train(&session.fit(), model, adam, rate, [&train, &test])?;
     let model = model.model;
     session.save_samples(&model)?;
-    save_temperatures(&session, &model)?;
-    save_levels(&session, &model, &test)?;
+    let text = "The same noise, times 0.4, 0.6, 0.8 and 1.";
+    let words = ["Samples by temperature", text];
+    let picture = levels::temperatures(&model, &session.device(), session.seed())?;
+    session.save_pixels("temperatures.png", words, picture, 2)?;
+    let text = "Test images; below, the latents of the top level are kept and the rest drawn, then one level more a row.";
+    let words = ["What each level knows", text];
+    let picture = levels::known(&model, &test)?;
+    session.save_pixels("levels.png", words, picture, 2)?;
     if let Some(draws) = args.nll {
         session.measure_nll(&model, test, draws)?;
     }
     session.finish(&epochs)
-}
-
-/// Samples at four temperatures, a row each, of the same noise.
-fn save_temperatures<T>(session: &Session<Config>, model: &HierarchicalVae<T>) -> Result<()>
-where
-    T: TopDown<Input = Tensor<4>, Output = Tensor<4>>,
-{
-    let rows = [0.4, 0.6, 0.8, 1.0].map(|temperature| {
-        session.device().seed(session.seed());
-        let levels: Vec<_> = (0..model.network.num_levels())
-            .map(|_level| Take::Prior(temperature))
-            .collect();
-        model.sample_levels(12, &session.device(), &levels)
-    });
-    let rows = rows.into_iter().collect::<Result<Vec<_>>>()?;
-    let text = "The same noise, times 0.4, 0.6, 0.8 and 1.";
-    let words = ["Samples by temperature", text];
-    let picture = plot::grid(Tensor::cat(rows, 0), 12, 2)?;
-    session.save_pixels("temperatures.png", words, picture, 2)
-}
-
-/// Test images, and below each what is drawn when the latents of the first level are kept, of the first two, and so on.
-fn save_levels<T>(
-    session: &Session<Config>,
-    model: &HierarchicalVae<T>,
-    test: &Tensor<4>,
-) -> Result<()>
-where
-    T: TopDown<Input = Tensor<4>, Output = Tensor<4>>,
-{
-    let images = test.clone().narrow(0, 0, 12.min(test.dims()[0]));
-    let count = images.dims()[0];
-    let codes = model.encode(images.clone()).point();
-    let mut rows = vec![images];
-    for kept in 1..=codes.len() {
-        let level = |(level, code): (usize, &_)| {
-            if level < kept {
-                Take::Given(Clone::clone(code))
-            } else {
-                Take::Prior(1.0)
-            }
-        };
-        let levels: Vec<_> = codes.iter().enumerate().map(level).collect();
-        rows.push(model.sample_levels(count, &session.device(), &levels)?);
-    }
-    let text = "Test images; below, the latents of the top level are kept and the rest drawn, then one level more a row.";
-    let words = ["What each level knows", text];
-    let picture = plot::grid(Tensor::cat(rows, 0), count, 2)?;
-    session.save_pixels("levels.png", words, picture, 2)
 }

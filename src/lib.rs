@@ -71,7 +71,7 @@
 //! | [`nn`] | ready-made encoders, decoders and critics: multi-layer perceptrons and convolutions; corruptions |
 //! | [`flow`] | normalizing flows: exact densities of data, as priors, as posteriors |
 //! | [`autoregressive`] | exact likelihoods of discrete data, variable by variable: MADE, NADE, PixelCNN, WaveNet |
-//! | [`hierarchy`] | latents of several levels, each given those above it: the top-down pass, a ladder |
+//! | [`hierarchy`] | latents of several levels, each given those above it: the top-down pass, a ladder, NVAE |
 //! | [`prior`] | [`StandardNormal`](prior::StandardNormal) and others, also fitted to codes |
 //! | [`distribution`] | [`DiagonalGaussian`](distribution::DiagonalGaussian), discrete distributions, and [divergences](distribution::divergence) |
 //! | [`loss`] | reconstruction and adversarial losses, what keeps a critic smooth, and [`Losses`](loss::Losses), what every model returns |

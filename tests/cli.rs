@@ -1042,6 +1042,57 @@ fn the_family_refuses_what_cannot_work() {
     }
 }
 
+/// A hierarchy leaves pictures of its levels, is gone on with, and refuses by name what cannot work.
+#[test]
+fn a_hierarchy_shows_its_levels_and_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let run_in = |out: &Path, more: &[&str]| {
+        let mut command = command_of("nvae_images", out);
+        command.args(["--generated", "--limit", "24", "--batch-size", "12"]);
+        command.args(["--channels", "4", "--latents", "2", "--expansion", "1"]);
+        command.args(more).output().unwrap()
+    };
+    let two = ["--groups", "1,1"];
+    let run = |more: &[&str]| run_in(&out, &[&two, more].concat());
+    let printed = stdout(&run(&["--epochs", "1", "--nll", "2"]));
+    assert!(printed.contains("test NLL, k = 2: "), "{printed}");
+    for picture in [
+        "samples",
+        "temperatures",
+        "levels",
+        "interpolations",
+        "kl",
+        "curves",
+    ] {
+        assert!(out.join(format!("{picture}.png")).exists(), "{picture}");
+    }
+    assert_report(&out, 6);
+    let printed = stdout(&run(&["--epochs", "2", "--interpolate", "2"]));
+    assert!(printed.contains("resuming after epoch 1"), "{printed}");
+    let other = run(&["--epochs", "2", "--average", "0.5"]);
+    assert_says(&other, &["average is 0.99 there, 0.5 here"]);
+
+    let elsewhere = folder.path().join("elsewhere");
+    let cases: [(&[&str], &str); 5] = [
+        (
+            &["--groups", "0,1"],
+            "the number of groups of scale 0 must be at least 1",
+        ),
+        (&["--groups", "1,1,1"], "a side of 28 pixels"),
+        (
+            &["--temperature", "0"],
+            "--temperature must be a positive number",
+        ),
+        (&["--interpolate", "6"], "there is no level 6"),
+        (&["--spectral=-1"], "must be finite and not negative"),
+    ];
+    for (flags, says) in cases {
+        assert_says(&run_in(&elsewhere, flags), &[says]);
+        assert!(!elsewhere.exists(), "{flags:?} wrote something");
+    }
+}
+
 /// A critic that wins is named, with what to do; a loss that is no number ends the run.
 #[test]
 fn a_game_that_is_lost_is_said() {

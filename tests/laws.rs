@@ -22,13 +22,14 @@ use burn::train::{
 use burn_generative::data::TensorLoader;
 use burn_generative::data::table::{Table, TableVaeConfig};
 use burn_generative::flow::{FlowHead, IafConfig, MafConfig, RealNvpConfig, SplineFlowConfig};
-use burn_generative::hierarchy::{Ladder, LadderConfig};
+use burn_generative::hierarchy::{Cells, Ladder, LadderConfig, Nvae, NvaeConfig};
 use burn_generative::loss::{
     BernoulliNll, DipVae, GradientPenalty, InfoVae, L1Loss, LearnedGaussianNll, Mmd, MmdKernel,
     TotalCorrelation, Unregularized, Wasserstein, WeightClipping,
 };
 use burn_generative::model::{
     Augmented, AutoencoderKl, AutoencoderKlConfig, Balance, ConditionalLikelihood, HierarchicalVae,
+    Regularized,
 };
 use burn_generative::nn::{
     GaussianCorruption, LabeledDecoder, LabeledEncoder, LabeledRowEncoder, MlpCritic, MlpDecoder,
@@ -321,6 +322,22 @@ fn autoencoder_kl(device: &Device) -> AutoencoderKl {
     config.init(device).unwrap()
 }
 
+/// Eighty pictures of four by four pixels.
+fn pictures() -> Tensor<4> {
+    tensor([80, 1, 4, 4], &cpu(), |i| (i * i % 3) as f64 / 2.0)
+}
+
+/// Two levels over pictures, with batch statistics.
+fn nvae(device: &Device) -> Nvae {
+    let config = NvaeConfig::new([1, 4, 4], vec![1, 1]).with_channels(2);
+    let config = config.with_kind(Cells::Residual { expansion: 2 });
+    config
+        .with_latents(1)
+        .with_cells(1)
+        .init(1, device)
+        .unwrap()
+}
+
 laws! {
     autoencoder: |device| Autoencoder::new(encoder(device), decoder(device), SquaredError), rows();
     denoising_autoencoder: |device| {
@@ -340,6 +357,11 @@ laws! {
         let kl = Kl::default().with_warmup(7, device).with_free_bits(0.1).unwrap();
         HierarchicalVae::with_kl(ladder(device), GaussianNll::default(), kl)
     }, rows();
+    nvae_in_balance_and_regularized: |device| {
+        let kl = Kl::default().with_warmup(7, device);
+        let model = HierarchicalVae::with_kl(nvae(device), BernoulliNll, kl);
+        Regularized::new(model.balanced_in_warmup(), 0.1).unwrap()
+    }, pictures();
     vae, samples_are_finite: |device| {
         VaeConfig::new().with_warmup_steps(7).with_free_bits(0.1).init(
             gaussian_encoder(device),

@@ -88,6 +88,7 @@ fn what_is_no_image_is_said() {
     let images = || Tensor::<4>::ones([2, 1, 3, 3], &device);
     assert!(message(plot::rows([images(), images()], 0, 1)).contains("in 0 columns"));
     assert!(message(plot::curves("epoch", &[("loss".into(), vec![])])).contains("no finite value"));
+    assert!(message(plot::bars("kl", ["level", "nats"], &[])).contains("no finite value"));
     let threshold_alone = plot::histogram("scores", "score", &[], Some(1.0));
     assert!(message(threshold_alone).contains("no finite"));
     assert!(
@@ -148,6 +149,16 @@ fn charts_are_drawn_for_any_number_of_anything() {
     assert!(ink(&with) > 20_000 && with != without);
     let one = [("only".to_string(), vec![4.0])];
     assert!(ink(&plot::histogram("scores", "nats", &one, None).unwrap()) > 500);
+    // A bar that is no number leaves its place empty, and the others as they are.
+    let bars = |numbers: [f64; 3]| {
+        let names = ["a", "b", "c"].map(str::to_string);
+        let bars: Vec<_> = names.into_iter().zip(numbers).collect();
+        plot::bars("kl", ["level", "nats"], &bars).unwrap()
+    };
+    let [all, two, none_between] =
+        [[1.0, 3.0, 4.0], [1.0, 0.0, 4.0], [1.0, f64::NAN, 4.0]].map(bars);
+    assert!(ink(&all) > ink(&two) + 10_000);
+    assert!(ink(&two).abs_diff(ink(&none_between)) < 1_000);
     // A point that is no number changes nothing.
     let groups = |points: &[[f64; 2]]| vec![("a".to_string(), points.to_vec())];
     let (clean, poisoned) = (

@@ -3,6 +3,8 @@
 
 #[cfg(all(feature = "data", feature = "plot", feature = "train"))]
 pub mod judge;
+#[cfg(feature = "plot")]
+pub mod levels;
 #[cfg(all(feature = "data", feature = "plot", feature = "train"))]
 pub mod session;
 pub mod speech;

@@ -1,7 +1,9 @@
-use crate::distribution::{Bernoulli, Categorical, DiscretizedLogisticMixture, LOG_SCALE, Levels};
+use crate::distribution::{
+    Bernoulli, Categorical, DiscretizedLogisticMixture, LOG_SCALE, Levels, middles, spread,
+};
 use crate::error::{Result, check_at_least_one};
 use crate::traits::Posterior;
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
 
 /// What the numbers that a network gives for a variable say of it.
 ///
@@ -96,10 +98,8 @@ impl Output {
                 let part = |index| -> Tensor<3> {
                     parameters.clone().narrow(2, index * components, components)
                 };
-                let options = (&parameters.device(), parameters.dtype());
-                let middle = TensorData::new(middles(components), [1, 1, components]);
-                let mean = part(1) + Tensor::from_data(middle, options);
-                let log_scale = part(2) - (components as f64).ln();
+                let (means, log_scale) = spread(components, &parameters);
+                let [mean, log_scale] = [part(1) + means, part(2) + log_scale];
                 DiscretizedLogisticMixture::<2>::new(part(0), mean, log_scale, levels).log_prob(x)
             }
         }
@@ -147,10 +147,4 @@ impl Output {
     pub(super) fn value(&self, index: usize) -> f32 {
         (index as f64 * self.levels().step()) as f32
     }
-}
-
-/// The middles of equal parts of [-1, 1].
-fn middles(parts: usize) -> Vec<f32> {
-    let middle = |part| (2 * part + 1) as f32 / parts as f32 - 1.0;
-    (0..parts).map(middle).collect()
 }

@@ -4,10 +4,88 @@ use super::levels::Levels;
 use crate::kernel::{assert_match, sum_event};
 use crate::traits::{Code, Posterior};
 use burn::tensor::activation::{log_sigmoid, log_softmax, softmax};
-use burn::tensor::{Bool, Distribution, Tensor};
+use burn::tensor::{Bool, Distribution, Int, Tensor, TensorData};
 
 /// The bounds of a log-scale, where the levels lie in [-1, 1]: at the lower one a bin of 256 levels is as wide as nine scales.
 pub(crate) const LOG_SCALE: [f64; 2] = [-7.0, 20.0];
+
+/// Standard logistic noise from numbers uniform in [0, 1), by the inverse of the distribution function.
+pub(crate) fn logistic<const D: usize>(uniform: Tensor<D>) -> Tensor<D> {
+    let uniform = uniform.clamp(1e-6, 1.0 - 1e-6); // logarithms of no zero
+    uniform.clone().log() - uniform.neg().log1p()
+}
+
+/// The logarithm of what logistic distributions have within `half` of a place at a distance from their means, and beyond it
+/// where the place is the first or the last (`is_edge`); of all shapes that go together.
+pub(crate) fn log_interval(
+    distance: Tensor<3>,
+    half: Tensor<3>,
+    inverse_scale: Tensor<3>,
+    [is_first, is_last]: [Tensor<3, Bool>; 2],
+) -> Tensor<3> {
+    let upper = log_sigmoid((distance.clone() + half.clone()) * inverse_scale.clone());
+    let lower = log_sigmoid((distance - half.clone()).neg() * inverse_scale.clone());
+    // `1 - e^-2w` is `2 t / (1 + t)` with `t = tanh(w)`, which has all its digits where w is small.
+    let tanh = (inverse_scale * half).tanh();
+    let width = tanh.clone().log() - tanh.log1p() + core::f64::consts::LN_2;
+    let is_edge = is_first.clone().bool_or(is_last.clone());
+    upper.mask_fill(is_last, 0.0)
+        + lower.mask_fill(is_first, 0.0)
+        + width.expand(is_edge.dims()).mask_fill(is_edge, 0.0)
+}
+
+/// The logarithm of the probability that each component, an element of `mean` and `log_scale`, gives to the level of this index,
+/// which has one element along the axis of the components.
+pub(super) fn log_probabilities(
+    index: Tensor<3, Int>,
+    mean: Tensor<3>,
+    log_scale: Tensor<3>,
+    levels: Levels,
+) -> Tensor<3> {
+    let dims = mean.dims();
+    let last = levels.count() as i64 - 1;
+    let is_first = index.clone().lower_equal_elem(0).expand(dims);
+    let is_last = index.clone().greater_equal_elem(last).expand(dims);
+    let x = index.float().cast(mean.dtype()) * (2.0 * half_bin(levels)) - 1.0;
+    let half = x.full_like(half_bin(levels));
+    log_interval(x - mean, half, log_scale.neg().exp(), [is_first, is_last])
+}
+
+/// `ln sum e^joint` along an axis, which is kept with one element.
+pub(super) fn log_sum_exp(joint: Tensor<3>, axis: usize) -> Tensor<3> {
+    let most = joint.clone().detach().max_dim(axis);
+    (joint - most.clone()).exp().sum_dim(axis).log() + most
+}
+
+/// Draws of logistic distributions, `m + s ln(u / (1 - u))`, with uniform noise in [0, 1).
+pub(super) fn draw(mean: Tensor<3>, log_scale: Tensor<3>, uniform: Tensor<3>) -> Tensor<3> {
+    mean + log_scale.exp() * logistic(uniform)
+}
+
+/// Half the distance of two levels, where they lie in [-1, 1].
+fn half_bin(levels: Levels) -> f64 {
+    1.0 / (levels.count() - 1) as f64
+}
+
+/// The index of the level that is nearest to each number, where levels lie in [-1, 1].
+pub(super) fn nearest(x: Tensor<3>, levels: Levels) -> Tensor<3> {
+    let last = (levels.count() - 1) as f64;
+    ((x + 1.0) * (last / 2.0)).round().clamp(0.0, last)
+}
+
+/// Where the components of a mixture begin that a network gives by numbers near 0: in the middles of equal parts of [-1, 1], of
+/// that width each, as from one point they could not part. The means, `[1, 1, components]`, and the log-scale.
+pub(crate) fn spread(components: usize, like: &Tensor<3>) -> (Tensor<3>, f64) {
+    let means = TensorData::new(middles(components), [1, 1, components]);
+    let means = Tensor::from_data(means, (&like.device(), like.dtype()));
+    (means, -(components as f64).ln())
+}
+
+/// The middles of equal parts of [-1, 1].
+pub(crate) fn middles(parts: usize) -> Vec<f32> {
+    let middle = |part| (2 * part + 1) as f32 / parts as f32 - 1.0;
+    (0..parts).map(middle).collect()
+}
 
 /// Independent variables with ordered [`Levels`], each a mixture of logistic distributions that are rounded to the nearest
 /// level; what lies beyond the first or the last one counts to it, so that the probabilities sum to 1.
@@ -44,31 +122,6 @@ pub struct DiscretizedLogisticMixture<const D: usize = 2> {
     levels: Levels,
 }
 
-/// Standard logistic noise from numbers uniform in [0, 1), by the inverse of the distribution function.
-pub(crate) fn logistic<const D: usize>(uniform: Tensor<D>) -> Tensor<D> {
-    let uniform = uniform.clamp(1e-6, 1.0 - 1e-6); // logarithms of no zero
-    uniform.clone().log() - uniform.neg().log1p()
-}
-
-/// The logarithm of what logistic distributions have within `half` of a place at a distance from their means, and beyond it
-/// where the place is the first or the last (`is_edge`); of all shapes that go together.
-pub(crate) fn log_interval(
-    distance: Tensor<3>,
-    half: Tensor<3>,
-    inverse_scale: Tensor<3>,
-    [is_first, is_last]: [Tensor<3, Bool>; 2],
-) -> Tensor<3> {
-    let upper = log_sigmoid((distance.clone() + half.clone()) * inverse_scale.clone());
-    let lower = log_sigmoid((distance - half.clone()).neg() * inverse_scale.clone());
-    // `1 - e^-2w` is `2 t / (1 + t)` with `t = tanh(w)`, which has all its digits where w is small.
-    let tanh = (inverse_scale * half).tanh();
-    let width = tanh.clone().log() - tanh.log1p() + core::f64::consts::LN_2;
-    let is_edge = is_first.clone().bool_or(is_last.clone());
-    upper.mask_fill(is_last, 0.0)
-        + lower.mask_fill(is_first, 0.0)
-        + width.expand(is_edge.dims()).mask_fill(is_edge, 0.0)
-}
-
 impl<const D: usize> DiscretizedLogisticMixture<D> {
     /// The distribution over these levels, with the logits of the components, their means (of levels moved to [-1, 1]) and
     /// their log-scales (bounded), each `[batch, ..., components]`, of one axis more than values have.
@@ -97,16 +150,9 @@ impl<const D: usize> DiscretizedLogisticMixture<D> {
         }
     }
 
-    /// Half the distance of two levels, where they lie in [-1, 1].
-    fn half_bin(&self) -> f64 {
-        1.0 / (self.levels.count() - 1) as f64
-    }
-
     /// The level that is nearest to each number, where levels lie in [-1, 1].
     fn nearest(&self, x: Tensor<3>) -> Tensor<D> {
-        let last = (self.levels.count() - 1) as f64;
-        let index = ((x + 1.0) * (last / 2.0)).round().clamp(0.0, last);
-        (index * self.levels.step()).reshape(self.shape)
+        (nearest(x, self.levels) * self.levels.step()).reshape(self.shape)
     }
 }
 
@@ -128,9 +174,8 @@ impl<const D: usize> Code for DiscretizedLogisticMixture<D> {
         let detached = |parameters: &Tensor<3>| parameters.clone().detach();
         let component = class_at(detached(&self.logits), noise.clone().narrow(2, 0, 1));
         let mean = detached(&self.mean).gather(2, component.clone());
-        let scale = detached(&self.log_scale).gather(2, component).exp();
-        let uniform = noise.narrow(2, 1, 1);
-        self.nearest(mean + scale * logistic(uniform))
+        let log_scale = detached(&self.log_scale).gather(2, component);
+        self.nearest(draw(mean, log_scale, noise.narrow(2, 1, 1)))
     }
 
     /// The level that is nearest to the mean of the components' means.
@@ -149,19 +194,11 @@ impl<const D: usize> Posterior for DiscretizedLogisticMixture<D> {
     /// If the values have another shape.
     fn log_prob(&self, values: Tensor<D>) -> Tensor<1> {
         assert_shape("DiscretizedLogisticMixture", self.shape, values.dims());
-        let dims = self.logits.dims();
-        let [batch, variables, _] = dims;
+        let [batch, variables, _] = self.logits.dims();
         let index = self.levels.index(values).reshape([batch, variables, 1]);
-        let last = self.levels.count() as i64 - 1;
-        let is_first = index.clone().lower_equal_elem(0).expand(dims);
-        let is_last = index.clone().greater_equal_elem(last).expand(dims);
-        let x = index.float().cast(self.mean.dtype()) * (2.0 * self.half_bin()) - 1.0;
-        let inverse_scale = self.log_scale.clone().neg().exp();
-        let half = x.full_like(self.half_bin());
-        let distance = x - self.mean.clone();
-        let log_p = log_interval(distance, half, inverse_scale, [is_first, is_last]);
+        let [mean, log_scale] = [&self.mean, &self.log_scale].map(Clone::clone);
+        let log_p = log_probabilities(index, mean, log_scale, self.levels);
         let joint = log_softmax(self.logits.clone(), 2) + log_p;
-        let most = joint.clone().detach().max_dim(2);
-        sum_event((joint - most.clone()).exp().sum_dim(2).log() + most)
+        sum_event(log_sum_exp(joint, 2))
     }
 }

@@ -6,6 +6,7 @@
 //! | [`Bernoulli`] | 0 and 1, as floats |
 //! | [`Categorical`] | integers without an order, from 0 on |
 //! | [`DiscretizedLogisticMixture`] | floats with an order of [`Levels`]: bytes of pictures, samples of sound |
+//! | [`PixelLogisticMixture`] | the same, of pictures whose channels belong together |
 
 pub mod divergence;
 
@@ -14,11 +15,13 @@ mod categorical;
 mod diagonal_gaussian;
 mod discretized_logistic;
 mod levels;
+mod pixel_mixture;
 
 pub use bernoulli::Bernoulli;
 pub use categorical::Categorical;
 pub use diagonal_gaussian::{DiagonalGaussian, LOG_VAR_MAX, LOG_VAR_MIN};
 pub(crate) use diagonal_gaussian::{bound_any_log_var, coordinate_kl};
 pub use discretized_logistic::DiscretizedLogisticMixture;
-pub(crate) use discretized_logistic::{LOG_SCALE, log_interval, logistic};
+pub(crate) use discretized_logistic::{LOG_SCALE, log_interval, logistic, middles, spread};
 pub use levels::Levels;
+pub use pixel_mixture::PixelLogisticMixture;

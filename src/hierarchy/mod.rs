@@ -6,16 +6,20 @@
 //! a temperature, or from the caller ([`Take`]). [`TopDownPosterior`] is the whole `q(z | x)` as one
 //! [`Posterior`](crate::traits::Posterior) over a vector of latents, so that every bound and metric takes it.
 //!
-//! [`HierarchicalVae`](crate::model::HierarchicalVae) trains them. [`Ladder`] is a network; one of your own is a
-//! [`TopDown`] of it.
+//! [`HierarchicalVae`](crate::model::HierarchicalVae) trains them. Networks are [`Ladder`], of perceptrons, and [`Nvae`],
+//! of convolutions; one of your own is a [`TopDown`] of it.
 
+mod cell;
 mod ladder;
 mod level;
+mod nvae;
 mod posterior;
 mod top_down;
 
+pub use cell::Cells;
 pub use ladder::{Ladder, LadderConfig};
 pub use level::Level;
+pub use nvae::{Nvae, NvaeConfig};
 pub use posterior::TopDownPosterior;
 pub(crate) use top_down::generate;
 pub use top_down::{Descent, Take, TopDown, Visit};

@@ -4,7 +4,7 @@ use crate::losses::Losses;
 use crate::nn::Warmup;
 use crate::traits::{Draw, Family, LatentLoss, Posterior, Prior};
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Bool, Device, Tensor};
 
 /// The Kullback-Leibler divergence of the posterior to the prior, `KL(q(z | x) || p(z))` in nats per sample, times a
 /// weight: what makes a [`Vae`](crate::model::Vae) of an autoencoder.
@@ -88,6 +88,12 @@ impl Kl {
         self.capacity_nats = check_not_negative("Kl: capacity", nats)?;
         self.capacity = Some(Warmup::new(steps, &device.clone().without_autodiff()));
         Ok(self)
+    }
+
+    /// Whether the weight has not yet risen to `beta`, `[1]`; `None` without a warm-up.
+    pub(crate) fn is_rising(&self) -> Option<Tensor<1, Bool>> {
+        let warmup = self.warmup.as_ref()?;
+        Some(warmup.weight().lower_elem(1.0))
     }
 
     /// The KL's share of the total, `[batch]`.

@@ -14,6 +14,7 @@ mod adversarial;
 mod dip;
 mod info;
 mod latent;
+mod logistic_mixture;
 mod mmd;
 mod reconstruction;
 mod regularizer;
@@ -25,6 +26,7 @@ pub use dip::DipVae;
 pub use info::InfoVae;
 pub use latent::Kl;
 pub(crate) use latent::{watch, weigh};
+pub use logistic_mixture::LogisticMixtureNll;
 pub use mmd::{Mmd, MmdKernel};
 pub use reconstruction::{
     AnyLikelihood, BernoulliNll, ContinuousBernoulliNll, GaussianNll, L1Loss, LaplaceNll,

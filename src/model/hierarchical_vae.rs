@@ -4,8 +4,8 @@ use crate::hierarchy::{Descent, Take, TopDown, TopDownPosterior, Visit, generate
 use crate::loss::{BernoulliNll, Kl, Losses};
 use crate::prior::StandardNormal;
 use crate::traits::{
-    Code, Draw, Evidence, LatentLoss, LatentVariableModel, Likelihood, Model, ReconstructionLoss,
-    Sampler,
+    Batch, Code, Draw, Evidence, LatentLoss, LatentVariableModel, Likelihood, Model,
+    ReconstructionLoss, Sampler,
 };
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -61,6 +61,7 @@ pub struct HierarchicalVae<T, L = BernoulliNll> {
     pub likelihood: L,
     /// How the KL of each level is weighed.
     pub kl: Kl,
+    is_balanced: bool,
 }
 
 impl<T, L> HierarchicalVae<T, L>
@@ -79,6 +80,34 @@ where
             network,
             likelihood,
             kl,
+            is_balanced: false,
+        }
+    }
+
+    /// Balances the levels for as long as the weight of the KL [rises](Kl::with_warmup): that of a level is then multiplied by
+    /// `L r_l / sum of r`, where `r_l` is its KL, on the batch's mean, for each of its coordinates (and a hundredth of a nat, divided by
+    /// their number). So what a level takes more than its share of is held down, and none is given up before it has begun. After the
+    /// warm-up the levels weigh the same.
+    ///
+    /// [Vahdat & Kautz 2020](https://arxiv.org/abs/2007.03898), appendix A.
+    ///
+    /// ```
+    /// use burn::prelude::*;
+    /// use burn_generative::hierarchy::LadderConfig;
+    /// use burn_generative::model::HierarchicalVae;
+    /// use burn_generative::prelude::*;
+    ///
+    /// let device = Device::default();
+    /// let decoder = MlpDecoderConfig::new(4, vec![16]).init(&device)?;
+    /// let ladder = LadderConfig::new(vec![16], vec![2, 4], vec![8, 16]).init::<_, 2>(decoder, &device)?;
+    /// let kl = Kl::default().with_warmup(1000, &device);
+    /// let model = HierarchicalVae::with_kl(ladder, BernoulliNll, kl).balanced_in_warmup();
+    /// # Ok::<(), burn_generative::Error>(())
+    /// ```
+    pub fn balanced_in_warmup(self) -> Self {
+        Self {
+            is_balanced: true,
+            ..self
         }
     }
 
@@ -126,13 +155,17 @@ where
     }
 
     fn losses_of(&self, descent: Descent<T>, target: T::Input) -> Losses {
-        let reconstruction = self.likelihood.loss(descent.output, target);
         let kls: Vec<Tensor<1>> = descent.levels.iter().map(Visit::kl).collect();
+        let reconstruction = self.likelihood.loss(descent.output, target);
         let sum = |parts: Vec<Tensor<1>>| {
             let none = reconstruction.zeros_like();
             parts.into_iter().fold(none, |sum, part| sum + part)
         };
-        let weighed = kls.iter().map(|kl| self.kl.weigh(kl.clone())).collect();
+        let weighed = kls.iter().map(|kl| self.kl.weigh(kl.clone()));
+        let weighed = match self.shares(&descent.levels, &kls) {
+            Some(shares) => weighed.zip(shares).map(|(kl, share)| kl * share).collect(),
+            None => weighed.collect(),
+        };
         let losses = Losses::new(reconstruction.clone() + sum(weighed))
             .with_term("reconstruction", reconstruction.clone())
             .with_term("kl", sum(kls.clone()));
@@ -140,6 +173,34 @@ where
         levels.fold(losses, |losses, (level, kl)| {
             losses.with_term(term_of(level), kl)
         })
+    }
+}
+
+impl<T: TopDown, L> HierarchicalVae<T, L> {
+    /// What the KL of each level is multiplied by, `[1]`, while its weight rises; `None` where levels are not balanced.
+    fn shares(&self, levels: &[Visit<T::Level>], kls: &[Tensor<1>]) -> Option<Vec<Tensor<1>>> {
+        let is_training = kls.iter().all(|kl| kl.device().is_autodiff());
+        if !(self.is_balanced && is_training) {
+            return None;
+        }
+        let is_rising = self.kl.is_rising()?;
+        let rate = |(kl, visit): (&Tensor<1>, &Visit<T::Level>)| {
+            let shapes = visit.draw.z.shapes();
+            let coordinates: usize = shapes
+                .iter()
+                .map(|shape| shape[1..].iter().product::<usize>())
+                .sum();
+            let mean = kl.clone().detach().without_autodiff().mean();
+            (mean + 0.01) / coordinates as f64
+        };
+        let rates: Vec<Tensor<1>> = kls.iter().zip(levels).map(rate).collect();
+        let total = Tensor::cat(rates.clone(), 0).sum() / rates.len() as f64;
+        let share = |rate: Tensor<1>| {
+            let share = rate / total.clone();
+            let is_over = is_rising.clone().bool_not();
+            share.mask_fill(is_over, 1.0).autodiff()
+        };
+        Some(rates.into_iter().map(share).collect())
     }
 }
 

@@ -20,6 +20,7 @@
 //! | encode what a GAN generates, without a reconstruction loss | [`Ali`] |
 //! | encode images for a diffusion model, with weights of diffusers or trained here | [`AutoencoderKl`] |
 //! | train any of them on data that is changed at random | [`Augmented`] |
+//! | keep the networks of any of them from growing steep | [`Regularized`] |
 //! | fit any density to data: a [flow](crate::flow), a mixture | [`MaximumLikelihood`], or in one call [`DensityFit`] |
 //! | fit a density of data given a condition | [`ConditionalLikelihood`] |
 //!
@@ -53,6 +54,7 @@ mod gan;
 mod hierarchical_vae;
 mod iwae;
 mod maximum_likelihood;
+mod regularized;
 mod semi_supervised_aae;
 mod semi_supervised_vae;
 mod stacked_vae;
@@ -79,6 +81,7 @@ pub use gan::{Gan, GanConfig};
 pub use hierarchical_vae::HierarchicalVae;
 pub use iwae::{Iwae, IwaeConfig};
 pub use maximum_likelihood::MaximumLikelihood;
+pub use regularized::Regularized;
 pub use semi_supervised_aae::SemiSupervisedAae;
 pub use semi_supervised_vae::{SemiSupervisedVae, SemiSupervisedVaeConfig};
 pub use stacked_vae::StackedSemiSupervisedVae;

@@ -31,6 +31,25 @@ impl SpectralNorm {
         weight: Tensor<D>,
         as_matrix: impl FnOnce(Tensor<D>) -> Tensor<2>,
     ) -> Tensor<2> {
+        let (weight, sigma) = self.sigma(weight, as_matrix);
+        weight / sigma.clamp_min(1e-6)
+    }
+
+    /// The largest singular value, `[1]`, of a parameter as [`forward`](Self::forward) takes it.
+    pub(super) fn value<const D: usize>(
+        &self,
+        weight: Tensor<D>,
+        as_matrix: impl FnOnce(Tensor<D>) -> Tensor<2>,
+    ) -> Tensor<1> {
+        self.sigma(weight, as_matrix).1.flatten(0, 1)
+    }
+
+    /// The matrix, and its largest singular value, `[1, 1]`.
+    fn sigma<const D: usize>(
+        &self,
+        weight: Tensor<D>,
+        as_matrix: impl FnOnce(Tensor<D>) -> Tensor<2>,
+    ) -> (Tensor<2>, Tensor<2>) {
         let trains = weight.is_require_grad(); // which only a leaf knows
         let weight = as_matrix(weight);
         let matrix = weight.clone().detach();
@@ -44,7 +63,7 @@ impl SpectralNorm {
             self.v.update(v.clone().squeeze_dim(1).detach());
         }
         let sigma = u.transpose().matmul(weight.clone().matmul(v));
-        weight / sigma.clamp_min(1e-6)
+        (weight, sigma)
     }
 }
 

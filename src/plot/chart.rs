@@ -323,6 +323,62 @@ pub fn histogram(
     })
 }
 
+/// A bar for each number, with its name below, in the order that they come in. One that is not finite is left out, and its name
+/// stays.
+///
+/// # Errors
+///
+/// [`Error::Plot`] if there is no finite number, or it cannot be drawn.
+///
+/// ```
+/// use burn_generative::plot;
+///
+/// let bars = [("top", 1.5), ("below", 22.0)].map(|(name, nats)| (name.to_string(), nats));
+/// let picture = plot::bars("KL of each level", ["level", "nats"], &bars)?;
+/// assert_eq!(picture.dimensions(), (860, 420));
+/// # Ok::<(), burn_generative::Error>(())
+/// ```
+pub fn bars(title: &str, axes: [&str; 2], bars: &[(String, f64)]) -> Result<RgbImage> {
+    let numbers = || bars.iter().map(|(_, number)| *number);
+    range(numbers())?;
+    let y = range(numbers().chain([0.0]))?;
+    let x = -0.5..bars.len() as f64 - 0.5;
+    let name = |place: &f64| {
+        let index = place.round();
+        let is_middle = (place - index).abs() < 1e-6 && index >= 0.0;
+        let bar = is_middle.then(|| bars.get(index as usize)).flatten();
+        bar.map_or(String::new(), |(name, _)| name.clone())
+    };
+    draw([860, 420], |root| {
+        let mut chart = ChartBuilder::on(root)
+            .caption(title, (FONT, 22))
+            .margin(MARGIN)
+            .x_label_area_size(50)
+            .y_label_area_size(68)
+            .build_cartesian_2d(x, y)?;
+        chart
+            .configure_mesh()
+            .disable_x_mesh()
+            .light_line_style(WHITE)
+            .x_desc(axes[0])
+            .y_desc(axes[1])
+            .x_labels(2 * bars.len() + 1)
+            .x_label_formatter(&name)
+            .label_style((FONT, 16))
+            .draw()?;
+        let finite = bars
+            .iter()
+            .enumerate()
+            .filter(|(_, (_, number))| number.is_finite());
+        chart.draw_series(finite.map(|(index, (_, number))| {
+            let middle = index as f64;
+            let corners = [(middle - 0.4, 0.0), (middle + 0.4, *number)];
+            Rectangle::new(corners, COLOURS[0].filled())
+        }))?;
+        Ok(())
+    })
+}
+
 /// Lines through points, each of a colour and named in the legend: an error over a number of dimensions, say. A point that
 /// is not finite is left out.
 ///

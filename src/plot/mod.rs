@@ -7,6 +7,7 @@
 //! | codes, coloured by label | [`latent_map`], [`scatter`], [`scatter_groups`] |
 //! | losses over epochs; an error over a size | [`curves`]; [`lines`] |
 //! | scores of two classes and a threshold | [`histogram`] |
+//! | a number for each of some things | [`bars`] |
 //! | samples over epochs | [`save_gif`] |
 //! | a whole run | [`RunReport`]; [`Report`] for a page of one's own |
 //!
@@ -21,7 +22,7 @@ mod report;
 #[cfg(all(feature = "data", feature = "train"))]
 mod run;
 
-pub use chart::{Series, curves, histogram, latent_map, lines, scatter, scatter_groups};
+pub use chart::{Series, bars, curves, histogram, latent_map, lines, scatter, scatter_groups};
 pub use gif::save_gif;
 pub use grid::{grid, rows};
 pub use report::Report;

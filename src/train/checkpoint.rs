@@ -1,4 +1,5 @@
 use super::Guard;
+use super::aided::{Aided, num_tensors};
 use crate::error::{Error, Result};
 use crate::file;
 use burn::module::Module;
@@ -89,17 +90,24 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// The model with the weights of an epoch.
+    /// The model with the weights of an epoch; with their [moving average](super::Fit::average_weights) and as in evaluation,
+    /// where the run has one.
     ///
     /// # Errors
     ///
     /// As [`verify`](Self::verify).
     pub fn load_model<M: Module>(&self, epoch: usize, model: M) -> Result<M> {
         let weights = read::<ModuleRecord>(&self.folder, MODEL, epoch)?;
-        model.try_load_record(weights).map_err(|error| {
+        let refuse = |error| {
             let reason = format!("does not fit this model: {error}");
             Error::record(self.folder.join(name(MODEL, epoch)), reason)
-        })
+        };
+        if weights.len() == 2 * num_tensors(&model) {
+            let both = Aided::new(model, Some(0.0), None);
+            let both = both.try_load_record(weights).map_err(refuse)?;
+            return Ok(both.valid().into_evaluated());
+        }
+        model.try_load_record(weights).map_err(refuse)
     }
 
     /// Removes the checkpoints after an epoch: what a run that goes on from there must not find.

@@ -1,8 +1,9 @@
+use super::aided::Aided;
 use super::interrupt::StopOnCtrlC;
 use super::run::{Run, Shapes};
 use super::{
     ActiveUnits, Checkpoints, Epoch, GradientNorm, Guard, History, KlPerCoordinate, ProgressLines,
-    Rates, TermMetric, Watch,
+    Rates, SkippedSteps, TermMetric, Trainable, Watch,
 };
 use crate::data::{Cut, Source};
 use crate::device::Devices;
@@ -17,8 +18,7 @@ use burn::tensor::Device;
 use burn::train::checkpoint::KeepLastNCheckpoints;
 use burn::train::metric::store::EventStoreClient;
 use burn::train::{
-    EarlyStoppingStrategy, ExecutionStrategy, InferenceStep, Learner, LearnerModel,
-    MultiDeviceOptim, SupervisedTraining, TrainStep,
+    EarlyStoppingStrategy, ExecutionStrategy, Learner, MultiDeviceOptim, SupervisedTraining,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -26,24 +26,6 @@ use std::fmt::{Debug, Formatter};
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// What a model can be fitted with: a [`Model`] that burn's `Learner` trains. [`learner!`](crate::learner) makes one of
-/// every model, so nobody implements this by hand.
-pub trait Trainable:
-    Model
-    + LearnerModel
-    + TrainStep<Input = <Self as Model>::Input, Output = Losses>
-    + InferenceStep<Input = <Self as Model>::Input, Output = Losses>
-{
-}
-
-impl<M> Trainable for M where
-    M: Model
-        + LearnerModel
-        + TrainStep<Input = <M as Model>::Input, Output = Losses>
-        + InferenceStep<Input = <M as Model>::Input, Output = Losses>
-{
-}
 
 /// A training in a folder, by burn's `Learner`: epochs over data, with checkpoints, metrics and a line an epoch; what was
 /// stopped, killed or interrupted goes on where it was, and ends as if it never had been, to the bit.
@@ -88,6 +70,8 @@ pub struct Fit {
     watches: Vec<Arc<dyn Watch>>,
     early_stopping: Option<EarlyStopping>,
     clip_gradients: Option<f64>,
+    average: Option<f64>,
+    skip_above: Option<f64>,
     gradient_norm: Option<GradientNorm>,
     every_checkpoint: bool,
     quiet: bool,
@@ -111,6 +95,8 @@ impl Fit {
             watches: Vec::new(),
             early_stopping: None,
             clip_gradients: None,
+            average: None,
+            skip_above: None,
             gradient_norm: None,
             every_checkpoint: false,
             quiet: false,
@@ -156,6 +142,32 @@ impl Fit {
         self
     }
 
+    /// Follows the weights with a moving average, `decay average + (1 - decay) weights` after each step, from where they start:
+    /// evaluation, early stopping and the model that is given back (and saved) are the average's, and checkpoints have both. What
+    /// no gradient trains (running statistics, counts) is that of the model.
+    ///
+    /// The average is over some `1 / (1 - decay)` steps: few beside those of the run.
+    ///
+    /// ```
+    /// use burn_generative::train::Fit;
+    ///
+    /// let fit = Fit::new(100, 32).average_weights(0.999);
+    /// ```
+    pub fn average_weights(mut self, decay: f64) -> Self {
+        self.average = Some(decay);
+        self
+    }
+
+    /// Takes no step along a gradient of a larger norm than this (that of all parameters together), or of one that is no number:
+    /// nothing but the learning rate's schedule moves on then. How many they were is the metric [`SkippedSteps`]. Of several
+    /// devices each judges its own batch.
+    ///
+    /// The norm is read from the device at every step.
+    pub fn skip_steps_above(mut self, norm: f64) -> Self {
+        self.skip_above = Some(norm);
+        self
+    }
+
     /// Records the norm that an optimizer was given to measure.
     pub fn gradient_norm(mut self, norm: &GradientNorm) -> Self {
         self.gradient_norm = Some(norm.clone());
@@ -186,12 +198,12 @@ impl Fit {
     /// Trains a model, or what is left of its training, on data to train and to test on; writes the weights into the
     /// run's folder, and gives the model back as in evaluation, with all epochs.
     ///
-    /// The rate is a number, a [`Cosine`](super::Cosine), or a scheduler of burn's: [`Rates`].
+    /// The rate is a number, a [`Cosine`](super::Cosine), a [`StepDecay`](super::StepDecay), or a scheduler of burn's: [`Rates`].
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] if a number is 0, there is no data, the run was begun on other data or with another batch size, seed or
-    /// number of devices, the model is on another device or has not the term of the early stopping, or the schedule does not
+    /// [`Error::Config`] if a number is 0, there is no data, the run was begun on other data or with another batch size, seed,
+    /// number of devices, moving average or threshold of steps, the model is on another device or has not the term of the early stopping, or the schedule does not
     /// fit; [`Error::Record`] if the run's checkpoint or metrics are missing, corrupt or of another model; [`Error::Training`] if
     /// the training was stopped (Ctrl-C), met a loss that is no number, or could not save a checkpoint: the last whole one is
     /// named, and the run can be resumed from it.
@@ -238,6 +250,8 @@ impl Fit {
             "batch_size": self.batch_size,
             "seed": self.seed,
             "number of devices": devices.all().len(),
+            "moving average of the weights": self.average,
+            "norm above which steps are skipped": self.skip_above,
         });
         run.check(&shapes, &setup)?;
         let batches = train.batches(self.batch_size);
@@ -245,6 +259,7 @@ impl Fit {
         let rates = rates.scheduler(steps.map(|steps| steps * self.epochs))?;
         devices.training().seed(self.seed);
         initialize(&model);
+        let model = Aided::new(model, self.average, self.skip_above);
 
         // Nothing is written before everything is known to work.
         let checkpoints = Checkpoints::new(run.path("checkpoint"));
@@ -295,6 +310,7 @@ impl Fit {
             let epoch = best.unwrap_or(done);
             (checkpoints.load_model(epoch, model)?.valid(), epoch)
         };
+        let model = model.into_evaluated();
         run.save(&model, epoch)?;
         Ok((model, history.epochs()))
     }
@@ -305,6 +321,14 @@ impl Fit {
         check_at_least_one("Fit", "the batch size", self.batch_size)?;
         if let Some(norm) = self.clip_gradients {
             check_positive("Fit: the norm to clip gradients to", norm)?;
+        }
+        if let Some(norm) = self.skip_above {
+            check_positive("Fit: the norm above which steps are skipped", norm)?;
+        }
+        if let Some(decay) = self.average.filter(|decay| !(0.0..1.0).contains(decay)) {
+            return Err(Error::Config(format!(
+                "Fit: the decay of the weights' moving average is {decay}; it must be at least 0 and below 1"
+            )));
         }
         let Some(early) = &self.early_stopping else {
             return Ok(());
@@ -374,6 +398,13 @@ impl Fit {
     }
 
     fn warn(&self, epoch: &Epoch, steps: usize) {
+        let skipped = epoch.train.get(SkippedSteps::NAME);
+        if skipped.is_some_and(|&skipped| skipped >= steps as f64) {
+            eprintln!(
+                "warning: epoch {}: every step was skipped, so that nothing is learned; let gradients of a larger norm pass",
+                epoch.epoch
+            );
+        }
         for watch in &self.watches {
             if let Some(warning) = watch.look(epoch, steps * (epoch.epoch - 1)) {
                 eprintln!("warning: epoch {}: {warning}", epoch.epoch);
@@ -447,13 +478,13 @@ impl Training<'_> {
     /// Trains the epochs after `done`.
     fn launch<M: Trainable>(
         self,
-        learner: Learner<M>,
+        learner: Learner<Aided<M>>,
         done: usize,
         train: &impl Source<<M as Model>::Input>,
         test: &impl Source<<M as Model>::Input>,
-    ) -> Result<M> {
+    ) -> Result<Aided<M>> {
         let fit = self.fit;
-        let terms = [vec![Losses::TOTAL], learner.model().terms()].concat();
+        let terms = [vec![Losses::TOTAL], learner.model().model().terms()].concat();
         let cut = |shuffle| Cut {
             batch_size: fit.batch_size,
             seed: fit.seed,
@@ -488,6 +519,9 @@ impl Training<'_> {
         }
         if let Some(norm) = &fit.gradient_norm {
             training = training.metric_train_numeric(norm.clone());
+        }
+        if fit.skip_above.is_some() {
+            training = training.metric_train_numeric(SkippedSteps::new());
         }
         if let Some(early) = self.early.clone() {
             training = training.early_stopping(early);
@@ -566,12 +600,16 @@ fn line(fit: &Fit, terms: &[&str], epoch: &Epoch) -> String {
         Some(count) => format!(", {count} active units"),
         None => String::new(),
     };
+    let skipped = match epoch.train.get(SkippedSteps::NAME) {
+        Some(&count) if count > 0.0 => format!(", {count} steps skipped"),
+        _ => String::new(),
+    };
     let left = match fit.epochs - epoch.epoch {
         0 => String::new(),
         more => format!(", {:.0} s left", epoch.seconds * more as f64),
     };
     format!(
-        "epoch {}/{}: train {}; test {}{active}; {:.1} s{left}",
+        "epoch {}/{}: train {}{skipped}; test {}{active}; {:.1} s{left}",
         epoch.epoch,
         fit.epochs,
         fit.in_words(terms, &epoch.train),

@@ -1,5 +1,7 @@
 use crate::kernel::points::at_least_single;
 use crate::loss::Losses;
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::GradientsParams;
 use burn::tensor::{Tensor, TensorReadError};
 use burn::train::metric::{
     Metric, MetricAttributes, MetricMetadata, MetricName, Numeric, NumericAttributes, NumericEntry,
@@ -31,6 +33,42 @@ pub struct GradientNorm {
     steps: usize,
 }
 
+/// The root of a sum of squares, each a number `[1]`.
+fn norm_of(squares: Vec<Tensor<1>>) -> Result<f64, TensorReadError> {
+    let Some(device) = squares.first().map(Tensor::device) else {
+        return Ok(0.0);
+    };
+    // Several devices may hold the parameters.
+    let squares = squares.into_iter().map(|square| square.to_device(&device));
+    let total = Tensor::cat(squares.collect(), 0).sum();
+    Ok(total.try_into_scalar::<f64>()?.sqrt())
+}
+
+/// The square of one parameter's gradient, `[1]`.
+fn square_of<const D: usize>(gradient: Tensor<D>) -> Tensor<1> {
+    at_least_single(gradient).square().sum()
+}
+
+/// The norm of the gradient of all parameters of a module; no number if the device cannot be read.
+pub(super) fn global_norm<M: Module>(module: &M, gradients: &GradientsParams) -> f64 {
+    struct Squares<'a> {
+        gradients: &'a GradientsParams,
+        of_parameters: Vec<Tensor<1>>,
+    }
+    impl ModuleVisitor for Squares<'_> {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let gradient = self.gradients.get::<D>(param.id);
+            self.of_parameters.extend(gradient.map(square_of));
+        }
+    }
+    let mut squares = Squares {
+        gradients,
+        of_parameters: Vec::new(),
+    };
+    module.visit(&mut squares);
+    norm_of(squares.of_parameters).unwrap_or(f64::NAN)
+}
+
 /// How many steps wait to be read at most.
 const MOST: usize = 10_000;
 
@@ -55,7 +93,7 @@ impl GradientNorm {
     pub(super) fn see<const D: usize>(&self, time: usize, gradient: &Tensor<D>) {
         // The first step, and every so many after it.
         if time % self.every == 1 % self.every {
-            let square = at_least_single(gradient.clone()).square().sum();
+            let square = square_of(gradient.clone());
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
             seen.entry(time).or_default().push(square);
             // Nobody reads one that is not registered.
@@ -89,11 +127,7 @@ impl Metric for GradientNorm {
     fn compute(&mut self) -> Result<SerializedEntry, TensorReadError> {
         let seen = std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner));
         for squares in seen.into_values() {
-            // Several devices may hold the parameters.
-            let device = squares[0].device();
-            let squares = squares.into_iter().map(|square| square.to_device(&device));
-            let total = Tensor::cat(squares.collect(), 0).sum();
-            self.sum += total.try_into_scalar::<f64>()?.sqrt();
+            self.sum += norm_of(squares)?;
             self.steps += 1;
         }
         Ok(self.entry())

@@ -54,6 +54,7 @@
 //! ```
 
 mod adam;
+mod aided;
 mod checkpoint;
 #[cfg(feature = "data")]
 mod fit;
@@ -68,12 +69,14 @@ mod progress;
 mod rates;
 #[cfg(feature = "data")]
 mod run;
+mod skipped;
+mod trainable;
 mod watch;
 
 pub use adam::{FusedAdam, FusedAdamConfig};
 pub use checkpoint::Checkpoints;
 #[cfg(feature = "data")]
-pub use fit::{Fit, Trainable};
+pub use fit::Fit;
 pub use gradient::GradientNorm;
 pub use guard::Guard;
 pub use history::{Epoch, History};
@@ -82,7 +85,9 @@ pub use interrupt::interrupted;
 pub use latent::{ActiveUnits, KlPerCoordinate};
 pub use metric::TermMetric;
 pub use progress::ProgressLines;
-pub use rates::{Cosine, Rates};
+pub use rates::{Cosine, Rates, StepDecay};
 #[cfg(feature = "data")]
 pub use run::Run;
+pub use skipped::SkippedSteps;
+pub use trainable::Trainable;
 pub use watch::{CriticWatch, PosteriorWatch, Watch};

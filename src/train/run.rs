@@ -271,15 +271,17 @@ impl Run {
 
     /// Refuses to go on with data of other shapes, or in another way.
     pub(super) fn check(&self, shapes: &Shapes, setup: &Value) -> Result<()> {
-        match self.metrics()? {
-            Some(metrics) if !metrics.setup.is_null() && metrics.setup != *setup => {
-                Err(Error::Config(format!(
-                    "{} holds a run that is trained in another way ({}); resume it as it was begun, or choose another folder",
-                    self.folder.display(),
-                    difference(&metrics.setup, setup)
-                )))
-            }
-            Some(metrics) if metrics.shapes != *shapes => Err(Error::Config(format!(
+        let Some(metrics) = self.metrics()? else {
+            return Ok(());
+        };
+        if let Some(change) = change(&metrics.setup, setup) {
+            return Err(Error::Config(format!(
+                "{} holds a run that is trained in another way ({change}); resume it as it was begun, or choose another folder",
+                self.folder.display(),
+            )));
+        }
+        if metrics.shapes != *shapes {
+            return Err(Error::Config(format!(
                 "{} holds a run on other data: of {:?} to train and {:?} to test on there, {:?} and {:?} here; resume \
                  it on its own data, or choose another folder",
                 self.folder.display(),
@@ -287,9 +289,9 @@ impl Run {
                 metrics.shapes.test,
                 shapes.train,
                 shapes.test,
-            ))),
-            _ => Ok(()),
+            )));
         }
+        Ok(())
     }
 
     /// Writes the weights, as [`weights::save_dir`] does, which are those of an epoch.
@@ -354,6 +356,16 @@ impl Drop for Lock {
     fn drop(&mut self) {
         let _ = self.0.unlock();
     }
+}
+
+/// The first setting in which a training differs from what it was begun as, in words. What one of them does not name (a run of
+/// an older version may not) is `null` there; a run that names none is asked nothing.
+fn change(theirs: &Value, ours: &Value) -> Option<String> {
+    let names = [theirs.as_object()?, ours.as_object()?].map(|settings| settings.keys());
+    let mut names = names.into_iter().flatten();
+    let name = names.find(|name| theirs[name.as_str()] != ours[name.as_str()])?;
+    let [theirs, ours] = [theirs, ours].map(|settings| &settings[name.as_str()]);
+    Some(format!("{name} is {theirs} there, {ours} here"))
 }
 
 /// The first setting in which two configurations differ, in words.
