@@ -22,5 +22,6 @@ pub use crate::prior::StandardNormal;
 pub use crate::traits::{
     AdversarialLoss, Batch, Block, Code, Corruption, Critic, CriticRegularizer, Decoder, Draw,
     Encoder, Evidence, Family, FeatureCritic, InputGradient, LabeledSampler, LatentLoss,
-    LatentVariableModel, Likelihood, Model, Posterior, Prior, ReconstructionLoss, Sampler, Support,
+    LatentVariableModel, Likelihood, Model, Posterior, Prior, Quantized, Quantizer, ReconstructionLoss,
+    Sampler, Support,
 };

@@ -29,7 +29,14 @@
 //! [`MaskedConv2d`] holds some of its weights at zero, [`Conv1dConfig::causal`] sees the past alone, and
 //! [`kernel::gated`](crate::kernel::gated) is the activation between them: what autoregressive networks are made of.
 //!
-//! [`Fsq`] makes discrete codes of latents, with a codebook that is not learned.
+//! What makes discrete codes of latents, a [`Quantizer`](crate::traits::Quantizer):
+//!
+//! | quantiser | codebook | indices of a latent |
+//! |---|---|---|
+//! | [`Fsq`] | all combinations of a few levels in each coordinate; not learned | 1 |
+//! | [`Vq`] | vectors, learned by moving averages or by a gradient | 1 |
+//! | [`ResidualVq`] | of each stage, for what those before it have left over | as many as stages |
+//! | [`Grouped`] | of each group of coordinates | those of all groups |
 //!
 //! And what a denoising model does to its input: [`GaussianCorruption`], [`MaskingCorruption`],
 //! [`SaltAndPepperCorruption`]; [`Binarization`] makes binary images of grey ones.
@@ -66,7 +73,7 @@ pub use corruption::{
 };
 pub use critic::{MlpCritic, MlpCriticConfig, MlpJointCritic};
 pub use frozen::frozen_copy;
-pub use gradient::scale_gradient;
+pub use gradient::{scale_gradient, straight_through};
 pub use head::{GaussianHead, Head};
 pub use initialize::initialize;
 pub(crate) use labeled::one_hot;
@@ -75,7 +82,7 @@ pub use labeled_rows::LabeledRowEncoder;
 pub use masked::MaskedConv2d;
 pub(crate) use mlp::{Mlp, check_rank};
 pub use mlp::{MlpDecoder, MlpDecoderConfig, MlpEncoder, MlpEncoderConfig};
-pub use quantizer::Fsq;
+pub use quantizer::{Fsq, Grouped, ResidualVq, Vq, VqConfig};
 pub use squashed::Squashed;
 pub(crate) use trained::is_trained;
 pub use warmup::Warmup;
