@@ -122,5 +122,8 @@ pub(crate) fn sums(
     let counted = Tensor::cat(vec![rows.clone(), ones], 1);
     let nothing = Tensor::<2>::zeros([groups, width + 1], (&device, dtype));
     let summed = nothing.select_assign(0, group, counted, IndexingUpdateOp::Add);
-    (summed.clone().narrow(1, 0, width), summed.narrow(1, width, 1))
+    (
+        summed.clone().narrow(1, 0, width),
+        summed.narrow(1, width, 1),
+    )
 }

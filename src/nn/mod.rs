@@ -7,6 +7,7 @@
 //! | [`MlpDecoder`] | any shape | logits or means, or a [`DiagonalGaussian`](crate::distribution::DiagonalGaussian) over the data |
 //! | [`ConvEncoder`] | images, any channels and size | as [`MlpEncoder`] |
 //! | [`ConvDecoder`] | images, any channels and size | logits or means |
+//! | [`ResidualEncoder`], [`ResidualDecoder`] | images whose sides can be halved | maps of points; logits or means |
 //! | [`MlpCritic`] | any shape | a logit |
 //! | [`ConvCritic`] | images, any channels and size | a logit |
 //! | [`MlpJointCritic`] | any shape, and a latent | a logit |
@@ -57,6 +58,7 @@ mod maps;
 mod masked;
 mod mlp;
 mod quantizer;
+mod residual;
 mod spectral;
 mod squashed;
 mod trained;
@@ -83,6 +85,9 @@ pub use masked::MaskedConv2d;
 pub(crate) use mlp::{Mlp, check_rank};
 pub use mlp::{MlpDecoder, MlpDecoderConfig, MlpEncoder, MlpEncoderConfig};
 pub use quantizer::{Fsq, Grouped, ResidualVq, Vq, VqConfig};
+pub use residual::{
+    ResidualDecoder, ResidualDecoderConfig, ResidualEncoder, ResidualEncoderConfig,
+};
 pub use squashed::Squashed;
 pub(crate) use trained::is_trained;
 pub use warmup::Warmup;

@@ -97,4 +97,3 @@ impl<Q: Quantizer> Quantizer for Grouped<Q> {
         Tensor::cat(vectors.collect(), 1)
     }
 }
-

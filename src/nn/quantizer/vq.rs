@@ -200,7 +200,8 @@ impl Vq {
             return;
         }
         let (vectors, usage) = self.vectors_and_usage(&latents.device());
-        if usage.sum().into_scalar::<f32>() == 0.0 {
+        let total: f32 = usage.clone().sum().into_scalar();
+        if total == 0.0 {
             let (codes, rows) = (self.codes(), latents.dims()[0]);
             let keys = Tensor::<1>::random(
                 [rows],
