@@ -13,7 +13,7 @@ use burn_generative::loss::{
 use burn_generative::model::{Balance, SemiSupervisedAae};
 use burn_generative::nn::{
     GaussianCorruption, LabeledDecoder, LabeledEncoder, LabeledRowEncoder, MlpCritic,
-    MlpCriticConfig, MlpDecoder, MlpEncoder, MlpJointCritic, Squashed,
+    MlpCriticConfig, MlpDecoder, MlpEncoder, MlpJointCritic, Squashed, VqConfig,
 };
 use burn_generative::prelude::*;
 use burn_generative::prior::{GaussianMixture, PseudoInputs};
@@ -223,6 +223,35 @@ fn autoencoder() {
         assert!(
             reached(&autoencoder.decoder, &gradients),
             "decoder on {name}"
+        );
+    }
+}
+
+#[test]
+fn vq_vae() {
+    for (name, device) in devices() {
+        let device = device.autodiff();
+        let quantizer = VqConfig::new(3, 2).with_gradient(true).init(&device);
+        let model = VqVae::new(
+            small_encoder().init(&device).unwrap(),
+            small_decoder().init(&device).unwrap(),
+            quantizer.unwrap(),
+            SquaredError,
+        );
+        let rows = || tensor::<2>([5, 6], &device, noise(1, 1.0));
+        // At the start vectors are the means of their latents, where the term has no gradient.
+        model.losses(tensor::<2>([5, 6], &device, noise(2, 1.0)));
+        assert_routes(
+            name,
+            || model.losses(rows()),
+            parts!(model => encoder, quantizer, decoder),
+            &[
+                // term              encoder quantizer decoder
+                ("reconstruction", [true, false, true]),
+                ("codebook", [false, true, false]),
+                ("commitment", [true, false, false]),
+                ("loss", [true, true, true]),
+            ],
         );
     }
 }

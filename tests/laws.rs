@@ -19,7 +19,9 @@ use burn::train::{
     ExecutionStrategy, InferenceStep, Learner, LearnerModel, MultiDeviceOptim, SupervisedTraining,
     TrainStep, TrainingStrategy,
 };
+use burn_generative::autoregressive::{MadeConfig, Order, Output};
 use burn_generative::data::TensorLoader;
+use burn_generative::distribution::Levels;
 use burn_generative::flow::{FlowHead, IafConfig, MafConfig, RealNvpConfig, SplineFlowConfig};
 use burn_generative::hierarchy::{Ladder, LadderConfig};
 use burn_generative::loss::{
@@ -28,8 +30,8 @@ use burn_generative::loss::{
 };
 use burn_generative::model::{Augmented, Balance, ConditionalLikelihood, HierarchicalVae};
 use burn_generative::nn::{
-    GaussianCorruption, LabeledDecoder, LabeledEncoder, LabeledRowEncoder, MlpCritic, MlpDecoder,
-    MlpEncoder, Warmup, initialize,
+    Fsq, GaussianCorruption, LabeledDecoder, LabeledEncoder, LabeledRowEncoder, MlpCritic,
+    MlpDecoder, MlpEncoder, VqConfig, Warmup, initialize,
 };
 use burn_generative::prelude::*;
 use burn_generative::prior::{GaussianMixture, PseudoInputs};
@@ -473,6 +475,29 @@ laws! {
             StandardNormal::new(3),
             NonSaturating,
         )
+    }, rows();
+    // k-means, averages and what starts anew draw the same latents by both ways.
+    vq_vae_by_averages: |device| {
+        let quantizer = VqConfig::new(6, 3).with_decay(0.9).init(device).unwrap();
+        VqVae::new(encoder(device), decoder(device), quantizer, SquaredError)
+    }, rows();
+    vq_vae_by_gradient: |device| {
+        let stages = VqConfig::new(4, 3).with_gradient(true).init_residual(2, device).unwrap();
+        VqVae::new(encoder(device), decoder(device), stages, SquaredError)
+    }, rows();
+    vq_vae_of_finite_scalars, samples_are_finite: |device| {
+        let codes = MadeConfig::new(vec![1]).with_hidden(vec![5]);
+        let output = Output::Categorical(Levels::counting(12).unwrap());
+        let autoencoder = VqVae::new(
+            encoder(device),
+            decoder(device),
+            Fsq::new([3, 2, 2]).unwrap(),
+            SquaredError,
+        );
+        let fitted = autoencoder.with_fitted_prior(rows(), |_codes| {
+            codes.init_with::<2>(output, &Order::Raster, device)
+        });
+        fitted.unwrap()
     }, rows();
     maximum_likelihood, samples_are_finite: |device| {
         MaximumLikelihood::new(GaussianMixture::ring(3, 1.0, 0.5, device).unwrap())
