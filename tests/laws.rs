@@ -486,7 +486,7 @@ laws! {
         VqVae::new(encoder(device), decoder(device), stages, SquaredError)
     }, rows();
     vq_vae_of_finite_scalars, samples_are_finite: |device| {
-        let codes = MadeConfig::new(vec![1]).with_hidden(vec![5]);
+        let codes = MadeConfig::new(vec![1]).with_hidden(vec![]);
         let output = Output::Categorical(Levels::counting(12).unwrap());
         let autoencoder = VqVae::new(
             encoder(device),
