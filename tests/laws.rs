@@ -487,11 +487,11 @@ laws! {
     }, rows();
     vq_vae_of_finite_scalars, samples_are_finite: |device| {
         let codes = MadeConfig::new(vec![1]).with_hidden(vec![]);
-        let output = Output::Categorical(Levels::counting(12).unwrap());
+        let output = Output::Categorical(Levels::counting(8).unwrap());
         let autoencoder = VqVae::new(
             encoder(device),
             decoder(device),
-            Fsq::new([3, 2, 2]).unwrap(),
+            Fsq::new([2; 3]).unwrap(),
             SquaredError,
         );
         let fitted = autoencoder.with_fitted_prior(rows(), |_codes| {

@@ -49,6 +49,7 @@ mod corruption;
 mod critic;
 mod frozen;
 mod gradient;
+mod gumbel_head;
 mod head;
 mod initialize;
 mod labeled;
@@ -76,6 +77,7 @@ pub use corruption::{
 pub use critic::{MlpCritic, MlpCriticConfig, MlpJointCritic};
 pub use frozen::frozen_copy;
 pub use gradient::{scale_gradient, straight_through};
+pub use gumbel_head::{GumbelHead, Temperature};
 pub use head::{GaussianHead, Head};
 pub use initialize::initialize;
 pub(crate) use labeled::one_hot;
