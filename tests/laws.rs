@@ -30,11 +30,11 @@ use burn_generative::loss::{
 };
 use burn_generative::model::{Augmented, Balance, ConditionalLikelihood, HierarchicalVae};
 use burn_generative::nn::{
-    Fsq, GaussianCorruption, LabeledDecoder, LabeledEncoder, LabeledRowEncoder, MlpCritic,
-    MlpDecoder, MlpEncoder, VqConfig, Warmup, initialize,
+    Fsq, GaussianCorruption, GumbelHead, LabeledDecoder, LabeledEncoder, LabeledRowEncoder,
+    MlpCritic, MlpDecoder, MlpEncoder, Temperature, VqConfig, Warmup, initialize,
 };
 use burn_generative::prelude::*;
-use burn_generative::prior::{GaussianMixture, PseudoInputs};
+use burn_generative::prior::{GaussianMixture, PseudoInputs, UniformCategorical};
 use burn_generative::sequence::{SequenceVaeConfig, Tokens, Unit, Vocabulary};
 use burn_generative::train::{Checkpoints, Guard, History, ProgressLines, TermMetric};
 use burn_generative::weights;
@@ -474,6 +474,18 @@ laws! {
             critic_config(2).init_joint::<2>(3, device).unwrap(),
             StandardNormal::new(3),
             NonSaturating,
+        )
+    }, rows();
+    // The temperature falls, and is resumed where it was.
+    vae_of_categories, samples_are_finite: |device| {
+        let temperature = Temperature::annealed(1.0, 0.5, 0.05, device).unwrap();
+        let head = |features| GumbelHead::new(features, [2, 3], temperature, device);
+        let decoder = MlpDecoderConfig::new(6, vec![2]).with_hidden(vec![9]);
+        Vae::new(
+            encoder_config(6).init_with_head::<_, 2>(device, head).unwrap(),
+            decoder.init(device).unwrap(),
+            UniformCategorical::new(2, 3).unwrap(),
+            GaussianNll::default(),
         )
     }, rows();
     // k-means, averages and what starts anew draw the same latents by both ways.

@@ -1,7 +1,7 @@
-use crate::kernel::sum_event;
+use crate::kernel::{straight_through, sum_event};
 use crate::traits::{Code, Family, Posterior};
 use burn::tensor::activation::{log_softmax, softmax};
-use burn::tensor::{DType, Device, Distribution, Tensor};
+use burn::tensor::{DType, Distribution, Tensor};
 
 /// Independent categorical variables as one-hot vectors, whose draws have a gradient in training: of Gumbel noise on the
 /// logits, a softmax at a temperature in the place of the largest. What a [`GumbelHead`](crate::nn::GumbelHead) returns.
@@ -89,17 +89,8 @@ impl Code for GumbelSoftmax {
     type Noise = Tensor<3>;
 
     fn noise(&self) -> Tensor<3> {
-        let device: Device = self.logits.device().inner();
-        let noise = Tensor::random(
-            self.logits.dims(),
-            Distribution::Default,
-            (&device, DType::F32),
-        );
-        if self.logits.is_autodiff() {
-            noise.autodiff()
-        } else {
-            noise
-        }
+        let options = (&self.logits.device(), DType::F32);
+        Tensor::random(self.logits.dims(), Distribution::Default, options)
     }
 
     fn rsample_with(&self, noise: Tensor<3>) -> Tensor<2> {
@@ -114,8 +105,7 @@ impl Code for GumbelSoftmax {
         let soft = softmax(noisy / temperature, 2).flatten::<2>(1, 2);
         let soft = soft.cast(dtype);
         if self.is_straight_through {
-            let value = soft.clone().detach();
-            hard + (soft - value)
+            straight_through(soft, hard)
         } else {
             soft
         }

@@ -76,7 +76,7 @@ pub use corruption::{
 };
 pub use critic::{MlpCritic, MlpCriticConfig, MlpJointCritic};
 pub use frozen::frozen_copy;
-pub use gradient::{scale_gradient, straight_through};
+pub use gradient::scale_gradient;
 pub use gumbel_head::{GumbelHead, Temperature};
 pub use head::{GaussianHead, Head};
 pub use initialize::initialize;

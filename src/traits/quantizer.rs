@@ -8,7 +8,7 @@ use burn::tensor::{Int, Tensor};
 ///
 /// ```
 /// use burn::prelude::*;
-/// use burn_generative::nn::straight_through;
+/// use burn_generative::kernel::straight_through;
 /// use burn_generative::prelude::*;
 ///
 /// /// The sign of each coordinate: lookup-free quantisation.

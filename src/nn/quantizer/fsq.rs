@@ -1,7 +1,7 @@
 use super::assert_width;
 use crate::error::{Error, Result};
+use crate::kernel::straight_through;
 use crate::losses::Losses;
-use crate::nn::straight_through;
 use crate::traits::{Quantized, Quantizer};
 use burn::module::Module;
 use burn::tensor::{DType, Device, Int, Tensor};

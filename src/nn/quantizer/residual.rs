@@ -1,5 +1,5 @@
 use super::{Vq, assert_width};
-use crate::nn::straight_through;
+use crate::kernel::straight_through;
 use crate::traits::{Quantized, Quantizer};
 use burn::module::Module;
 use burn::tensor::{Int, Tensor};

@@ -1,9 +1,9 @@
 use super::{ResidualVq, assert_width};
 use crate::error::{Error, Result, check_at_least_one, check_not_negative};
 use crate::kernel::points::{at_least_single, nearest, sums};
-use crate::kernel::sum_event;
+use crate::kernel::{straight_through, sum_event};
 use crate::losses::Losses;
-use crate::nn::{check_layers, straight_through};
+use crate::nn::check_layers;
 use crate::traits::{Batch, Quantized, Quantizer};
 use burn::config::Config;
 use burn::module::{Flag, Module, Param, RunningState};
