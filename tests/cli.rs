@@ -731,7 +731,7 @@ fn run_of(name: &str, out: &Path, flags: &[&str]) -> Output {
 #[test]
 fn every_model_of_the_family_leaves_what_it_promises_and_resumes() {
     type Words = &'static [&'static str];
-    let cases: [(&str, Words, Words, Words); 9] = [
+    let cases: [(&str, Words, Words, Words); 10] = [
         (
             "dae_mnist",
             &["--hidden", "16"],
@@ -785,6 +785,12 @@ fn every_model_of_the_family_leaves_what_it_promises_and_resumes() {
             &["--hidden", "16", "--around", "7"],
             &["loss", "reconstruction", "kl"],
             &["around.png", "manifold.png", "latent.png", "samples.png"],
+        ),
+        (
+            "categorical_vae",
+            &["--hidden", "16", "--variables", "5", "--annealing", "0.1"],
+            &["loss", "reconstruction", "kl"],
+            &["reconstructions.png", "samples.png", "curves.png"],
         ),
         (
             "vq_images",
