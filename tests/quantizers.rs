@@ -306,7 +306,7 @@ fn a_start_from_few_latents_fills_up_later() {
         error(5);
         assert_close(error(5), 0.0, 1e-6, "five latents, sixteen codes");
         let before = error(16);
-        for _batch in 0..100 {
+        for _batch in 0..400 {
             error(16);
         }
         let after = error(16);
