@@ -75,6 +75,10 @@ struct Config {
     #[arg(long, default_value_t = 2, value_name = "N")]
     halvings: usize,
 
+    /// Features of each stack of the density of codes.
+    #[arg(long, default_value_t = 32, value_name = "N")]
+    prior_features: usize,
+
     /// Steps of the density of codes.
     #[arg(long, default_value_t = 2000, value_name = "N")]
     prior_steps: usize,
@@ -170,8 +174,9 @@ fn fit<Q: Quantizer + 'static>(
     );
     let [height, width] = [shape[1], shape[2]].map(|side| side >> config.halvings);
     let prior = PixelCnnConfig::new([depth, height, width])
-        .with_features(64usize.next_multiple_of(depth))
-        .with_first_kernel(5);
+        .with_features(config.prior_features.next_multiple_of(depth))
+        .with_first_kernel(5)
+        .with_layers(4);
     let prior = prior.init_with(Output::Categorical(Levels::counting(codes)?), &device)?;
     initialize(&model);
     initialize(&prior);
@@ -194,7 +199,11 @@ fn fit<Q: Quantizer + 'static>(
         "fitting the density of the codes: {} steps",
         config.prior_steps
     );
-    let fit = DensityFit::new().with_steps(config.prior_steps);
+    let fit = DensityFit::new()
+        .with_steps(config.prior_steps)
+        .with_batch_size(128)
+        .with_rate(3e-3)
+        .with_held_out(0.02);
     let model = model.with_fitted_prior(train, |codes| fit.fit(prior, codes))?;
     let places = (depth * height * width) as f64;
     let rate = in_batches(test, |images| model.rate(images) / LN_2);
