@@ -262,7 +262,7 @@ fn averages_follow_after_the_lookup() {
         &device,
     );
     let mut totals = values(quantizer.codebook());
-    let mut usage = vec![1.0; 4]; // a latent each, and again in the first step
+    let mut usage = [1.0; 4]; // a latent each, and again in the first step
     for seed in 0..3 {
         let latents = tensor([30, 2], &device, noise(seed + 8, 5.0));
         let before = values(quantizer.codebook());
