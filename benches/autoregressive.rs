@@ -1,7 +1,10 @@
-//! Samples of autoregressive models, by the state that each layer keeps, beside one pass of the whole network: which the slow way
-//! runs for every variable.
+//! Samples of autoregressive models, by the state that each layer keeps, beside one pass of the whole network, which the slow way
+//! runs for every variable; and a training step.
 //!
 //!     cargo bench --profile dev --bench autoregressive
+//!     cargo bench --profile dev --bench autoregressive -- training_step
+//!
+//! `python benches/autoregressive.py` runs the second line in turn with the same networks in PyTorch.
 
 #[allow(dead_code)] // the benches of the kernels use the rest
 mod common;
@@ -13,6 +16,8 @@ use burn_generative::autoregressive::{
     WaveNet, WaveNetConfig,
 };
 use burn_generative::distribution::Levels;
+use burn_generative::prelude::*;
+use burn_generative::train::FusedAdamConfig;
 use divan::Bencher;
 
 fn main() {
@@ -114,4 +119,58 @@ fn nade_784_500_16_rows_one_pass_of_784(bencher: Bencher) {
     let device = device();
     let model = NadeConfig::new(vec![784]).init::<2>(&device).unwrap();
     pass(bencher, model, Tensor::zeros([16, 784], &device));
+}
+
+/// A step of `MaximumLikelihood` with Adam.
+fn train<P: Prior>(bencher: Bencher, density: P, device: &Device, data: P::Value) {
+    let mut adam = FusedAdamConfig::new().init().unwrap();
+    let mut model = Some(MaximumLikelihood::new(density));
+    bencher.bench_local(|| {
+        let before = model.take().unwrap();
+        let (after, losses) = before.learn(&mut adam, 1e-4, data.clone());
+        device.sync().unwrap();
+        model = Some(after);
+        losses
+    });
+}
+
+mod training_step {
+    use super::*;
+
+    fn training() -> Device {
+        device().autodiff()
+    }
+
+    fn bits<const D: usize>(shape: [usize; D], device: &Device) -> Tensor<D> {
+        Tensor::random(shape, Distribution::Bernoulli(0.5), device)
+    }
+
+    #[divan::bench]
+    fn made_784_500_100_rows(bencher: Bencher) {
+        let device = training();
+        let model = MadeConfig::new(vec![784]).init::<2>(&device).unwrap();
+        train(bencher, model, &device, bits([100, 784], &device));
+    }
+
+    #[divan::bench]
+    fn nade_784_500_20_rows(bencher: Bencher) {
+        let device = training();
+        let model = NadeConfig::new(vec![784]).init::<2>(&device).unwrap();
+        train(bencher, model, &device, bits([20, 784], &device));
+    }
+
+    #[divan::bench]
+    fn pixel_cnn_28x28_6_layers_32_features_16_images(bencher: Bencher) {
+        let device = training();
+        let model = pixel_cnn(&device);
+        train(bencher, model, &device, bits([16, 1, 28, 28], &device));
+    }
+
+    #[divan::bench]
+    fn wave_net_10_layers_2_stacks_4_series_of_4000(bencher: Bencher) {
+        let device = training();
+        let uniform = Distribution::Uniform(0.0, 256.0);
+        let series = Tensor::random([4, 4000], uniform, &device).floor();
+        train(bencher, wave_net(&device), &device, series);
+    }
 }

@@ -5,17 +5,11 @@ in PyTorch eager, each in a process of its own, ROUNDS times over. Prints a Mark
 """
 
 import json
-import os
-import pathlib
-import re
 import statistics
 import subprocess
 import sys
-import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-ROUNDS = int(os.environ.get("ROUNDS", 3))
-UNITS = {"ns": 1e-6, "\u00b5s": 1e-3, "us": 1e-3, "ms": 1.0, "s": 1e3}
+from turns import ROUNDS, median, ours
 
 
 def theirs():
@@ -42,36 +36,16 @@ def theirs():
             layer.zero_grad(set_to_none=True)
             layer(x).backward(one)
 
-        for _ in range(5):
-            step()
-        seconds, end = [], time.perf_counter() + 2
-        while time.perf_counter() < end:
-            start = time.perf_counter()
-            step()
-            seconds.append(time.perf_counter() - start)
-        times[name] = statistics.median(seconds) * 1e3
+        times[name] = median(step)
     print(json.dumps(times))
-
-
-def ours():
-    """Medians in milliseconds, of ours and of burn's own, by layer."""
-    command = ["cargo", "bench", "--quiet", "--profile", "dev", "--bench", "convolution"]
-    output = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
-    times, layer = {"ours": {}, "burns": {}}, None
-    for line in output.splitlines():
-        match = re.match(r"^[\u2502 ]*[\u251c\u2570]\u2500 (\w+) *(.*)$", line)
-        if match and match[1] in times:
-            value, unit = match[2].split("\u2502")[2].split()
-            times[match[1]][layer] = float(value) * UNITS[unit]
-        elif match:
-            layer = match[1]
-    return times
 
 
 def main():
     rounds = []
     for _ in range(ROUNDS):
-        times = ours()
+        times = {"ours": {}, "burns": {}}
+        for (layer, side), time in ours("convolution").items():
+            times[side][layer] = time
         command = [sys.executable, __file__, "--theirs"]
         output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
         rounds.append(times | {"theirs": json.loads(output.splitlines()[-1])})

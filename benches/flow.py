@@ -7,16 +7,13 @@ Markdown table of medians and ratios. What a library does not compile, or not wi
 
 import json
 import os
-import pathlib
-import re
 import statistics
 import subprocess
 import sys
-import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-ROUNDS, PATIENCE = (int(os.environ.get(name, default)) for name, default in [("ROUNDS", 3), ("PATIENCE", 250)])
-UNITS = {"ns": 1e-6, "\u00b5s": 1e-3, "us": 1e-3, "ms": 1.0, "s": 1e3}
+from turns import ROUNDS, median, ours
+
+PATIENCE = int(os.environ.get("PATIENCE", 250))
 FEATURES, BATCH, SAMPLES, BINS, BOUND = 43, 512, 10_000, 8, 4.0
 FLOWS = ["maf", "real_nvp", "spline"]
 LIBRARIES = ["zuko", "nflows", "normflows"]
@@ -158,31 +155,7 @@ def time_theirs(library, flow, compiled):
     for name, task in [("step", step), ("samples", draw if sample else None)]:
         if task is None:
             continue
-        task()
-        task()
-        seconds, end = [], time.perf_counter() + 2
-        while time.perf_counter() < end:
-            start = time.perf_counter()
-            task()
-            seconds.append(time.perf_counter() - start)
-        print(json.dumps({names[name]: statistics.median(seconds) * 1e3}), flush=True)
-
-
-def ours(flows):
-    """Medians in milliseconds, by task."""
-    command = ["cargo", "bench", "--quiet", "--profile", "dev", "--bench", "flow", "--"]
-    command = [os.environ["BENCH_BINARY"], "--bench"] if "BENCH_BINARY" in os.environ else command
-    filters = [f"{group}::{flow}" for group in ("training_step", "samples") for flow in flows]
-    output = subprocess.run(command + filters, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
-    times, group = {}, None
-    for line in output.splitlines():
-        match = re.match(r"^[\u2502 ]*[\u251c\u2570]\u2500 (\w+) *(.*)$", line)
-        if match and match[1] in FLOWS:
-            value, unit = match[2].split("\u2502")[2].split()
-            times[f"{group} of {match[1]}"] = float(value) * UNITS[unit]
-        elif match:
-            group = {"training_step": "step"}.get(match[1], match[1])
-    return times
+        print(json.dumps({names[name]: median(task)}), flush=True)
 
 
 def main():
@@ -190,7 +163,9 @@ def main():
     sides = [(library, mode) for library in LIBRARIES for mode in ("eager", "compiled")]
     times = {}
     for _ in range(ROUNDS):
-        for task, time_of in ours(flows).items():
+        filters = [f"{group}::{flow}" for group in ("training_step", "samples") for flow in flows]
+        for (group, flow), time_of in ours("flow", *filters).items():
+            task = f"{'step' if group == 'training_step' else group} of {flow}"
             times.setdefault((task, "ours"), []).append(time_of)
         for library, mode in sides:
             for flow in flows:

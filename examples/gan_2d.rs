@@ -2,22 +2,26 @@
 //!
 //!     cargo run --example gan_2d
 //!     cargo run --example gan_2d -- --model gan
+//!     cargo run --example gan_2d -- --noise data --near-identity
 //!     cargo run --example gan_2d -- --help
 //!
 //! The data is the grid {-4, -2, 0, 2, 4} x {-4, -2, 0, 2, 4} with sigma 0.05. The training loop is written
-//! out: it is all there is to it.
+//! out: it is all there is to it. With `--noise` the generator is fed with data in the place of noise, and the picture says where
+//! it carries them.
 
 mod common;
 
+use burn::nn::Linear;
 use burn::optim::{ModuleOptimizer, RmsPropConfig};
 use burn::prelude::*;
 use burn::tensor::Distribution;
 use burn_generative::loss::{
     GradientPenalty, NonSaturating, Unregularized, Wasserstein, WeightClipping,
 };
-use burn_generative::nn::initialize;
+use burn_generative::nn::{MlpDecoder, initialize};
 use burn_generative::plot::{self, Report};
 use burn_generative::prelude::*;
+use burn_generative::prior::{Empirical, SwissRollConfig};
 use burn_generative::train::{CriticWatch, FusedAdamConfig};
 use burn_generative::{Error, Result};
 use clap::{Parser, ValueEnum};
@@ -45,6 +49,14 @@ struct Config {
     /// The model.
     #[arg(long, default_value = "wgan-gp")]
     model: Kind,
+
+    /// What the generator is fed with.
+    #[arg(long, default_value = "normal")]
+    noise: Noise,
+
+    /// Let the generator say by how much it moves the point that it is fed with, and start near 0.
+    #[arg(long)]
+    near_identity: bool,
 
     /// Training steps: of the critic, and every fifth of the generator for wgan and wgan-gp; of all at once
     /// for gan and ali.
@@ -77,7 +89,82 @@ enum Kind {
     Ali,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Noise {
+    /// Standard normal noise.
+    Normal,
+    /// Points of another set, a Swiss roll.
+    Other,
+    /// Points of the data.
+    Data,
+    /// Points of the data, and standard normal noise beside them.
+    Both,
+}
+
+impl Noise {
+    fn source(self, device: &Device) -> Result<Source> {
+        let points = match self {
+            Self::Normal => None,
+            Self::Other => Some(SwissRollConfig::new().init()?.sample(FED, device) / SCALE),
+            Self::Data | Self::Both => Some(data(FED, device)),
+        };
+        let has_noise = matches!(self, Self::Normal | Self::Both);
+        Ok(Source {
+            points: points.map(Empirical::new).transpose()?,
+            normal: has_noise.then(|| StandardNormal::new(LATENT)),
+        })
+    }
+}
+
+/// Where what the generator is fed with comes from: points, noise, or both side by side.
+#[derive(Module, Debug)]
+struct Source {
+    points: Option<Empirical>,
+    normal: Option<StandardNormal>,
+}
+
+impl Source {
+    fn latent_dim(&self) -> usize {
+        LATENT * (usize::from(self.points.is_some()) + usize::from(self.normal.is_some()))
+    }
+}
+
+impl Sampler for Source {
+    type Value = Tensor<2>;
+
+    fn sample(&self, n: usize, device: &Device) -> Tensor<2> {
+        let points = self.points.iter().map(|points| points.sample(n, device));
+        let normal = self.normal.iter().map(|normal| normal.sample(n, device));
+        Tensor::cat(points.chain(normal).collect(), 1)
+    }
+}
+
+/// A generator that says where a point is to go, or by how much it is to be moved.
+#[derive(Module, Debug)]
+struct Generator {
+    network: MlpDecoder<Linear, 2>,
+    is_residual: bool,
+}
+
+impl Decoder for Generator {
+    type Latent = Tensor<2>;
+    type Output = Tensor<2>;
+
+    fn decode(&self, latent: Tensor<2>) -> Tensor<2> {
+        let output = self.network.decode(latent.clone());
+        if self.is_residual {
+            // A tenth: what the weights of the start say is of the order of 1.
+            latent.narrow(1, 0, LATENT) + output * 0.1
+        } else {
+            output
+        }
+    }
+}
+
 const LATENT: usize = 2;
+/// Points of a set that the generator is fed with.
+const FED: usize = 100_000;
 const SIGMA: f64 = 0.05;
 /// The networks see the plane at a quarter of its size, so that its coordinates are around 1.
 const SCALE: f64 = 4.0;
@@ -98,17 +185,23 @@ fn run(args: Args) -> Result<()> {
     let (device, run) = args.out.open("gan_2d", config)?;
 
     device.seed(config.seed);
-    let samples = train(config, &device)?;
-    let samples = points(samples)?;
-    let result = count(&samples);
+    let drawn = train(config, &device)?;
+    let moved = (drawn.samples.clone() - drawn.fed.clone()).square();
+    let moved = (moved.sum_dim(1).sqrt() * SCALE).mean();
+    let moved = (config.noise != Noise::Normal).then(|| moved.into_scalar::<f32>());
+    let samples = points(drawn.samples)?;
+    let result = count(&samples, moved);
     run.write("metrics.json", &result)?;
-    let data = points(data(SHOWN, &device))?;
-    let groups = [
-        ("data".to_string(), data),
-        (format!("{:?}", config.model), samples),
-    ];
+    let groups = if moved.is_some() {
+        by_quadrant(&points(drawn.fed)?, &samples)
+    } else {
+        let data = points(data(SHOWN, &device))?;
+        let model = format!("{:?}", config.model);
+        vec![("data".to_string(), data), (model, samples)]
+    };
+    let moved = moved.map_or(String::new(), |moved| format!(", moved by {moved:.2}"));
     let title = format!(
-        "{} of 25 modes, {:.0}% within 3 sigma",
+        "{} of 25 modes, {:.0}% within 3 sigma{moved}",
         result.modes,
         100.0 * result.high_quality
     );
@@ -131,35 +224,54 @@ fn run(args: Args) -> Result<()> {
         run.folder().display()
     );
     println!(
-        "{} of 25 modes; {:.1}% of samples within 3 sigma of one",
+        "{} of 25 modes; {:.1}% of samples within 3 sigma of one{moved}",
         result.modes,
         100.0 * result.high_quality
     );
     Ok(())
 }
 
+/// What a generator was fed with (of that, the point), and what it made of it.
+struct Drawn {
+    fed: Tensor<2>,
+    samples: Tensor<2>,
+}
+
+fn draw(generator: Generator, prior: &Source, device: &Device) -> Drawn {
+    let latent = prior.sample(SHOWN, device);
+    Drawn {
+        samples: generator.valid().decode(latent.clone()),
+        fed: latent.narrow(1, 0, LATENT),
+    }
+}
+
 /// Trains the model that was chosen, and samples it.
-fn train(config: &Config, device: &Device) -> Result<Tensor<2>> {
+fn train(config: &Config, device: &Device) -> Result<Drawn> {
     let training = device.clone().autodiff();
     let hidden = vec![config.hidden; 3];
-    let generator = MlpDecoderConfig::new(LATENT, vec![2])
+    let prior = config.noise.source(device)?;
+    let network = MlpDecoderConfig::new(prior.latent_dim(), vec![2])
         .with_hidden(hidden.clone())
         .init::<2>(&training)?;
+    let generator = Generator {
+        network,
+        is_residual: config.near_identity,
+    };
     let critic_config = MlpCriticConfig::new(vec![2]).with_hidden(hidden.clone());
     let critic = critic_config.init::<2>(&training)?;
-    let prior = StandardNormal::new(LATENT);
     let every_fifth = GanConfig::new().with_critic_steps(5);
     let adam = |beta_1, beta_2| {
         let config = FusedAdamConfig::new().with_beta_1(beta_1);
         config.with_beta_2(beta_2).init()
     };
 
-    let samples = match config.model {
+    let drawn = match config.model {
         Kind::Gan => {
             let gan =
                 GanConfig::new().init(generator, critic, prior, NonSaturating, Unregularized)?;
             let game = Game::new(config, device, 1e-3, adam(0.5, 0.999)?, &NonSaturating);
-            game.play(gan)?.sample(SHOWN, device)
+            let gan = game.play(gan)?;
+            draw(gan.generator, &gan.prior, device)
         }
         Kind::Wgan => {
             let clipping = WeightClipping::new(0.1)?; // 0.01 in the paper, for deeper networks
@@ -171,24 +283,39 @@ fn train(config: &Config, device: &Device) -> Result<Tensor<2>> {
                 RmsPropConfig::new().with_momentum(0.0).init(),
                 &Wasserstein,
             );
-            game.play(gan)?.sample(SHOWN, device)
+            let gan = game.play(gan)?;
+            draw(gan.generator, &gan.prior, device)
         }
         Kind::WganGp => {
             let penalty = GradientPenalty::new(0.1)?;
             let gan = every_fifth.init(generator, critic, prior, Wasserstein, penalty)?;
             let game = Game::new(config, device, 1e-3, adam(0.5, 0.9)?, &Wasserstein);
-            game.play(gan)?.sample(SHOWN, device)
+            let gan = game.play(gan)?;
+            draw(gan.generator, &gan.prior, device)
         }
         Kind::Ali => {
-            let encoder = MlpEncoderConfig::new(vec![2], LATENT).with_hidden(hidden);
+            let latent_dim = prior.latent_dim();
+            let encoder = MlpEncoderConfig::new(vec![2], latent_dim).with_hidden(hidden);
             let encoder = encoder.init_gaussian::<2>(&training)?;
-            let critic = critic_config.init_joint::<2>(LATENT, &training)?;
+            let critic = critic_config.init_joint::<2>(latent_dim, &training)?;
             let ali = Ali::new(encoder, generator, critic, prior, NonSaturating);
             let game = Game::new(config, device, 1e-3, adam(0.5, 0.999)?, &NonSaturating);
-            game.play(ali)?.sample(SHOWN, device)
+            let ali = game.play(ali)?;
+            draw(ali.decoder, &ali.prior, device)
         }
     };
-    Ok(samples)
+    Ok(drawn)
+}
+
+/// Samples in groups, by where the point came from that the generator was fed with.
+fn by_quadrant(fed: &[[f64; 2]], samples: &[[f64; 2]]) -> Vec<(String, Vec<[f64; 2]>)> {
+    let names = ["lower left", "lower right", "upper left", "upper right"];
+    let mut groups = names.map(|name| (format!("from the {name}"), Vec::new()));
+    for (&[x, y], &sample) in fed.iter().zip(samples) {
+        let quadrant = usize::from(x > 0.0) + 2 * usize::from(y > 0.0);
+        groups[quadrant].1.push(sample);
+    }
+    groups.into()
 }
 
 /// The training loop of all of them.
@@ -296,9 +423,11 @@ struct Count {
     high_quality: f64,
     /// Samples within 3 sigma of each mode, row by row.
     samples_of_modes: Vec<usize>,
+    /// How far a sample is from the point that the generator was fed with, in the mean.
+    moved: Option<f32>,
 }
 
-fn count(samples: &[[f64; 2]]) -> Count {
+fn count(samples: &[[f64; 2]], moved: Option<f32>) -> Count {
     let near = |[x, y]: [f64; 2]| {
         let within = |point: &&[f64; 2]| (point[0] - x).hypot(point[1] - y) <= 3.0 * SIGMA;
         samples.iter().filter(within).count()
@@ -311,5 +440,6 @@ fn count(samples: &[[f64; 2]]) -> Count {
         modes,
         high_quality,
         samples_of_modes,
+        moved,
     }
 }

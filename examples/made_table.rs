@@ -1,7 +1,7 @@
 //! Exact likelihoods of binary tables by autoregressive models, beside independent columns and the best tree of pairs.
 //!
 //!     cargo run --example made_table -- --data-dir FOLDER --data nltcs --model fvsbn
-//!     cargo run --example made_table -- --data-dir FOLDER --data plants --model made --members 4
+//!     cargo run --example made_table -- --data-dir FOLDER --data plants --model made --members 4 --order drawn
 //!     cargo run --example made_table -- --help
 //!
 //! The files are those of the density benchmarks, `NAME.train.data`, `NAME.valid.data` and `NAME.test.data`, rows of 0 and 1,
@@ -58,9 +58,13 @@ struct Config {
     #[arg(long, default_value_t = 1, value_name = "N")]
     layers: usize,
 
-    /// Models, each in an order of its own, whose probabilities are averaged; one alone takes the columns as they stand.
+    /// Models whose probabilities are averaged.
     #[arg(long, default_value_t = 1, value_name = "N")]
     members: usize,
+
+    /// Order of the columns.
+    #[arg(long, default_value = "raster")]
+    order: Columns,
 
     /// Epochs at most.
     #[arg(long, default_value_t = 60, value_name = "N")]
@@ -96,6 +100,15 @@ enum Kind {
     Nade,
     /// A masked perceptron.
     Made,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Columns {
+    /// As they stand in the file, for every member.
+    Raster,
+    /// Drawn, another for each member.
+    Drawn,
 }
 
 /// What `metrics.json` holds, in nats a row.
@@ -166,10 +179,9 @@ fn fit<A: Autoregressive<2> + 'static>(
     for member in 0..config.members as u64 {
         let seed = config.seed.wrapping_add(1000 * member);
         train.device().seed(seed);
-        let order = if config.members == 1 {
-            Order::Raster
-        } else {
-            Order::Drawn { seed }
+        let order = match config.order {
+            Columns::Raster => Order::Raster,
+            Columns::Drawn => Order::Drawn { seed },
         };
         let own = Run::begin(run.path(&format!("member-{}", member + 1)), config)?;
         let (model, _) = Fit::new(config.epochs, config.batch_size)

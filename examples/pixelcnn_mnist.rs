@@ -62,6 +62,11 @@ struct Config {
     #[arg(long, default_value_t = 6, value_name = "N")]
     layers: usize,
 
+    /// Side of the first window of a pixelcnn, odd: over one channel a large one costs little, and it sees where in the image
+    /// it is.
+    #[arg(long, default_value_t = 27, value_name = "N")]
+    first_kernel: usize,
+
     /// Hidden units of made and nade.
     #[arg(long, default_value_t = 500, value_name = "N")]
     hidden: usize,
@@ -110,7 +115,8 @@ fn run(args: Args) -> Result<()> {
         let output = Output::logistic_mixture(Levels::unit(256)?, 10)?;
         let pixel_cnn = PixelCnnConfig::new(shape)
             .with_features(config.features)
-            .with_layers(config.layers);
+            .with_layers(config.layers)
+            .with_first_kernel(config.first_kernel);
         let model = MaximumLikelihood::new(pixel_cnn.init_with(output, &device)?);
         return fit(&session, model, [&train, &test], |model| &model.density);
     }
@@ -123,7 +129,8 @@ fn run(args: Args) -> Result<()> {
         Kind::Pixelcnn => {
             let pixel_cnn = PixelCnnConfig::new(shape)
                 .with_features(config.features)
-                .with_layers(config.layers);
+                .with_layers(config.layers)
+                .with_first_kernel(config.first_kernel);
             binary(&session, pixel_cnn.init(&device)?, data)
         }
         Kind::Made => {

@@ -779,3 +779,67 @@ fn the_gated_activation_is_that_of_the_reference() {
         }
     }
 }
+
+/// Values and gradients, of more variables than a segment and of fewer, of one output and of several, in an order of their own.
+#[test]
+fn the_layers_of_a_nade_are_those_of_the_reference() {
+    type Nade =
+        fn(Tensor<2>, Tensor<2>, Tensor<2>, Tensor<3>, Tensor<1, burn::tensor::Int>) -> Tensor<3>;
+    for (name, device) in devices() {
+        for [batch, variables, hidden, outputs] in
+            [[1, 2, 1, 1], [5, 3, 4, 2], [9, 70, 33, 3], [35, 40, 70, 1]]
+        {
+            let device = device.clone().autodiff();
+            let numbers = |seed: usize, count: usize| {
+                let fraction = |i: usize| ((i * 7919 + seed * 104_729) % 1009) as f32 / 504.5 - 1.0;
+                let numbers: Vec<f32> = (0..count).map(fraction).collect();
+                TensorData::new(numbers, [count])
+            };
+            let tensor =
+                |seed: usize, count: usize| Tensor::<1>::from_data(numbers(seed, count), &device);
+            // Every third number is 0, as binary data often is.
+            let x = tensor(1, batch * variables).reshape([batch, variables]);
+            let x = x.clone().mask_fill(x.lower_elem(-0.3), 0.0);
+            let weight = tensor(2, variables * hidden).reshape([variables, hidden]);
+            let start = tensor(3, batch * hidden).reshape([batch, hidden]);
+            let readout = tensor(4, variables * outputs * hidden);
+            let readout = readout.reshape([variables, outputs, hidden]);
+            let order = tensor(5, variables).argsort(0);
+            let run = |nade: Nade| {
+                let [x, weight, start] =
+                    [&x, &weight, &start].map(|tensor| tensor.clone().detach().require_grad());
+                let readout = readout.clone().detach().require_grad();
+                let y = nade(
+                    x.clone(),
+                    weight.clone(),
+                    start.clone(),
+                    readout.clone(),
+                    order.clone(),
+                );
+                let weights = tensor(6, batch * variables * outputs).reshape(y.dims());
+                let gradients = (y.clone() * weights).sum().backward();
+                let mut all = vec![y.into_data()];
+                all.extend([x, weight, start].map(|t| t.grad(&gradients).unwrap().into_data()));
+                all.push(readout.grad(&gradients).unwrap().into_data());
+                all
+            };
+            for (index, (ours, plain)) in run(kernel::nade)
+                .iter()
+                .zip(&run(reference::nade))
+                .enumerate()
+            {
+                assert_eq!(ours.shape(), plain.shape());
+                let largest = plain
+                    .iter::<f32>()
+                    .fold(0.0f32, |most, x| most.max(x.abs()));
+                for (ours, plain) in ours.iter::<f32>().zip(plain.iter::<f32>()) {
+                    assert!(
+                        (ours - plain).abs() <= 1e-5 * (largest + plain.abs()),
+                        "{name}, {:?}, result {index}: {ours} and {plain}",
+                        [batch, variables, hidden, outputs]
+                    );
+                }
+            }
+        }
+    }
+}

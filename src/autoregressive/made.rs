@@ -69,7 +69,7 @@ impl MadeConfig {
     ///
     /// # Errors
     ///
-    /// As [`init_in_order`](Self::init_in_order).
+    /// As [`init_in_order`](Self::init_in_order), and if the output has no component.
     pub fn init_with<const D: usize>(
         &self,
         output: Output,
@@ -77,7 +77,7 @@ impl MadeConfig {
         device: &Device,
     ) -> Result<Made<D>> {
         let order = order.of(variables::<D>("Made", &self.data_shape)?)?;
-        let parameters = output.parameters();
+        let parameters = output.check("Made")?;
         let network =
             MaskedPerceptron::new(&order, self.context, &self.hidden, parameters, device)?;
         Ok(Made {

@@ -120,6 +120,10 @@ pub trait Stepwise<const D: usize>: Autoregressive<D> {
 
     /// The numbers of the next variable, `[streams, parameters]` row by row, and the state after it; given the values of the
     /// variable before it, one for each stream, or none at first.
+    ///
+    /// # Panics
+    ///
+    /// If there is no next variable (a [`WaveNet`] always has one), or another number of values than of streams.
     fn step(&self, state: Self::State, last: &[f32]) -> (Vec<f32>, Self::State);
 
     /// A sample for each row of noise in [0, 1), `[samples, variables]`; a [`WaveNet`] takes any number of variables. Variable

@@ -3,11 +3,10 @@ use super::order::{Order, variables};
 use super::{Autoregressive, Output, Stepwise, assert_streams, density};
 use crate::distribution::Levels;
 use crate::error::{Result, check_at_least_one};
-use crate::kernel::rows;
+use crate::kernel::{self, rows};
 use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::nn::{Initializer, Linear, LinearConfig};
-use burn::tensor::activation::relu;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use std::sync::Arc;
 
@@ -42,14 +41,23 @@ impl NadeConfig {
     ///
     /// [`Error::Config`](crate::Error::Config) if the shape has not `D - 1` axes or is empty, or there is no hidden unit.
     pub fn init<const D: usize>(&self, device: &Device) -> Result<Nade<D>> {
-        self.init_with(Output::Bernoulli, &Order::Raster, device)
+        self.init_in_order(&Order::Raster, device)
+    }
+
+    /// A model of variables that are 0 or 1, in this order.
+    ///
+    /// # Errors
+    ///
+    /// As [`init`](Self::init), and if the order does not name each variable once.
+    pub fn init_in_order<const D: usize>(&self, order: &Order, device: &Device) -> Result<Nade<D>> {
+        self.init_with(Output::Bernoulli, order, device)
     }
 
     /// A model of variables of any kind, in this order.
     ///
     /// # Errors
     ///
-    /// As [`init`](Self::init), and if the order does not name each variable once.
+    /// As [`init_in_order`](Self::init_in_order), and if the output has no component.
     pub fn init_with<const D: usize>(
         &self,
         output: Output,
@@ -73,8 +81,7 @@ impl NadeConfig {
             min: -bound,
             max: bound,
         };
-        let parameters = output.parameters();
-        check_at_least_one("Nade", "the parameters of a variable", parameters)?;
+        let parameters = output.check("Nade")?;
         Ok(Nade {
             weight: uniform.init([count, self.hidden], device),
             hidden_bias: zeros.init([self.hidden], device),
@@ -152,21 +159,10 @@ impl<const D: usize> Autoregressive<D> for Nade<D> {
             variables == expected,
             "Nade: it is over {expected} variables, but the data has {variables}"
         );
+        let start = self.start(context).expand([batch, hidden]);
         let order: Tensor<1, Int> = self.order.val().int();
-        // What the variables before each add up to; the last one adds to none.
-        let mut sums = Tensor::zeros([batch, 1, hidden], (&x.device(), x.dtype()));
-        if variables > 1 {
-            let before = order.clone().narrow(0, 0, variables - 1);
-            let added = x.select(1, before.clone()).unsqueeze_dim::<3>(2)
-                * weight.select(0, before).unsqueeze_dim::<3>(0);
-            sums = Tensor::cat(vec![sums, added.cumsum(1)], 1);
-        }
-        let units = relu(sums + self.start(context).unsqueeze_dim::<3>(1));
-        let units = units.select(1, order.argsort(0)); // of each variable where it stands in the event
-        let outputs = units
-            .swap_dims(0, 1)
-            .matmul(self.output_weight.val().swap_dims(1, 2));
-        outputs.swap_dims(0, 1) + self.output_bias.val().unsqueeze_dim::<3>(0)
+        let outputs = kernel::nade(x, weight, start, self.output_weight.val(), order);
+        outputs + self.output_bias.val().unsqueeze_dim::<3>(0)
     }
 }
 

@@ -24,14 +24,25 @@ impl Order {
         match self {
             Self::Raster => Ok((0..variables).collect()),
             Self::Given(order) => {
-                let mut sorted = order.clone();
-                sorted.sort_unstable();
-                if sorted.into_iter().eq(0..variables) {
+                let mut is_named = vec![false; variables];
+                for &variable in order {
+                    match is_named.get_mut(variable) {
+                        Some(named) if !*named => *named = true,
+                        _ => {
+                            return Err(Error::Config(format!(
+                                "an order of {variables} variables names each of 0 to {} once, but {variable} is twice in it, \
+                                 or too large",
+                                variables - 1
+                            )));
+                        }
+                    }
+                }
+                if order.len() == variables {
                     return Ok(order.clone());
                 }
                 Err(Error::Config(format!(
-                    "an order names each of 0 to {} once, and {order:?} does not",
-                    variables - 1
+                    "an order of {variables} variables names each of them once, but this one names {}",
+                    order.len()
                 )))
             }
             Self::Drawn { seed } => {

@@ -51,6 +51,13 @@ impl Output {
         }
     }
 
+    /// How many numbers a variable needs: at least one, which a mixture made by hand need not have.
+    pub(super) fn check(&self, part: &str) -> Result<usize> {
+        let parameters = self.parameters();
+        check_at_least_one(part, "the parameters of a variable", parameters)?;
+        Ok(parameters)
+    }
+
     /// What the data consists of.
     pub fn levels(&self) -> Levels {
         match *self {

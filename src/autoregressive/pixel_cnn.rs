@@ -96,7 +96,7 @@ impl PixelCnnConfig {
             config.with_initializer(initializer).init(device)
         };
         let default = Conv2dConfig::new([1, 1], [1, 1]).initializer;
-        let parameters = output.parameters();
+        let parameters = output.check("PixelCnn")?;
         let hidden = pointwise(self.features, default)?;
         let last = pointwise(channels * parameters, Initializer::Zeros)?;
         Ok(PixelCnn {

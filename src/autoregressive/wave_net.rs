@@ -97,6 +97,7 @@ impl WaveNetConfig {
                 self.layers, self.dilation_base
             )));
         }
+        let parameters = output.check(PART)?;
         let pointwise = |inputs, outputs| Conv1dConfig::new(inputs, outputs, 1);
         let (channels, skip) = (self.channels, self.skip_channels);
         let layer = |dilation| {
@@ -115,7 +116,7 @@ impl WaveNetConfig {
             input: pointwise(1, channels).init(device)?,
             layers: layers?,
             hidden: pointwise(skip, skip).init(device)?,
-            last: pointwise(skip, output.parameters())
+            last: pointwise(skip, parameters)
                 .with_initializer(Initializer::Zeros)
                 .init(device)?,
             output,

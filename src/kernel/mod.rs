@@ -42,6 +42,9 @@ mod host;
 #[allow(deprecated)]
 #[cfg_attr(not(feature = "_host"), allow(unused))]
 mod maps;
+#[allow(deprecated)]
+#[cfg_attr(not(feature = "_host"), allow(unused))]
+mod nade;
 #[cfg(feature = "ndarray")]
 #[allow(deprecated)] // burn deprecates the backend, and ships it.
 mod ndarray;
@@ -58,6 +61,7 @@ mod windows;
 
 pub use gate::gated;
 pub use maps::{affine_map, affine_map_inverse, spline_map, spline_map_inverse};
+pub use nade::nade;
 
 use burn::backend::{Dispatch, DispatchTensor};
 use burn::tensor::{Shape, Tensor};

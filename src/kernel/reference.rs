@@ -11,8 +11,8 @@ pub use maps::{affine_map, affine_map_inverse, spline_map, spline_map_inverse};
 use super::{
     adam::AdamStep, assert_variance, broadcast_rows, event_len, fixed_nll, philox, rows, sum_event,
 };
-use burn::tensor::activation::{sigmoid, tanh};
-use burn::tensor::{FloatDType, Tensor, TensorData};
+use burn::tensor::activation::{relu, sigmoid, tanh};
+use burn::tensor::{FloatDType, Int, Tensor, TensorData};
 
 /// `ln(2 pi)`.
 pub(crate) const LN_2PI: f64 = 1.837_877_066_409_345_3;
@@ -22,6 +22,30 @@ pub fn gated<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     let half = x.dims()[1] / 2;
     let [value, gate] = [0, half].map(|from| x.clone().narrow(1, from, half));
     tanh(value) * sigmoid(gate)
+}
+
+/// See [`kernel::nade`](super::nade).
+pub fn nade(
+    x: Tensor<2>,
+    weight: Tensor<2>,
+    start: Tensor<2>,
+    readout: Tensor<3>,
+    order: Tensor<1, Int>,
+) -> Tensor<3> {
+    let [batch, variables] = x.dims();
+    let [_, hidden] = weight.dims();
+    // What the variables before each add up to; the last one adds to none.
+    let mut sums = Tensor::zeros([batch, 1, hidden], (&x.device(), x.dtype()));
+    if variables > 1 {
+        let before = order.clone().narrow(0, 0, variables - 1);
+        let added = x.select(1, before.clone()).unsqueeze_dim::<3>(2)
+            * weight.select(0, before).unsqueeze_dim::<3>(0);
+        sums = Tensor::cat(vec![sums, added.cumsum(1)], 1);
+    }
+    let units = relu(sums + start.unsqueeze_dim::<3>(1));
+    let units = units.select(1, order.argsort(0)); // of each variable where it stands in the event
+    let outputs = units.swap_dims(0, 1).matmul(readout.swap_dims(1, 2));
+    outputs.swap_dims(0, 1)
 }
 
 /// See [`kernel::reparameterize`](super::reparameterize).

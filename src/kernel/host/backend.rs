@@ -1,7 +1,7 @@
 //! The operations on every backend whose tensors this processor can read.
 
 use super::{
-    Pointwise, convolution, gate, maps,
+    Pointwise, convolution, gate, maps, nade,
     pointwise::{
         BernoulliNll, BernoulliNllGrad, GaussianKl, GaussianKlBetween, GaussianKlBetweenGrad,
         GaussianKlGrad, GaussianNll, GaussianNllGrad, Reparameterize, ReparameterizeGrad,
@@ -12,11 +12,12 @@ use crate::kernel::{
     adam::AdamStep,
     gate::{Gate, GateGradient},
     maps::{Map, MapGradients, Maps},
+    nade::{RunningUnits, RunningUnitsGradients},
     ops::{Gradients, Operations, Updates},
     windows::{ConvolutionGradients, Convolutions, Windows},
 };
 use burn::backend::{Backend, TensorMetadata, tensor::FloatTensor};
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 /// An argument of a kernel.
 pub(crate) enum Argument<'a, T> {
@@ -213,5 +214,54 @@ impl<B: HostBackend> GateGradient for B {
         let [rows, width] = x.shape().dims();
         let [gradient, x] = [&gradient, &x].map(B::numbers);
         B::from_numbers(gate::gradient(&gradient, &x, rows), [rows, width])
+    }
+}
+
+impl<B: HostBackend> RunningUnits for B {
+    fn nade(x: T<B>, weight: T<B>, start: T<B>, readout: T<B>, order: Arc<[usize]>) -> T<B> {
+        let [batch, hidden] = start.shape().dims();
+        let [variables, width] = readout.shape().dims();
+        let [x, weight, start, readout] = [&x, &weight, &start, &readout].map(B::numbers);
+        let output = nade::apply(nade::Layers {
+            x: &x,
+            weight: &weight,
+            start: &start,
+            readout: &readout,
+            order: &order,
+            hidden,
+            outputs: width / hidden,
+        });
+        B::from_numbers(output, [batch, variables * width / hidden])
+    }
+}
+
+impl<B: HostBackend> RunningUnitsGradients for B {
+    fn nade_grad(
+        gradient: T<B>,
+        x: T<B>,
+        weight: T<B>,
+        start: T<B>,
+        readout: T<B>,
+        order: Arc<[usize]>,
+    ) -> (T<B>, T<B>, T<B>, T<B>) {
+        let shapes = [&x, &weight, &start, &readout].map(|tensor| tensor.shape().dims());
+        let [_, _, [_, hidden], [_, width]] = shapes;
+        let [x, weight, start, readout] = [&x, &weight, &start, &readout].map(B::numbers);
+        let layers = nade::Layers {
+            x: &x,
+            weight: &weight,
+            start: &start,
+            readout: &readout,
+            order: &order,
+            hidden,
+            outputs: width / hidden,
+        };
+        let of = nade::gradients(layers, &B::numbers(&gradient));
+        (
+            B::from_numbers(of.x, shapes[0]),
+            B::from_numbers(of.weight, shapes[1]),
+            B::from_numbers(of.start, shapes[2]),
+            B::from_numbers(of.readout, shapes[3]),
+        )
     }
 }

@@ -10,6 +10,7 @@ mod convolution;
 mod gate;
 mod maps;
 mod math;
+mod nade;
 mod pointwise;
 mod product;
 mod simd;
