@@ -141,7 +141,8 @@ where
 
     /// The same autoencoder, trained as it is, with a density that is fitted to the codes of the data, in the order of the
     /// data: integers as floats, `[batch, depth, ..]`, the levels of
-    /// [`Levels::counting`](crate::distribution::Levels::counting).
+    /// [`Levels::counting`](crate::distribution::Levels::counting). (A device whose floats have 16 bits tells no more than 256
+    /// codes apart, those of `f16` 2,048.)
     ///
     /// The fit is any function of the codes: a [`DensityFit`](super::DensityFit), a training of one's own, weights of a file.
     ///
