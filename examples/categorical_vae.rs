@@ -4,12 +4,14 @@
 //!     cargo run --example categorical_vae -- --straight-through --nll 200
 //!     cargo run --example categorical_vae -- --help
 //!
-//! Test losses are those of one-hot latents, never of relaxed ones.
+//! Images are binarised at random in every epoch, and the test images once. Test losses are those of one-hot latents, never of
+//! relaxed ones.
 
 mod common;
 
 use burn_generative::Result;
-use burn_generative::nn::{GumbelHead, Temperature, initialize};
+use burn_generative::model::Augmented;
+use burn_generative::nn::{Binarization, GumbelHead, Temperature, initialize};
 use burn_generative::prelude::*;
 use burn_generative::prior::UniformCategorical;
 use burn_generative::train::{Cosine, FusedAdamConfig};
@@ -65,6 +67,10 @@ struct Config {
     #[arg(long, default_value_t = 1e-4, value_name = "X")]
     annealing: f64,
 
+    /// Training steps over which the KL weight rises to 1: without, most variables say nothing for good.
+    #[arg(long, default_value_t = 5000, value_name = "N")]
+    warmup_steps: usize,
+
     /// Widths of the encoder's hidden layers; the decoder has them the other way round.
     #[arg(long, value_delimiter = ',', default_values_t = [512, 256], value_name = "N,N,...")]
     hidden: Vec<usize>,
@@ -111,17 +117,24 @@ fn run(args: Args) -> Result<()> {
     let backwards = config.hidden.iter().rev().copied().collect();
     let encoder = MlpEncoderConfig::new(shape.clone(), latent).with_hidden(config.hidden.clone());
     let decoder = MlpDecoderConfig::new(latent, shape).with_hidden(backwards);
-    let vae = Vae::new(
+    let vae = VaeConfig::new().with_warmup_steps(config.warmup_steps);
+    let vae = vae.init(
         encoder.init_with_head(&device, head)?,
         decoder.init(&device)?,
         prior,
         BernoulliNll,
-    );
+    )?;
     initialize(&vae);
     let [train, test] = session.images(|images, what| vae.likelihood.check(images, what))?;
+    // Once, and the same for every run.
+    session.device().seed(0);
+    let test = Binarization.corrupt(test);
+    session.device().seed(session.seed());
+    let model = Augmented::new(vae, Binarization);
     let adam = FusedAdamConfig::new().init()?;
     let rate = Cosine::new(config.training.lr);
-    let (vae, epochs) = session.train(&session.fit(), vae, adam, rate, [&train, &test])?;
+    let (trained, epochs) = session.train(&session.fit(), model, adam, rate, [&train, &test])?;
+    let vae = trained.model;
 
     session.save_reconstructions(&test, |images| vae.reconstruct(images))?;
     session.save_samples(&vae)?;
