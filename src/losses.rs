@@ -55,6 +55,28 @@ impl Losses {
         self
     }
 
+    /// The total and every term by a function of them, without what is watched: sums over what belongs to a sample.
+    pub(crate) fn map(self, f: impl Fn(Tensor<1>) -> Tensor<1>) -> Self {
+        let terms = self.terms.into_iter();
+        Self {
+            total: f(self.total),
+            terms: terms.map(|(name, value)| (name, f(value))).collect(),
+            watched: Vec::new(),
+        }
+    }
+
+    /// The total plus that of others with the same terms, and each term plus that of theirs.
+    pub(crate) fn added(self, others: Self) -> Self {
+        let terms = self.terms.into_iter().zip(others.terms);
+        Self {
+            total: self.total + others.total,
+            terms: terms
+                .map(|((name, value), (_, other))| (name, value + other))
+                .collect(),
+            watched: Vec::new(),
+        }
+    }
+
     /// Adds a named term, `[batch]`.
     pub fn with_term(mut self, name: &'static str, value: Tensor<1>) -> Self {
         self.terms.push((name, value));

@@ -12,7 +12,7 @@ pub use crate::model::{
     Aae, AaeConfig, Ali, Autoencoder, ConditionalVae, DenoisingAutoencoder, FactorVae,
     FactorVaeConfig, Gan, GanConfig, Iwae, IwaeConfig, MaximumLikelihood, SemiSupervisedAae,
     SemiSupervisedVae, SemiSupervisedVaeConfig, StackedSemiSupervisedVae, Vae, VaeConfig, VaeGan,
-    VaeGanConfig, VampVae,
+    VaeGanConfig, VampVae, VqVae,
 };
 pub use crate::nn::{
     ConvCriticConfig, ConvDecoderConfig, ConvEncoderConfig, GaussianHead, Head, MlpCriticConfig,
@@ -22,5 +22,6 @@ pub use crate::prior::StandardNormal;
 pub use crate::traits::{
     AdversarialLoss, Batch, Block, Code, Corruption, Critic, CriticRegularizer, Decoder, Draw,
     Encoder, Evidence, Family, FeatureCritic, InputGradient, LabeledSampler, LatentLoss,
-    LatentVariableModel, Likelihood, Model, Posterior, Prior, ReconstructionLoss, Sampler, Support,
+    LatentVariableModel, Likelihood, Model, Posterior, Prior, Quantized, Quantizer,
+    ReconstructionLoss, Sampler, Support,
 };

@@ -870,7 +870,7 @@ fn run_of(name: &str, out: &Path, flags: &[&str]) -> Output {
 #[test]
 fn every_model_of_the_family_leaves_what_it_promises_and_resumes() {
     type Words = &'static [&'static str];
-    let cases: [(&str, Words, Words, Words); 8] = [
+    let cases: [(&str, Words, Words, Words); 10] = [
         (
             "dae_mnist",
             &["--hidden", "16"],
@@ -924,6 +924,27 @@ fn every_model_of_the_family_leaves_what_it_promises_and_resumes() {
             &["--hidden", "16", "--around", "7"],
             &["loss", "reconstruction", "kl"],
             &["around.png", "manifold.png", "latent.png", "samples.png"],
+        ),
+        (
+            "categorical_vae",
+            &["--hidden", "16", "--variables", "5", "--annealing", "0.1"],
+            &["loss", "reconstruction", "kl"],
+            &["reconstructions.png", "samples.png", "curves.png"],
+        ),
+        (
+            "vq_images",
+            &[
+                "--quantizer",
+                "vq",
+                "--codes",
+                "5",
+                "--features",
+                "4",
+                "--prior-steps",
+                "2",
+            ],
+            &["loss", "reconstruction", "commitment"],
+            &["reconstructions.png", "samples.png", "curves.png"],
         ),
     ];
     for (name, flags, terms, pictures) in cases {
@@ -1001,7 +1022,7 @@ fn every_objective_with_every_penalty_trains_and_every_prior_is_matched() {
 fn the_family_refuses_what_cannot_work() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
-    let cases: [(&str, &[&str], &str); 9] = [
+    let cases: [(&str, &[&str], &str); 12] = [
         (
             "gan_mnist",
             &["--critic-steps", "0"],
@@ -1035,6 +1056,21 @@ fn the_family_refuses_what_cannot_work() {
             "latent_dim must be at least 1",
         ),
         ("dae_mnist", &["--level", "0"], "--level 0 corrupts nothing"),
+        (
+            "vq_images",
+            &["--halvings", "3"],
+            "28x28 cannot be halved 3 times",
+        ),
+        (
+            "vq_images",
+            &["--levels", "8,1"],
+            "coordinate 1 has 1 levels",
+        ),
+        (
+            "vq_images",
+            &["--quantizer", "vq", "--codes", "1"],
+            "a codebook of 1",
+        ),
     ];
     for (name, flags, says) in cases {
         assert_says(&run_of(name, &out, flags), &[says]);

@@ -12,11 +12,11 @@ use burn_generative::loss::{
 };
 use burn_generative::model::{Balance, SemiSupervisedAae};
 use burn_generative::nn::{
-    GaussianCorruption, LabeledDecoder, LabeledEncoder, LabeledRowEncoder, MlpCritic,
-    MlpCriticConfig, MlpDecoder, MlpEncoder, MlpJointCritic, Squashed,
+    GaussianCorruption, GumbelHead, LabeledDecoder, LabeledEncoder, LabeledRowEncoder, MlpCritic,
+    MlpCriticConfig, MlpDecoder, MlpEncoder, MlpJointCritic, Squashed, Temperature, VqConfig,
 };
 use burn_generative::prelude::*;
-use burn_generative::prior::{GaussianMixture, PseudoInputs};
+use burn_generative::prior::{GaussianMixture, PseudoInputs, UniformCategorical};
 use burn_generative::sequence::{SequenceVaeConfig, Unit, Vocabulary};
 use common::{assert_all_close, devices, noise, tensor};
 
@@ -132,6 +132,42 @@ fn vae() {
     }
 }
 
+/// As the VAE, with relaxed draws and with one-hot ones.
+#[test]
+fn vae_of_categories() {
+    let (device, _turn) = common::seeded(1);
+    for straight_through in [false, true] {
+        let temperature = Temperature::constant(0.7, &device).unwrap();
+        let head = |features| {
+            let head = GumbelHead::new(features, [2, 3], temperature, &device);
+            if straight_through {
+                head.straight_through()
+            } else {
+                head
+            }
+        };
+        let encoder = MlpEncoderConfig::new(vec![6], 6).with_hidden(vec![HIDDEN]);
+        let decoder = MlpDecoderConfig::new(6, vec![6]).with_hidden(vec![HIDDEN]);
+        let vae = Vae::new(
+            encoder.init_with_head::<_, 2>(&device, head).unwrap(),
+            decoder.init(&device).unwrap(),
+            UniformCategorical::new(2, 3).unwrap(),
+            LearnedGaussianNll::new(&device),
+        );
+        assert_routes(
+            "a CPU",
+            || vae.losses(tensor::<2>([4, 6], &device, noise(1, 1.0))),
+            parts!(vae => encoder, decoder, likelihood),
+            &[
+                // term              encoder decoder likelihood
+                ("reconstruction", [true, true, true]),
+                ("kl", [true, false, false]),
+                ("loss", [true, true, true]),
+            ],
+        );
+    }
+}
+
 /// As the VAE, on one backend: sentences differ from rows by their networks alone.
 #[test]
 fn sequence_vae() {
@@ -223,6 +259,35 @@ fn autoencoder() {
         assert!(
             reached(&autoencoder.decoder, &gradients),
             "decoder on {name}"
+        );
+    }
+}
+
+#[test]
+fn vq_vae() {
+    for (name, device) in devices() {
+        let device = device.autodiff();
+        let quantizer = VqConfig::new(3, 2).with_gradient(true).init(&device);
+        let model = VqVae::new(
+            small_encoder().init(&device).unwrap(),
+            small_decoder().init(&device).unwrap(),
+            quantizer.unwrap(),
+            SquaredError,
+        );
+        let rows = || tensor::<2>([5, 6], &device, noise(1, 1.0));
+        // At the start vectors are the means of their latents, where the term has no gradient.
+        model.losses(tensor::<2>([5, 6], &device, noise(2, 1.0)));
+        assert_routes(
+            name,
+            || model.losses(rows()),
+            parts!(model => encoder, quantizer, decoder),
+            &[
+                // term              encoder quantizer decoder
+                ("reconstruction", [true, false, true]),
+                ("codebook", [false, true, false]),
+                ("commitment", [true, false, false]),
+                ("loss", [true, true, true]),
+            ],
         );
     }
 }

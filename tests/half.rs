@@ -14,9 +14,9 @@ use burn_generative::metric::{
     precision_recall,
 };
 use burn_generative::model::DensityFit;
-use burn_generative::nn::Warmup;
+use burn_generative::nn::{GumbelHead, Temperature, VqConfig, Warmup};
 use burn_generative::prelude::*;
-use burn_generative::prior::{KernelDensity, MixtureFit};
+use burn_generative::prior::{KernelDensity, MixtureFit, UniformCategorical};
 use burn_generative::sequence::{SequenceVaeConfig, TokenSampling, Unit, Vocabulary};
 use burn_generative::train::FusedAdamConfig;
 use burn_generative::weights;
@@ -121,6 +121,45 @@ fn a_vae_trains_and_is_judged() {
     let refused = importance_weighted_bound(&evaluated, rows(1, [32, 6]), 3).unwrap_err();
     assert!(refused.to_string().contains("of BF16"), "{refused}");
     assert!(elbo(&evaluated, rows(1, [32, 6]), 3).is_err());
+}
+
+/// Discrete codes and categorical latents are learned too: their averages and noise have more bits.
+#[test]
+fn codes_and_categories_are_learned() {
+    fn learns<M: Model<Input = Tensor<2>>>(mut model: M) {
+        let mut optimizer = FusedAdamConfig::new().init().unwrap();
+        let mut means = Vec::new();
+        for _ in 0..200 {
+            let losses;
+            (model, losses) = model.learn(&mut optimizer, 3e-3, rows(1, [32, 6]).autodiff());
+            means.push(values(losses.mean())[0]);
+        }
+        assert!(means.iter().all(|mean| mean.is_finite()), "{means:?}");
+        let of = |range: std::ops::Range<usize>| means[range].iter().sum::<f64>() / 20.0;
+        assert!(of(180..200) < of(0..20) - 0.5, "{means:?}");
+    }
+    let training = device().autodiff();
+    training.seed(2);
+    let encoder = MlpEncoderConfig::new(vec![6], 6).with_hidden(vec![8]);
+    let decoder = MlpDecoderConfig::new(6, vec![6]).with_hidden(vec![8]);
+    for gradient in [false, true] {
+        let quantizer = VqConfig::new(16, 6).with_gradient(gradient).init(&training);
+        learns(VqVae::new(
+            encoder.init(&training).unwrap(),
+            decoder.init(&training).unwrap(),
+            quantizer.unwrap(),
+            SquaredError,
+        ));
+    }
+    let temperature = Temperature::constant(0.7, &training).unwrap();
+    let head = |features| GumbelHead::new(features, [2, 3], temperature, &training);
+    let vae = Vae::new(
+        encoder.init_with_head::<_, 2>(&training, head).unwrap(),
+        decoder.init(&training).unwrap(),
+        UniformCategorical::new(2, 3).unwrap(),
+        GaussianNll::new(0.5).unwrap(),
+    );
+    learns(vae);
 }
 
 /// A parameter of 0 after one more step with a learning rate of 1: the step itself.

@@ -32,11 +32,11 @@ use burn_generative::model::{
     Regularized,
 };
 use burn_generative::nn::{
-    GaussianCorruption, LabeledDecoder, LabeledEncoder, LabeledRowEncoder, MlpCritic, MlpDecoder,
-    MlpEncoder, Warmup, initialize,
+    Fsq, GaussianCorruption, GumbelHead, LabeledDecoder, LabeledEncoder, LabeledRowEncoder,
+    MlpCritic, MlpDecoder, MlpEncoder, Temperature, VqConfig, Warmup, initialize,
 };
 use burn_generative::prelude::*;
-use burn_generative::prior::{GaussianMixture, PseudoInputs};
+use burn_generative::prior::{GaussianMixture, PseudoInputs, UniformCategorical};
 use burn_generative::sequence::{SequenceVaeConfig, Tokens, Unit, Vocabulary};
 use burn_generative::train::{Checkpoints, Guard, History, ProgressLines, TermMetric};
 use burn_generative::weights;
@@ -522,6 +522,31 @@ laws! {
             StandardNormal::new(3),
             NonSaturating,
         )
+    }, rows();
+    // The temperature falls, and is resumed where it was.
+    vae_of_categories, samples_are_finite: |device| {
+        let temperature = Temperature::annealed(1.0, 0.5, 0.05, device).unwrap();
+        let head = |features| GumbelHead::new(features, [2, 3], temperature, device);
+        let decoder = MlpDecoderConfig::new(6, vec![2]).with_hidden(vec![9]);
+        Vae::new(
+            encoder_config(6).init_with_head::<_, 2>(device, head).unwrap(),
+            decoder.init(device).unwrap(),
+            UniformCategorical::new(2, 3).unwrap(),
+            GaussianNll::default(),
+        )
+    }, rows();
+    // k-means, averages and what starts anew draw the same latents by both ways.
+    vq_vae_by_averages: |device| {
+        let quantizer = VqConfig::new(6, 3).with_decay(0.9).init(device).unwrap();
+        VqVae::new(encoder(device), decoder(device), quantizer, SquaredError)
+    }, rows();
+    vq_vae_by_gradient: |device| {
+        let stages = VqConfig::new(4, 3).with_gradient(true).init_residual(2, device).unwrap();
+        VqVae::new(encoder(device), decoder(device), stages, SquaredError)
+    }, rows();
+    vq_vae_of_finite_scalars: |device| {
+        let quantizer = Fsq::new([3, 2, 2]).unwrap();
+        VqVae::new(encoder(device), decoder(device), quantizer, SquaredError)
     }, rows();
     maximum_likelihood, samples_are_finite: |device| {
         MaximumLikelihood::new(GaussianMixture::ring(3, 1.0, 0.5, device).unwrap())

@@ -211,10 +211,23 @@ impl<C: Serialize + Clone> Session<C> {
         config: &C,
         summary: impl Fn(&BTreeMap<String, f64>) -> String + Send + Sync + 'static,
     ) -> Result<Self> {
+        let data = |args: &RunArgs| args.data.load(training.limit);
+        Self::open_on(data, name, args, training, config, summary)
+    }
+
+    /// As [`open`](Self::open), on other data.
+    pub fn open_on(
+        data: impl FnOnce(&RunArgs) -> Result<Mnist>,
+        name: &'static str,
+        args: RunArgs,
+        training: &TrainingArgs,
+        config: &C,
+        summary: impl Fn(&BTreeMap<String, f64>) -> String + Send + Sync + 'static,
+    ) -> Result<Self> {
         positive("--epochs", args.epochs)?;
         training.check()?;
         let devices = Devices::named(args.device.as_deref())?;
-        let data = args.data.load(training.limit)?;
+        let data = data(&args)?;
         println!("device: {}", devices.name());
         if args.judge && data.test.len() <= judge::FEATURES {
             return Err(Error::Config(format!(

@@ -5,6 +5,7 @@
 //! | [`DiagonalGaussian`] | floats |
 //! | [`Bernoulli`] | 0 and 1, as floats |
 //! | [`Categorical`] | integers without an order, from 0 on |
+//! | [`GumbelSoftmax`] | one-hot vectors of classes, relaxed in training so that they have a gradient |
 //! | [`DiscretizedLogisticMixture`] | floats with an order of [`Levels`]: bytes of pictures, samples of sound |
 //! | [`PixelLogisticMixture`] | the same, of pictures whose channels belong together |
 
@@ -14,6 +15,7 @@ mod bernoulli;
 mod categorical;
 mod diagonal_gaussian;
 mod discretized_logistic;
+mod gumbel_softmax;
 mod levels;
 mod pixel_mixture;
 
@@ -23,5 +25,7 @@ pub use diagonal_gaussian::{DiagonalGaussian, LOG_VAR_MAX, LOG_VAR_MIN};
 pub(crate) use diagonal_gaussian::{bound_any_log_var, coordinate_kl};
 pub use discretized_logistic::DiscretizedLogisticMixture;
 pub(crate) use discretized_logistic::{LOG_SCALE, log_interval, logistic, middles, spread};
+pub use gumbel_softmax::GumbelSoftmax;
+pub(crate) use gumbel_softmax::{gumbel, one_hot_of_largest};
 pub use levels::Levels;
 pub use pixel_mixture::PixelLogisticMixture;

@@ -406,6 +406,27 @@ pub(crate) fn laid_out<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
     rows(tensor).reshape(dims)
 }
 
+/// The values of `hard`, to the bit, with the gradient of `soft`: `hard + (soft - sg(soft))`, where `sg` stops a gradient. What
+/// is rounded or chosen, and has no gradient of its own, passes it on as if it had not been.
+///
+/// [Bengio et al. 2013](https://arxiv.org/abs/1308.3432).
+///
+/// ```
+/// use burn::prelude::*;
+/// use burn_generative::kernel::straight_through;
+///
+/// let device = Device::default().autodiff();
+/// let x = Tensor::<1>::from_floats([0.2, 1.7], &device).require_grad();
+/// let rounded = straight_through(x.clone(), x.clone().round());
+/// rounded.clone().into_data().assert_eq(&TensorData::from([0.0f32, 2.0]), true);
+/// let gradients = rounded.sum().backward();
+/// x.grad(&gradients).unwrap().into_data().assert_eq(&TensorData::from([1.0f32, 1.0]), true);
+/// ```
+pub fn straight_through<const D: usize>(soft: Tensor<D>, hard: Tensor<D>) -> Tensor<D> {
+    let value = soft.clone().detach();
+    hard.detach() + (soft - value)
+}
+
 /// Rows back in the shape that they come from.
 fn from_rows<const D: usize>(rows: DispatchTensor, shape: Shape) -> Tensor<D> {
     match D {

@@ -1,7 +1,7 @@
 //! What several modules ask of points, the rows of a tensor.
 
 use crate::error::Result;
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{DType, IndexingUpdateOp, Int, Tensor};
 
 /// Numbers to sum up and to compare: in `f32` if they come in 16 bits, which hold three digits or two.
 pub(crate) fn at_least_single<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
@@ -90,4 +90,40 @@ pub(crate) fn squared_products(a: &Tensor<2>, b: &Tensor<2>) -> Tensor<2> {
     let squares = |x: &Tensor<2>| x.clone().square().sum_dim(1);
     let product = a.clone().matmul(b.clone().transpose());
     (squares(a) + squares(b).transpose() - product.mul_scalar(2.0)).clamp_min(0.0)
+}
+
+/// How many distances are held at a time.
+const HELD: usize = 1 << 22;
+
+/// Which of `centres`, `[centres, width]`, is nearest to each of the rows, `[rows]`.
+pub(crate) fn nearest(rows: &Tensor<2>, centres: &Tensor<2>) -> Tensor<1, Int> {
+    let of_origin = about_mean(centres, centres);
+    let part = |part: Tensor<2>| {
+        let distances = squared_distances(&about_mean(&part, centres), &of_origin);
+        distances.argmin(1).squeeze_dim(1)
+    };
+    let at_once = HELD / centres.dims()[0] + 1;
+    if rows.dims()[0] <= at_once {
+        return part(rows.clone());
+    }
+    let parts = rows.clone().split(at_once, 0).into_iter();
+    Tensor::cat(parts.map(part).collect(), 0)
+}
+
+/// The sum of the rows of each group, `[groups, width]`, and their number, `[groups, 1]`; `group` is that of each row.
+pub(crate) fn sums(
+    rows: &Tensor<2>,
+    group: Tensor<1, Int>,
+    groups: usize,
+) -> (Tensor<2>, Tensor<2>) {
+    let [count, width] = rows.dims();
+    let (device, dtype) = (rows.device(), rows.dtype());
+    let ones = Tensor::ones([count, 1], (&device, dtype));
+    let counted = Tensor::cat(vec![rows.clone(), ones], 1);
+    let nothing = Tensor::<2>::zeros([groups, width + 1], (&device, dtype));
+    let summed = nothing.select_assign(0, group, counted, IndexingUpdateOp::Add);
+    (
+        summed.clone().narrow(1, 0, width),
+        summed.narrow(1, width, 1),
+    )
 }

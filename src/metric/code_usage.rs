@@ -60,7 +60,7 @@ impl CodeUsage {
         let total = self.counts.iter().sum::<usize>() as f64;
         let used = self.counts.iter().filter(|&&count| count > 0);
         used.map(|&count| count as f64 / total)
-            .map(|frequency| -frequency * frequency.ln())
+            .map(|frequency| frequency * frequency.recip().ln())
             .sum()
     }
 

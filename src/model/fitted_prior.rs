@@ -53,12 +53,7 @@ where
         Q: Sampler<Value = Tensor<2>>,
     {
         let encoder = self.encoder.valid();
-        let data = data.to_device(&data.device().without_autodiff());
-        let codes = (0..data.len()).step_by(ENCODED_AT_ONCE).map(|start| {
-            let length = ENCODED_AT_ONCE.min(data.len() - start);
-            encoder.encode(data.narrow(start, length)).rsample()
-        });
-        let prior = fit(Tensor::cat(codes.collect(), 0))?;
+        let prior = fit(encoded(data, |batch| encoder.encode(batch).rsample()))?;
         Ok(Vae {
             encoder: self.encoder.clone(),
             decoder: self.decoder.clone(),
@@ -67,6 +62,19 @@ where
             latent_loss: self.latent_loss.clone(),
         })
     }
+}
+
+/// The codes of all data, a thousand samples at a time, without autodiff.
+pub(super) fn encoded<B: Batch, const D: usize>(
+    data: B,
+    encode: impl Fn(B) -> Tensor<D>,
+) -> Tensor<D> {
+    let data = data.to_device(&data.device().without_autodiff());
+    let codes = (0..data.len()).step_by(ENCODED_AT_ONCE).map(|start| {
+        let length = ENCODED_AT_ONCE.min(data.len() - start);
+        encode(data.narrow(start, length))
+    });
+    Tensor::cat(codes.collect(), 0)
 }
 
 /// A VAE of codes as the prior of another: the second of two stages. Its samples are draws of its likelihood, where those of

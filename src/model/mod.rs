@@ -11,6 +11,7 @@
 //! | generate and encode, with a likelihood | [`Vae`] |
 //! | the same, with a tighter bound; with a prior that follows the codes | [`Iwae`]; [`VampVae`] |
 //! | the same, with latents of several levels | [`HierarchicalVae`] |
+//! | encode in discrete codes, and generate by a density of these | [`VqVae`] |
 //! | find independent factors | [`FactorVae`]; a [`Vae`] with [`TotalCorrelation`](crate::loss::TotalCorrelation) |
 //! | generate what a label asks for | [`ConditionalVae`] |
 //! | the same, and classify, from few labels | [`SemiSupervisedVae`], [`StackedSemiSupervisedVae`] |
@@ -61,6 +62,7 @@ mod stacked_vae;
 mod vae;
 mod vae_gan;
 mod vamp_vae;
+mod vq_vae;
 
 use crate::traits::{Batch, Code, Decoder, Encoder, Sampler};
 use burn::tensor::Device;
@@ -88,6 +90,7 @@ pub use stacked_vae::StackedSemiSupervisedVae;
 pub use vae::{Vae, VaeConfig};
 pub use vae_gan::{VaeGan, VaeGanConfig};
 pub use vamp_vae::VampVae;
+pub use vq_vae::{Unfitted, VqVae};
 
 /// What a decoder makes of `n` samples of a prior, without gradients and as in evaluation: how every model of this
 /// crate samples, and how one without a prior does, or with another than its own.

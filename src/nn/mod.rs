@@ -7,6 +7,7 @@
 //! | [`MlpDecoder`] | any shape | logits or means, or a [`DiagonalGaussian`](crate::distribution::DiagonalGaussian) over the data |
 //! | [`ConvEncoder`] | images, any channels and size | as [`MlpEncoder`] |
 //! | [`ConvDecoder`] | images, any channels and size | logits or means |
+//! | [`ResidualEncoder`], [`ResidualDecoder`] | images whose sides can be halved | maps of points; logits or means |
 //! | [`MlpCritic`] | any shape | a logit |
 //! | [`ConvCritic`] | images, any channels and size | a logit |
 //! | [`MlpJointCritic`] | any shape, and a latent | a logit |
@@ -29,7 +30,14 @@
 //! [`MaskedConv2d`] holds some of its weights at zero, [`Conv1dConfig::causal`] sees the past alone, and
 //! [`kernel::gated`](crate::kernel::gated) is the activation between them: what autoregressive networks are made of.
 //!
-//! [`Fsq`] makes discrete codes of latents, with a codebook that is not learned.
+//! What makes discrete codes of latents, a [`Quantizer`](crate::traits::Quantizer):
+//!
+//! | quantiser | codebook | indices of a latent |
+//! |---|---|---|
+//! | [`Fsq`] | all combinations of a few levels in each coordinate; not learned | 1 |
+//! | [`Vq`] | vectors, learned by moving averages or by a gradient | 1 |
+//! | [`ResidualVq`] | of each stage, for what those before it have left over | as many as stages |
+//! | [`Grouped`] | of each group of coordinates | those of all groups |
 //!
 //! And what a denoising model does to its input: [`GaussianCorruption`], [`MaskingCorruption`],
 //! [`SaltAndPepperCorruption`]; [`Binarization`] makes binary images of grey ones.
@@ -41,6 +49,7 @@ mod corruption;
 mod critic;
 mod frozen;
 mod gradient;
+mod gumbel_head;
 mod head;
 mod initialize;
 mod labeled;
@@ -50,6 +59,7 @@ mod maps;
 mod masked;
 mod mlp;
 mod quantizer;
+mod residual;
 mod spectral;
 mod spectral_penalty;
 mod squashed;
@@ -68,6 +78,7 @@ pub use corruption::{
 pub use critic::{MlpCritic, MlpCriticConfig, MlpJointCritic};
 pub use frozen::frozen_copy;
 pub use gradient::scale_gradient;
+pub use gumbel_head::{GumbelHead, Temperature};
 pub use head::{GaussianHead, Head};
 pub use initialize::initialize;
 pub(crate) use labeled::one_hot;
@@ -76,7 +87,10 @@ pub use labeled_rows::LabeledRowEncoder;
 pub use masked::MaskedConv2d;
 pub(crate) use mlp::{Mlp, check_rank};
 pub use mlp::{MlpDecoder, MlpDecoderConfig, MlpEncoder, MlpEncoderConfig};
-pub use quantizer::Fsq;
+pub use quantizer::{Fsq, Grouped, ResidualVq, Vq, VqConfig};
+pub use residual::{
+    ResidualDecoder, ResidualDecoderConfig, ResidualEncoder, ResidualEncoderConfig,
+};
 pub use spectral_penalty::SpectralPenalty;
 pub use squashed::Squashed;
 pub(crate) use trained::is_trained;

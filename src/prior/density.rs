@@ -27,11 +27,6 @@ pub(crate) fn log_density(
     by_blocks(z, components * latent, of_block)
 }
 
-/// Standard Gumbel noise of uniform noise in `[0, 1)`: the largest of logits with such noise is distributed as their softmax.
-pub(crate) fn gumbel<const D: usize>(uniform: Tensor<D>) -> Tensor<D> {
-    uniform.log().neg().log().neg()
-}
-
 /// The log-density of each of `z` under each component, weight included: `[batch, components]`.
 pub(super) fn log_joint(
     z: Tensor<2>,

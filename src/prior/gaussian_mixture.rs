@@ -1,5 +1,6 @@
-use super::density::{gumbel, log_density, log_joint};
+use super::density::{log_density, log_joint};
 use crate::distribution::bound_any_log_var;
+use crate::distribution::gumbel;
 use crate::error::{Error, Result};
 use crate::kernel::points::at_least_single;
 use crate::traits::{LabeledSampler, Prior, Sampler};

@@ -6,6 +6,7 @@
 //! | [`GaussianMixture`] | vectors; [`ring`](GaussianMixture::ring) in the plane | its components |
 //! | [`SwissRoll`] | the plane | pieces of the spiral |
 //! | [`Uniform`] | vectors in a box | - |
+//! | [`UniformCategorical`] | one-hot vectors of independent variables | - |
 //! | [`Empirical`], the points of another data set | events of any shape; it has no density | - |
 //! | [`VampPrior`], posteriors of learned [`PseudoInputs`] | vectors | - |
 //!
@@ -31,11 +32,12 @@ mod kernel_density;
 mod standard_normal;
 mod swiss_roll;
 mod uniform;
+mod uniform_categorical;
 mod vamp;
 
-pub use any::AnyPrior;
 #[cfg(feature = "data")]
-pub(crate) use density::gumbel;
+pub(crate) use crate::distribution::gumbel;
+pub use any::AnyPrior;
 pub(crate) use density::{log_density, log_sum_exp};
 pub use empirical::Empirical;
 pub use fit::MixtureFit;
@@ -45,4 +47,5 @@ pub use kernel_density::KernelDensity;
 pub use standard_normal::StandardNormal;
 pub use swiss_roll::{SwissRoll, SwissRollConfig};
 pub use uniform::Uniform;
+pub use uniform_categorical::UniformCategorical;
 pub use vamp::{PseudoInputs, VampPrior};

@@ -21,6 +21,7 @@
 //! | reconstruction loss | [`ReconstructionLoss`] | `loss`, `point` |
 //! | likelihood | the same, and [`Likelihood`] | `sample` |
 //! | what holds codes to the prior | [`LatentLoss`] | `terms`, `losses` |
+//! | quantiser of latents | [`Quantizer`] | `width`, `codes`, `quantize`, `lookup` |
 //! | corruption of a denoising model | [`Corruption`] | `noise`, `corrupt_with` |
 //! | critic, discriminator | [`Critic`], [`FeatureCritic`] | `score`, `features` |
 //! | critic under a gradient penalty | [`InputGradient`] | `score_and_input_gradient` |
@@ -41,6 +42,7 @@ mod learner;
 mod loss;
 mod model;
 mod network;
+mod quantizer;
 
 pub use batch::{Batch, Block};
 pub use distribution::{Code, Draw, Family, LabeledSampler, Posterior, Prior, Sampler};
@@ -52,3 +54,4 @@ pub use loss::{
 };
 pub use model::{Evidence, LatentVariableModel, Model};
 pub use network::{Corruption, Critic, Decoder, Encoder, FeatureCritic, InputGradient};
+pub use quantizer::{Quantized, Quantizer};

@@ -1,4 +1,9 @@
+use super::assert_width;
 use crate::error::{Error, Result};
+use crate::kernel::straight_through;
+use crate::losses::Losses;
+use crate::traits::{Quantized, Quantizer};
+use burn::module::Module;
 use burn::tensor::{DType, Device, Int, Tensor};
 
 /// Finite scalar quantisation: every coordinate of a latent is bounded and rounded to one of its levels, so that the codebook
@@ -7,21 +12,24 @@ use burn::tensor::{DType, Device, Int, Tensor};
 ///
 /// Coordinate `i` with `L` levels is `round(h tanh(z + s) - o)`, with `h = (L - 1) (1 + 0.001) / 2`, `o = 1/2` for an even
 /// `L` and `0` for an odd one, and `s = atanh(o / h)` so that a latent of zero stays zero. The gradient passes the rounding
-/// as if it were not there. The values are divided by `floor(L / 2)`, and lie in `[-1, 1]`.
+/// as if it were not there. The values are divided by `floor(L / 2)`, and lie in `[-1, 1]`. The first coordinate runs fastest in
+/// an index. There is no term: nothing needs to be drawn to anything.
 ///
 /// ```
 /// use burn::prelude::*;
 /// use burn_generative::nn::Fsq;
+/// use burn_generative::prelude::*;
 ///
 /// let device = Device::default();
 /// let quantizer = Fsq::new([8, 6, 5])?;
 /// assert_eq!(quantizer.codes(), 240);
-/// let indices = quantizer.indices(quantizer.quantize(Tensor::<2>::zeros([4, 3], &device)));
-/// assert_eq!(indices.dims(), [4]);
+/// let quantized = quantizer.quantize(Tensor::zeros([4, 3], &device));
+/// assert_eq!(quantized.indices.dims(), [4, 1]);
 /// # Ok::<(), burn_generative::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Module, Debug, PartialEq, Eq)]
 pub struct Fsq {
+    #[module(skip)]
     levels: Vec<usize>,
     codes: usize,
 }
@@ -61,62 +69,24 @@ impl Fsq {
         })
     }
 
-    /// The number of codes: the product of the levels.
-    pub fn codes(&self) -> usize {
-        self.codes
-    }
-
     /// The levels of each coordinate.
     pub fn levels(&self) -> &[usize] {
         &self.levels
     }
 
-    /// The latents `[batch, coordinates]` on the grid, with the gradient of the bound below the rounding.
+    /// The index in `0..codes` of each row of quantised latents, `[latents, coordinates]` to `[latents, 1]`.
     ///
     /// # Panics
     ///
     /// Where the latents have another number of coordinates than the levels.
-    pub fn quantize(&self, latents: Tensor<2>) -> Tensor<2> {
-        self.check(latents.dims()[1]);
-        let dtype = latents.dtype();
-        let device = latents.device();
-        let row = |of| self.row(of, &device);
-        let bounded = (latents.cast(DType::F32) + row(shift)).tanh() * row(reach) - row(offset);
-        let rounded = bounded.clone().detach().round();
-        let through = bounded.clone() + (rounded - bounded.detach());
-        (through / row(half)).cast(dtype)
-    }
-
-    /// The index in `0..codes` of each row of quantised latents `[batch, coordinates]`; the first coordinate runs fastest.
-    ///
-    /// # Panics
-    ///
-    /// Where the latents have another number of coordinates than the levels.
-    pub fn indices(&self, quantized: Tensor<2>) -> Tensor<1, Int> {
-        self.check(quantized.dims()[1]);
+    pub fn indices(&self, quantized: Tensor<2>) -> Tensor<2, Int> {
+        assert_width("Fsq", self.width(), &quantized);
         let device = quantized.device();
         let half = self.row(half, &device);
         let digits = (quantized.detach().cast(DType::F32) * half.clone() + half).round();
         // Each digit is exact in a float; their weighted sum is not, beyond 2^24 codes.
         let strides = Tensor::<1, Int>::from_ints(self.strides().as_slice(), &device).unsqueeze();
-        (digits.int() * strides).sum_dim(1).squeeze_dim(1)
-    }
-
-    /// The quantised latents `[batch, coordinates]` of indices in `0..codes`.
-    pub fn lookup(&self, indices: Tensor<1, Int>) -> Tensor<2> {
-        let columns = self
-            .strides()
-            .into_iter()
-            .zip(&self.levels)
-            .map(|(stride, &l)| {
-                let digit = indices
-                    .clone()
-                    .div_scalar(stride)
-                    .remainder_scalar(l as i32);
-                let half = half(l as f64);
-                ((digit.float() - half) / half).unsqueeze_dim::<2>(1)
-            });
-        Tensor::cat(columns.collect(), 1)
+        (digits.int() * strides).sum_dim(1)
     }
 
     fn strides(&self) -> Vec<i32> {
@@ -132,14 +102,42 @@ impl Fsq {
         let row: Vec<f32> = self.levels.iter().map(|&l| of(l as f64) as f32).collect();
         Tensor::<1>::from_floats(row.as_slice(), device).unsqueeze()
     }
+}
 
-    fn check(&self, width: usize) {
-        assert_eq!(
-            width,
-            self.levels.len(),
-            "Fsq: latents of {width} coordinates, levels of {}",
-            self.levels.len()
-        );
+impl Quantizer for Fsq {
+    fn width(&self) -> usize {
+        self.levels.len()
+    }
+
+    /// The product of the levels.
+    fn codes(&self) -> usize {
+        self.codes
+    }
+
+    fn quantize(&self, latents: Tensor<2>) -> Quantized {
+        assert_width("Fsq", self.width(), &latents);
+        let dtype = latents.dtype();
+        let device = latents.device();
+        let row = |of| self.row(of, &device);
+        let bounded = (latents.cast(DType::F32) + row(shift)).tanh() * row(reach) - row(offset);
+        let rounded = bounded.clone().round();
+        let vectors = straight_through(bounded, rounded) / row(half);
+        let nothing = Tensor::zeros([vectors.dims()[0]], (&device, dtype));
+        Quantized {
+            indices: self.indices(vectors.clone()),
+            vectors: vectors.cast(dtype),
+            losses: Losses::new(nothing),
+        }
+    }
+
+    fn lookup(&self, indices: Tensor<2, Int>) -> Tensor<2> {
+        let columns = self.strides().into_iter().zip(&self.levels);
+        let columns = columns.map(|(stride, &levels)| {
+            let digit = indices.clone().div_scalar(stride);
+            let half = half(levels as f64);
+            (digit.remainder_scalar(levels as i32).float() - half) / half
+        });
+        Tensor::cat(columns.collect(), 1)
     }
 }
 
