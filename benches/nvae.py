@@ -1,21 +1,16 @@
 """A training step of a small NVAE beside the same network on PyTorch: `python benches/nvae.py [ours] [eager] [compiled]`.
 
-(With torch from PyPI.) Takes turns: the bench of ours (`cargo bench --profile dev --bench nvae`, or the program in NVAE_BENCH), and
+(With torch from PyPI.) Takes turns: the bench of ours (`cargo bench --profile dev --bench nvae`, or the program in BENCH_BINARY), and
 the network of PyTorch, eager and by torch.compile, each in a process of its own, ROUNDS times over. Prints a Markdown table of
 medians in milliseconds, and ratios.
 """
 
-import os
-import pathlib
-import re
 import statistics
 import subprocess
 import sys
-import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-ROUNDS = int(os.environ.get("ROUNDS", 3))
-UNITS = {"\u00b5s": 1e-3, "us": 1e-3, "ms": 1.0, "s": 1e3}
+from turns import ROUNDS, median, ours
+
 BATCH, SIDE, GROUPS, CHANNELS, LATENTS, EXPANSION = 64, 28, [2, 3], 12, 8, 3
 
 
@@ -130,23 +125,7 @@ def theirs(compiled):
         loss(images).mean().backward()
         adam.step()
 
-    for _ in range(3):
-        step()
-    times = []
-    for _ in range(20):
-        start = time.perf_counter()
-        step()
-        times.append(1e3 * (time.perf_counter() - start))
-    print(statistics.median(times))
-
-
-def ours():
-    bench = os.environ.get("NVAE_BENCH")
-    command = [bench, "--bench"] if bench else ["cargo", "bench", "--profile", "dev", "--bench", "nvae"]
-    text = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
-    line = next(line for line in text.splitlines() if "training_step" in line)
-    value, unit = re.findall(r"([\d.]+) (\S+)", line)[2]
-    return float(value) * UNITS[unit]
+    print(median(step, seconds=6.0))
 
 
 def main():
@@ -155,16 +134,16 @@ def main():
     for _ in range(ROUNDS):
         for name in wanted:
             if name == "ours":
-                times[name].append(ours())
+                times[name] += ours("nvae").values()
                 continue
             command = [sys.executable, __file__, "--child", name]
             output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
             times[name].append(float(output.split()[-1]))
     medians = {name: statistics.median(values) for name, values in times.items()}
     print("| | ms a step | ours / it |\n|---|---|---|")
-    for name, median in medians.items():
-        ratio = f"{medians['ours'] / median:.2f}" if "ours" in medians else ""
-        print(f"| {name} | {median:.0f} | {ratio} |")
+    for name, middle in medians.items():
+        ratio = f"{medians['ours'] / middle:.2f}" if "ours" in medians else ""
+        print(f"| {name} | {middle:.0f} | {ratio} |")
 
 
 if __name__ == "__main__":

@@ -16,11 +16,12 @@ use burn::prelude::*;
 use burn_generative::autoregressive::{
     MadeConfig, NadeConfig, Output, PixelCnnConfig, WaveNetConfig,
 };
-use burn_generative::distribution::{Categorical, DiscretizedLogisticMixture, Levels};
+use burn_generative::distribution::{Categorical, Levels};
 use burn_generative::flow::{
     Dequantize, Flow, GlowConfig, MafConfig, RealNvpConfig, SplineFlowConfig, SplineMap,
 };
 use burn_generative::hierarchy::LadderConfig;
+use burn_generative::loss::LogisticMixtureNll;
 use burn_generative::metric::{Estimate, importance_weighted_bound};
 use burn_generative::model::{HierarchicalVae, VampVae};
 use burn_generative::nn::{GaussianHead, MlpDecoder, MlpEncoder, initialize};
@@ -233,6 +234,7 @@ impl Zoo {
         let output = Output::logistic_mixture(levels, 5)?;
         let normal = |size: usize| StandardNormal::new(size);
         let hidden = || vec![256];
+        let grey = self.grey()?;
         match kind {
             Kind::Independent => self.independent(levels),
             Kind::Mixture => self.mixture(),
@@ -289,34 +291,34 @@ impl Zoo {
                 )
             }
             Kind::Vae => {
-                let (encoder, decoder) = self.networks(LATENTS)?;
+                let (encoder, decoder) = self.networks()?;
                 self.bound(
                     kind,
-                    ROWS,
-                    Vae::new(encoder, decoder, normal(LATENTS), Grey),
+                    IMAGES,
+                    Vae::new(encoder, decoder, normal(LATENTS), grey),
                 )
             }
             Kind::VampVae => {
-                let (encoder, decoder) = self.networks(LATENTS)?;
-                let train = self.parts[0].clone().to_device(device);
+                let (encoder, decoder) = self.networks()?;
+                let train = IMAGES.data(&self.parts[0]).to_device(device);
                 let inputs = PseudoInputs::of_data(&train, 50, self.config.seed)?;
                 let kl = Kl::default().with_warmup(200, device);
-                let model = VampVae::with_latent_loss(encoder, decoder, inputs, Grey, kl);
-                self.bound(kind, ROWS, model)
+                let model = VampVae::with_latent_loss(encoder, decoder, inputs, grey, kl);
+                self.bound(kind, IMAGES, model)
             }
             Kind::FlowVae => {
-                let (encoder, decoder) = self.networks(LATENTS)?;
+                let (encoder, decoder) = self.networks()?;
                 let flow = RealNvpConfig::new(LATENTS).with_couplings(4).init(device)?;
                 let prior = Flow::new(flow, normal(LATENTS));
-                self.bound(kind, ROWS, Vae::new(encoder, decoder, prior, Grey))
+                self.bound(kind, IMAGES, Vae::new(encoder, decoder, prior, grey))
             }
             Kind::Ladder => {
-                let (_, decoder) = self.networks(LATENTS)?;
-                let config = LadderConfig::new(vec![PIXELS], vec![8, LATENTS], vec![128, 256]);
+                let (_, decoder) = self.networks()?;
+                let config = LadderConfig::new(vec![1, 8, 8], vec![8, LATENTS], vec![128, 256]);
                 // A nat of each level is free: without, the top stays empty.
                 let kl = Kl::default().with_warmup(400, device).with_free_bits(1.0)?;
                 let ladder = config.init(decoder, device)?;
-                self.bound(kind, ROWS, HierarchicalVae::with_kl(ladder, Grey, kl))
+                self.bound(kind, IMAGES, HierarchicalVae::with_kl(ladder, grey, kl))
             }
             Kind::PixelVae => {
                 let encoder = MlpEncoderConfig::new(vec![1, 8, 8], LATENTS).with_hidden(hidden());
@@ -330,17 +332,19 @@ impl Zoo {
         }
     }
 
-    fn networks(
-        &self,
-        latents: usize,
-    ) -> Result<(MlpEncoder<GaussianHead, 2>, MlpDecoder<Linear, 3>)> {
-        let encoder = MlpEncoderConfig::new(vec![PIXELS], latents).with_hidden(vec![256]);
-        let decoder = MlpDecoderConfig::new(latents, vec![PIXELS, 3 * Grey::COMPONENTS]);
-        let decoder = decoder.with_hidden(vec![256]);
+    fn networks(&self) -> Result<(MlpEncoder<GaussianHead, 4>, MlpDecoder<Linear, 4>)> {
+        let numbers = self.grey()?.parameters();
+        let encoder = MlpEncoderConfig::new(vec![1, 8, 8], LATENTS).with_hidden(vec![256]);
+        let decoder = MlpDecoderConfig::new(LATENTS, vec![numbers, 8, 8]).with_hidden(vec![256]);
         Ok((
             encoder.init_gaussian(&self.training)?,
             decoder.init(&self.training)?,
         ))
+    }
+
+    /// The likelihood of a decoder's numbers.
+    fn grey(&self) -> Result<LogisticMixtureNll> {
+        LogisticMixtureNll::new(1, Levels::unit(LEVELS)?, 3)
     }
 
     /// The rows to validate on and to test on.
@@ -499,39 +503,5 @@ impl Zoo {
             seconds,
         });
         Ok(())
-    }
-}
-
-/// The likelihood of 17 levels of grey, each a mixture of logistics whose numbers a network gives.
-#[derive(Module, Debug)]
-struct Grey;
-
-impl Grey {
-    const COMPONENTS: usize = 3;
-
-    fn of(parameters: Tensor<3>) -> DiscretizedLogisticMixture<2> {
-        let part = |index| {
-            parameters
-                .clone()
-                .narrow(2, index * Self::COMPONENTS, Self::COMPONENTS)
-        };
-        let levels = Levels::unit(LEVELS).expect("more than one level");
-        DiscretizedLogisticMixture::new(part(0), part(1), part(2), levels)
-    }
-}
-
-impl ReconstructionLoss<Tensor<3>, Tensor<2>> for Grey {
-    fn loss(&self, parameters: Tensor<3>, grey: Tensor<2>) -> Tensor<1> {
-        Self::of(parameters).log_prob(grey).neg()
-    }
-
-    fn point(&self, parameters: Tensor<3>) -> Tensor<2> {
-        Self::of(parameters).point()
-    }
-}
-
-impl Likelihood<Tensor<3>, Tensor<2>> for Grey {
-    fn sample(&self, parameters: Tensor<3>) -> Tensor<2> {
-        Self::of(parameters).rsample()
     }
 }
