@@ -105,6 +105,8 @@ const DRAWS: usize = 16;
 
 /// Epochs of a run, if an epoch takes the rows several times.
 const EPOCHS: usize = 30;
+/// How often the rows are repeated in an epoch, at most.
+const REPEATED: usize = 100;
 
 /// Rows whose nearest neighbours are looked for, at most.
 const COMPARED: usize = 2000;
@@ -230,8 +232,8 @@ fn train(
     seen: &Tensor<2>,
     held_out: &Tensor<2>,
 ) -> Result<TableNetworks> {
-    let shown = config.steps * config.batch_size;
-    let times = (shown / EPOCHS / seen.dims()[0]).max(1);
+    let shown = config.steps.saturating_mul(config.batch_size);
+    let times = (shown / EPOCHS / seen.dims()[0]).clamp(1, REPEATED);
     let seen = seen.clone().repeat_dim(0, times);
     let epochs = shown.div_ceil(seen.dims()[0]);
     let fit = Fit::new(epochs, config.batch_size)

@@ -129,7 +129,13 @@ fn an_average_is_the_recurrence_of_its_formula() {
 fn the_average_of_a_constant_is_the_constant() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
-    // No step is small enough.
+    // Steps that are taken, and move nothing.
+    let fit = Fit::new(3, 4).average_weights(0.9);
+    let (point, _) = train(fit, folder.path(), 1e-30).unwrap();
+    assert_eq!(values(point.at.val()), [4.0, -3.0]);
+
+    // And none that is small enough.
+    let folder = tempfile::tempdir().unwrap();
     let fit = Fit::new(3, 4).average_weights(0.9).skip_steps_above(1e-9);
     let (point, epochs) = train(fit, folder.path(), 0.1).unwrap();
     assert_eq!(values(point.at.val()), [4.0, -3.0]);

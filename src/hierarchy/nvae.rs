@@ -141,7 +141,7 @@ impl NvaeConfig {
     /// Height and width of the widest maps.
     fn sides(&self) -> [usize; 2] {
         let [_, height, width] = self.shape;
-        [height, width].map(|side| side.saturating_add(2 * self.padding))
+        [height, width].map(|side| side.saturating_add(self.padding.saturating_mul(2)))
     }
 
     /// How often the picture has been halved at each level, the top first.
@@ -165,7 +165,7 @@ impl NvaeConfig {
         if let Cells::Residual { expansion } = self.kind {
             check_at_least_one(PART, "the expansion of the cells", expansion)?;
         }
-        let most = self.halvings + self.groups.len() - 1;
+        let most = self.halvings.saturating_add(self.groups.len() - 1);
         for side in self.sides() {
             let divisor = u32::try_from(most)
                 .ok()
@@ -185,9 +185,19 @@ impl NvaeConfig {
                 )));
             }
         }
-        // The widest layer there is.
-        let widest = self.channels.checked_shl(most as u32).unwrap_or(usize::MAX);
-        check_layers(PART, &[widest.saturating_mul(9), widest])?;
+        // The widest layer there is, and the widest and the smallest maps.
+        let expansion = match self.kind {
+            Cells::Residual { expansion } => expansion,
+            _ => 1,
+        };
+        let widest = self.channels.saturating_mul(1 << most);
+        check_layers(
+            PART,
+            &[widest.saturating_mul(9), widest.saturating_mul(expansion)],
+        )?;
+        let [height, width] = self.sides();
+        event_size(PART, &[self.channels, height, width])?;
+        event_size(PART, &[widest, height >> most, width >> most])?;
         let scales = self.groups.iter().enumerate();
         let levels = scales.flat_map(|(scale, &groups)| vec![most - scale; groups]);
         Ok(levels.collect())

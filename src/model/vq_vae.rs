@@ -1,12 +1,12 @@
 use super::fitted_prior::encoded;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::loss::{Losses, SquaredError};
 use crate::traits::{
-    Block, Decoder, Encoder, Model, Prior, Quantized, Quantizer, ReconstructionLoss, Sampler,
+    Batch, Block, Decoder, Encoder, Model, Prior, Quantized, Quantizer, ReconstructionLoss, Sampler,
 };
 use burn::module::Module;
 use burn::tensor::kind::Basic;
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{DType, Device, Int, Tensor};
 
 /// An autoencoder whose latents are quantised: discrete codes, without a prior in its training.
 ///
@@ -120,9 +120,10 @@ where
         (from_rows(vectors, shape), from_rows(indices, shape), losses)
     }
 
-    /// The codes of each sample, `[batch, depth, ..]`.
+    /// The codes of each sample, `[batch, depth, ..]`, as in evaluation: the codebook does not follow.
     pub fn encode(&self, input: E::Input) -> Tensor<R, Int> {
-        let (_, indices, _) = self.quantize(input);
+        let input = input.to_device(&input.device().without_autodiff());
+        let (_, indices, _) = self.valid().quantize(input);
         indices
     }
 
@@ -133,10 +134,10 @@ where
         self.decoder.decode(from_rows(vectors, shape))
     }
 
-    /// What the model makes of each sample: data, from its codes.
+    /// What the model makes of each sample: data, from its codes, as in evaluation.
     pub fn reconstruct(&self, input: E::Input) -> E::Input {
-        let (vectors, _, _) = self.quantize(input);
-        self.reconstruction.point(self.decoder.decode(vectors))
+        let output = self.valid().decode(self.encode(input));
+        self.reconstruction.point(output)
     }
 
     /// The same autoencoder, trained as it is, with a density that is fitted to the codes of the data, in the order of the
@@ -148,7 +149,7 @@ where
     ///
     /// # Errors
     ///
-    /// What the fit returns.
+    /// [`Error::Config`] if there are more codes than floats of the device tell apart; what the fit returns.
     pub fn with_fitted_prior<F>(
         &self,
         data: E::Input,
@@ -158,7 +159,19 @@ where
         F: Sampler<Value = Tensor<R>>,
     {
         let model = self.valid();
-        let prior = fit(encoded(data, |batch| model.encode(batch).float()))?;
+        let codes = encoded(data, |batch| model.encode(batch).float());
+        let counted = match codes.dtype() {
+            DType::BF16 => 1 << 8,
+            DType::F16 => 1 << 11,
+            _ => usize::MAX,
+        };
+        if self.quantizer.codes() > counted {
+            return Err(Error::Config(format!(
+                "VqVae: floats of 16 bits tell no more than {counted} codes apart, and there are {}; fit the density in 32 bits",
+                self.quantizer.codes()
+            )));
+        }
+        let prior = fit(codes)?;
         Ok(VqVae {
             encoder: self.encoder.clone(),
             decoder: self.decoder.clone(),

@@ -109,12 +109,20 @@ pub struct GumbelHead {
 
 impl GumbelHead {
     /// A head from `features` to so many variables of so many classes each.
+    ///
+    /// # Panics
+    ///
+    /// Without a variable or a class.
     pub fn new(
         features: usize,
         [variables, classes]: [usize; 2],
         temperature: Temperature,
         device: &Device,
     ) -> Self {
+        assert!(
+            variables > 0 && classes > 0,
+            "GumbelHead: {variables} variables of {classes} classes hold nothing"
+        );
         Self {
             logits: LinearConfig::new(features, variables * classes).init(device),
             temperature,

@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor};
 use std::slice::Iter;
 
 /// How steep a network may be, as a number to be kept small: the sum of the largest singular values of its convolutions, each
-/// as a matrix `[outputs, the rest]`, and of the largest scale of each normalisation in absolute value.
+/// as a matrix `[outputs, the rest]` (of a transposed one `[inputs, the rest]`), and of the largest scale of each normalisation in absolute value.
 ///
 /// A singular value is followed by power iteration, a step at each use in training. Convolutions of two axes are looked at (the
 /// parameters of four axes), and what normalisations call `gamma`.

@@ -5,7 +5,7 @@ use crate::traits::Model;
 use burn::module::{Devices, Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::optim::{GradientsParams, ModuleOptimizer, MultiGradientsParams};
-use burn::tensor::{Bool, Device, Int, Tensor};
+use burn::tensor::{Bool, DType, Device, Int, Tensor};
 use burn::train::{InferenceStep, TrainOutput, TrainStep};
 use std::any::Any;
 use std::collections::VecDeque;
@@ -24,7 +24,8 @@ pub(super) struct Aided<M> {
 }
 
 /// What the path of an average's parameter has before that of the model's own.
-const AVERAGE: &str = "moving_average";
+/// No field of a model can be called so.
+const AVERAGE: &str = "moving average";
 
 /// Weights that follow a model's, on the device without autodiff.
 #[derive(Clone, Debug)]
@@ -178,6 +179,19 @@ impl ModuleMapper for Follow {
         let (value, _) = self.model.next();
         param.map(|_| value)
     }
+}
+
+/// Whether a model keeps a float in 16 bits.
+pub(super) fn has_half<M: Module>(model: &M) -> bool {
+    struct Half(bool);
+    impl ModuleVisitor for Half {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.0 |= matches!(param.val().dtype(), DType::F16 | DType::BF16);
+        }
+    }
+    let mut half = Half(false);
+    model.visit(&mut half);
+    half.0
 }
 
 impl<M: Module> Module for Aided<M> {

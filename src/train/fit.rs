@@ -1,4 +1,4 @@
-use super::aided::Aided;
+use super::aided::{Aided, has_half};
 use super::interrupt::StopOnCtrlC;
 use super::run::{Run, Shapes};
 use super::{
@@ -158,8 +158,9 @@ impl Fit {
         self
     }
 
-    /// Takes no step along a gradient of a larger norm than this (that of all parameters together), or of one that is no number:
-    /// nothing but the learning rate's schedule moves on then. How many they were is the metric [`SkippedSteps`]. Of several
+    /// Takes no step along a gradient of a larger norm than this (that of all parameters together), or of one that is no number.
+    /// The learning rate's schedule moves on, and so does what the pass itself writes, such as the running statistics of a batch
+    /// norm. A *loss* that is no number ends the run all the same. How many they were is the metric [`SkippedSteps`]. Of several
     /// devices each judges its own batch.
     ///
     /// The norm is read from the device at every step.
@@ -330,6 +331,13 @@ impl Fit {
                 "Fit: the decay of the weights' moving average is {decay}; it must be at least 0 and below 1"
             )));
         }
+        if self.average.is_some() && has_half(model) {
+            return Err(Error::Config(
+                "Fit: a moving average of weights of 16 bits would stay where it starts, as its steps are rounded away; train in \
+                 32 bits, or without it"
+                    .to_string(),
+            ));
+        }
         let Some(early) = &self.early_stopping else {
             return Ok(());
         };
@@ -399,7 +407,12 @@ impl Fit {
 
     fn warn(&self, epoch: &Epoch, steps: usize) {
         let skipped = epoch.train.get(SkippedSteps::NAME);
-        if skipped.is_some_and(|&skipped| skipped >= steps as f64) {
+        // Of several devices each counts its own.
+        let devices = self
+            .devices
+            .as_ref()
+            .map_or(1, |devices| devices.all().len());
+        if skipped.is_some_and(|&skipped| skipped >= (steps * devices) as f64) {
             eprintln!(
                 "warning: epoch {}: every step was skipped, so that nothing is learned; let gradients of a larger norm pass",
                 epoch.epoch

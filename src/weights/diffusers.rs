@@ -38,7 +38,16 @@ pub fn load_autoencoder_kl(model: AutoencoderKl, path: impl AsRef<Path>) -> Resu
         .iter()
         .map(|(from, to)| (from.as_str(), to.as_str()))
         .collect();
-    let tensors = renamed(pytorchs(path)?, &names, path)?;
+    let mut tensors = pytorchs(path)?;
+    // Of a whole latent diffusion the autoencoder alone, and of its own training not the loss.
+    if tensors
+        .iter()
+        .any(|tensor| tensor.name.starts_with(FIRST_STAGE))
+    {
+        tensors.retain(|tensor| tensor.name.starts_with(FIRST_STAGE));
+    }
+    tensors.retain(|tensor| !tensor.name.starts_with("loss."));
+    let tensors = renamed(tensors, &names, path)?;
     if !tensors
         .iter()
         .any(|tensor| tensor.name.starts_with("decoder.conv_in."))
@@ -77,6 +86,9 @@ pub fn save_autoencoder_kl(folder: impl AsRef<Path>, model: &AutoencoderKl) -> R
         .map_err(|error| Error::record(&path, error.to_string()))?;
     file::write(&path, &[&content])
 }
+
+/// What latent diffusion calls its autoencoder.
+const FIRST_STAGE: &str = "first_stage_model.";
 
 /// What stands inside of the networks here, and outside of them in diffusers.
 const QUANT_CONVS: [(&str, &str); 2] = [

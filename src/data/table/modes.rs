@@ -1,6 +1,6 @@
 use crate::distribution::{log_interval, logistic};
 use crate::error::Result;
-use crate::kernel::reference::LN_2PI;
+use crate::kernel::{points::at_least_single, reference::LN_2PI};
 use crate::prior::{MixtureFit, gumbel, log_sum_exp};
 use burn::module::{Module, Param};
 use burn::tensor::activation::log_softmax;
@@ -145,7 +145,7 @@ impl Modes {
         let mut values = means.gather(2, mode.clone()).squeeze_dim::<2>(2);
         if is_random {
             let noise = match &self.steps {
-                Some(_) => logistic(values.random_like(Distribution::Default)),
+                Some(_) => logistic(uniform(&values)).cast(values.dtype()),
                 None => values.random_like(Distribution::Normal(0.0, 1.0)),
             };
             values = values + noise * deviations.gather(2, mode).squeeze_dim::<2>(2);
@@ -162,7 +162,12 @@ pub(super) fn perturbed<const D: usize>(logits: Tensor<D>, is_random: bool) -> T
     if !is_random {
         return logits;
     }
-    logits.clone() + gumbel(logits.random_like(Distribution::Default))
+    at_least_single(logits.clone()) + gumbel(uniform(&logits))
+}
+
+/// Uniform noise in [0, 1), in `f32` at least: 16 bits round some of it to 1, where the noise made of it is infinite.
+pub(super) fn uniform<const D: usize>(like: &Tensor<D>) -> Tensor<D> {
+    at_least_single(like.clone()).random_like(Distribution::Default)
 }
 
 /// Centre and width of each mode of a column.

@@ -1,15 +1,16 @@
+use super::modes::perturbed;
 use super::{Schema, Table, TableNll};
 use crate::error::{Error, Result, check_at_least_one};
 use crate::metric::importance_weighted_bound;
 use crate::model::{DensityFit, Vae, VaeConfig, sample};
 use crate::nn::{GaussianHead, MlpDecoder, MlpDecoderConfig, MlpEncoder, MlpEncoderConfig};
-use crate::prior::{AnyPrior, FullGaussianMixture, MixtureFit, StandardNormal, gumbel};
+use crate::prior::{AnyPrior, FullGaussianMixture, MixtureFit, StandardNormal};
 use crate::traits::{Code, Likelihood};
 use crate::weights;
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::Linear;
-use burn::tensor::{Device, Distribution, Tensor};
+use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -235,10 +236,7 @@ impl TableVae {
             let log_prob = likelihood.log_probs(output.clone(), rows.clone());
             let weight = (log_prob * mask.clone().unsqueeze::<2>()).sum_dim(1);
             // The largest weight with such noise is a draw by weight, and needs one proposal in memory.
-            (
-                weight.clone() + gumbel(weight.random_like(Distribution::Default)),
-                output,
-            )
+            (perturbed(weight, true), output)
         };
         let (mut key, mut output) = proposal();
         for _ in 1..draws {

@@ -57,6 +57,8 @@ pub struct AutoencoderKlConfig {
 
 /// The most sizes that a model works at: an image of one pixel of latent has then sides of 2,048.
 const MAX_LEVELS: usize = 12;
+/// The most channels of a latent; published models have 4 to 32.
+const MAX_LATENT_CHANNELS: usize = 1 << 16;
 /// The most residual blocks at a size.
 const MAX_LAYERS: usize = 64;
 
@@ -215,6 +217,12 @@ impl AutoencoderKlConfig {
             ("sample_size", self.sample_size),
         ] {
             check_at_least_one(CLASS, name, size)?;
+        }
+        if self.latent_channels > MAX_LATENT_CHANNELS {
+            return Err(Error::Config(format!(
+                "{CLASS}: `latent_channels` is {}; it takes at most {MAX_LATENT_CHANNELS}",
+                self.latent_channels
+            )));
         }
         for &channels in &self.block_out_channels {
             check_at_least_one(CLASS, "block_out_channels", channels)?;

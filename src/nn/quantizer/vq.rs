@@ -1,6 +1,6 @@
 use super::{ResidualVq, assert_width};
 use crate::error::{Error, Result, check_at_least_one, check_not_negative};
-use crate::kernel::points::{at_least_single, nearest, sums};
+use crate::kernel::points::{nearest, sums};
 use crate::kernel::{straight_through, sum_event};
 use crate::losses::Losses;
 use crate::nn::check_layers;
@@ -8,7 +8,6 @@ use crate::traits::{Batch, Quantized, Quantizer};
 use burn::config::Config;
 use burn::module::{Flag, Module, Param, RunningState};
 use burn::tensor::{DType, Device, Distribution, Int, Tensor};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Configuration of a [`Vq`].
@@ -81,7 +80,7 @@ impl VqConfig {
             moved: self.gradient.then(moved),
             state: RunningState::new(Tensor::cat(vec![vectors, usage], 1)),
             training: Param::from_bool(true),
-            started: Arc::new(AtomicBool::new(false)),
+            started: Started::default(),
             decay: self.decay,
             commitment: check_not_negative("Vq: commitment", self.commitment)?,
             dead_share: self.dead_share,
@@ -118,7 +117,7 @@ impl VqConfig {
 /// latents, as all do that fall out of use. Usage, the start and averages are saved with the weights. burn's `freeze` stops
 /// them; [`frozen_copy`](crate::nn::frozen_copy), which stops gradients, only those of a parameter.
 ///
-/// Distances, averages and the codebook are in `f32` at least, whatever the latents are.
+/// Distances, averages and the codebook are in `f32`, whatever the latents are.
 ///
 /// [van den Oord et al. 2017](https://arxiv.org/abs/1711.00937), with the averages of its appendix A.1.
 #[derive(Module, Debug)]
@@ -130,10 +129,20 @@ pub struct Vq {
     training: Param<Flag>,
     /// Host copy of whether there was a start, where it has been read: no step waits for the device.
     #[module(skip)]
-    started: Arc<AtomicBool>,
+    started: Started,
     decay: f64,
     commitment: f64,
     dead_share: f64,
+}
+
+/// A copy may get another state, and asks for itself.
+#[derive(Debug, Default)]
+struct Started(AtomicBool);
+
+impl Clone for Started {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
 }
 
 /// Steps that move the codes of a start to the middle of what is nearest to them.
@@ -196,7 +205,7 @@ impl Vq {
 
     /// Starts at these latents, if they are the first in training.
     fn start_at(&self, latents: &Tensor<2>) {
-        if self.started.load(Ordering::Relaxed) {
+        if self.started.0.load(Ordering::Relaxed) {
             return;
         }
         let (vectors, usage) = self.vectors_and_usage(&latents.device());
@@ -221,7 +230,7 @@ impl Vq {
             }
             self.set(centres - self.added(&vectors), counts);
         }
-        self.started.store(true, Ordering::Relaxed);
+        self.started.0.store(true, Ordering::Relaxed);
     }
 
     /// Counts the codes of latents, lets averages follow them, and has the dead start anew.
@@ -272,7 +281,7 @@ impl Quantizer for Vq {
     fn quantize(&self, latents: Tensor<2>) -> Quantized {
         assert_width("Vq", self.width(), &latents);
         let dtype = latents.dtype();
-        let latents = at_least_single(latents);
+        let latents = latents.cast(DType::F32);
         let trains = self.trains(&latents);
         let plain = latents.clone().without_autodiff();
         if trains {
