@@ -279,11 +279,15 @@ mod tests {
     /// In 16 bits the sum over a group would be infinite.
     #[test]
     fn numbers_of_16_bits_are_summed_in_more() {
+        let half = FloatDType::F16;
         for device in devices() {
+            if !device.supports_dtype(half) {
+                println!("skipped: {device:?} has no numbers of 16 bits");
+                continue;
+            }
             let x = numbers([1, 4, 32, 32], 1.0, &device) * 100.0 + 500.0;
             let [weight, bias] = [2.0, 3.0].map(|seed| numbers([4], seed, &device));
             let wanted = group_norm(x.clone(), weight.clone(), bias.clone(), 2, 1e-6);
-            let half = FloatDType::F16;
             let got = group_norm(x.cast(half), weight.cast(half), bias.cast(half), 2, 1e-6);
             let error = (got.cast(FloatDType::F32) - wanted).abs().max();
             assert!(error.into_scalar::<f32>() < 0.02);
