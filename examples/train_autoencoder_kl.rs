@@ -19,7 +19,7 @@ use clap::{Parser, ValueEnum};
 use common::session::{
     PictureArgs, RunArgs, Session, TrainingArgs, gradient_energy, named, plain, unit_interval,
 };
-use common::{in_batches, squared_error};
+use common::squared_error;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -167,7 +167,7 @@ where
 
     let vae = model.model;
     let reconstruct =
-        |pictures: Tensor<4>| unit(in_batches(signed(pictures), |batch| vae.reconstruct(batch)));
+        |pictures: Tensor<4>| in_parts(pictures, |part| unit(vae.reconstruct(signed(part))));
     let pictures = unit(test);
     session.save_reconstructions(&pictures, reconstruct)?;
     let error = squared_error(&pictures, reconstruct)? / values;
@@ -178,14 +178,20 @@ where
     session.measured(plain(name, energy))?;
 
     // What a diffusion model reads has about unit variance.
-    let latents = in_batches(train, |batch| vae.encode(batch).mean()).flatten::<1>(0, 3);
-    let std: f64 = latents.var(0).sqrt().try_into_scalar()?;
+    let some = train.dims()[0].min(1000);
+    let latents = in_parts(train.narrow(0, 0, some), |part| vae.encode(part).mean());
+    let std: f64 = latents.flatten::<1>(0, 3).var(0).sqrt().try_into_scalar()?;
     let autoencoder = architecture
         .with_scaling_factor(1.0 / std)
         .init(&session.device())?
         .with_networks(vae.encoder, vae.decoder);
     session.write(|run| weights::save_autoencoder_kl(run.path("vae"), &autoencoder))?;
     session.finish(&epochs)
+}
+
+/// What `work` makes of pictures, a few at a time: of all their maps at once no machine has room.
+fn in_parts(pictures: Tensor<4>, work: impl Fn(Tensor<4>) -> Tensor<4>) -> Tensor<4> {
+    Tensor::cat(pictures.split(50, 0).into_iter().map(work).collect(), 0)
 }
 
 /// From `[0, 1]` to what diffusers encodes, `[-1, 1]`.

@@ -3,8 +3,8 @@ use crate::error::Result;
 use crate::loss::{BernoulliNll, Kl, Losses};
 use crate::prior::StandardNormal;
 use crate::traits::{
-    AutoencodingModel, Block, Code, Decoder, Draw, Encoder, Evidence, LatentLoss, LatentVariableModel, Likelihood,
-    Model, Posterior, Prior, ReconstructionLoss, Sampler,
+    AutoencodingModel, Block, Code, Decoder, Draw, Encoder, Evidence, LatentLoss,
+    LatentVariableModel, Likelihood, Model, Posterior, Prior, ReconstructionLoss, Sampler,
 };
 use burn::config::Config;
 use burn::module::Module;

@@ -2,7 +2,8 @@ use super::fitted_prior::encoded;
 use crate::error::{Error, Result};
 use crate::loss::{Losses, SquaredError};
 use crate::traits::{
-    AutoencodingModel, Batch, Block, Decoder, Encoder, Model, Prior, Quantized, Quantizer, ReconstructionLoss, Sampler,
+    AutoencodingModel, Batch, Block, Decoder, Encoder, Model, Prior, Quantized, Quantizer,
+    ReconstructionLoss, Sampler,
 };
 use burn::module::Module;
 use burn::tensor::kind::Basic;
