@@ -69,7 +69,7 @@ impl ReconstructionGanConfig {
 /// [`AutoencoderKl`](super::AutoencoderKl) the first stage of latent diffusion; both without their perceptual loss, which is a
 /// network with weights of its own, and with [`Hinge`](crate::loss::Hinge).
 ///
-/// Rather than a [`VaeGan`](super::VaeGan), where reconstructions must keep to the pixels, and samples of the prior are of no account.
+/// Rather than a [`VaeGan`](super::VaeGan), whose critic takes the place of a loss of pixels and judges samples of the prior too.
 ///
 /// [Esser et al. 2021](https://arxiv.org/abs/2012.09841), section 3.1;
 /// [Rombach et al. 2022](https://arxiv.org/abs/2112.10752), section 3.1.
