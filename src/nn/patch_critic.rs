@@ -60,7 +60,7 @@ impl PatchCriticConfig {
         check_at_least_one(PART, "features", self.features)?;
         let [channels, height, width] = self.shape;
         // Both convolutions of stride 1 take a row and a column away.
-        let halved = |side: usize| side.checked_shr(self.halvings as u32).unwrap_or(0);
+        let halved = |side: usize| side >> self.halvings.min(usize::BITS as usize - 1);
         if [height, width].map(halved).iter().any(|&side| side < 3) {
             return Err(Error::Config(format!(
                 "{PART}: an image of {height}x{width} is too small for {} halvings, which must leave sides of at least 3; \
@@ -93,8 +93,10 @@ impl PatchCriticConfig {
     /// The side of what a score sees, in pixels: `9 * 2^halvings - 2`. A patch lies `2^halvings` pixels from the next, and those at
     /// the border of an image see zeros beyond it.
     pub fn patch(&self) -> usize {
-        let scale = 1usize.checked_shl(self.halvings as u32);
-        scale.map_or(usize::MAX, |scale| scale.saturating_mul(9) - 2)
+        2usize
+            .saturating_pow(self.halvings as u32)
+            .saturating_mul(9)
+            - 2
     }
 }
 
