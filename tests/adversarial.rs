@@ -842,6 +842,7 @@ fn an_objective_sees_every_patch() {
     let images = || tensor::<4>([3, 1, 8, 8], &device, noise(1, 20.0));
     let model = ReconstructionGanConfig::new(5.0).init(vae, critic, Hinge);
     let model = model.unwrap();
+    initialize(&model);
 
     device.seed(1);
     let losses = model.losses(images());
