@@ -20,8 +20,8 @@ pub use crate::nn::{
 };
 pub use crate::prior::StandardNormal;
 pub use crate::traits::{
-    AdversarialLoss, Batch, Block, Code, Corruption, Critic, CriticRegularizer, Decoder, Draw,
-    Encoder, Evidence, Family, FeatureCritic, InputGradient, LabeledSampler, LatentLoss,
-    LatentVariableModel, Likelihood, Model, Posterior, Prior, Quantized, Quantizer,
+    AdversarialLoss, AutoencodingModel, Batch, Block, Code, Corruption, Critic, CriticRegularizer,
+    Decoder, Draw, Encoder, Evidence, Family, FeatureCritic, InputGradient, LabeledSampler,
+    LatentLoss, LatentVariableModel, Likelihood, Model, Posterior, Prior, Quantized, Quantizer,
     ReconstructionLoss, Sampler, Support,
 };

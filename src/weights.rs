@@ -609,7 +609,8 @@ fn fill<M: Module>(mut model: M, tensors: Vec<Packed>, path: &Path, pytorch: boo
 /// Whether a parameter counts the steps of a training: PyTorch has no such thing.
 fn is_counter(name: &str, containers: &str) -> bool {
     let own = name.rsplit('.').next() == Some("taken");
-    own && (containers.ends_with("Struct:Warmup") || containers.ends_with("Struct:Gan"))
+    let counts = ["Struct:Warmup", "Struct:StepCount", "Struct:Gan"];
+    own && counts.iter().any(|kind| containers.ends_with(kind))
 }
 
 /// The type of each of a model's parameters, in which a file's tensors come to it.

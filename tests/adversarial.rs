@@ -3,6 +3,7 @@
 mod common;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::nn::Linear;
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::prelude::*;
 use burn::tensor::{DType, Distribution};
@@ -11,9 +12,10 @@ use burn_generative::loss::{
     GradientPenalty, Hinge, LeastSquares, Minimax, NonSaturating, Unregularized, Wasserstein,
     WeightClipping,
 };
-use burn_generative::model::Balance;
+use burn_generative::model::{Balance, ReconstructionGanConfig};
 use burn_generative::nn::{
-    ConvCritic, ConvCriticConfig, MlpCritic, MlpCriticConfig, frozen_copy, initialize,
+    ConvCritic, ConvCriticConfig, MlpCritic, MlpCriticConfig, MlpDecoder, MlpEncoder, PatchCritic,
+    PatchCriticConfig, frozen_copy, initialize,
 };
 use burn_generative::prelude::*;
 use burn_generative::prior::GaussianMixture;
@@ -755,5 +757,164 @@ fn a_frozen_copy_of_a_fresh_module_leaves_the_original_to_learn() {
             6,
             "{name}: 3 layers"
         );
+    }
+}
+
+/// Of grey images of so many pixels a side.
+fn patch_critic(side: usize, halvings: usize) -> PatchCriticConfig {
+    let config = PatchCriticConfig::new([1, side, side]).with_features(3);
+    config.with_halvings(halvings)
+}
+
+/// Along both axes, the gradient of one logit is nowhere zero within its patch, and zero everywhere else.
+#[test]
+fn a_score_sees_its_patch_and_nothing_more() {
+    const SIDE: usize = 48;
+    let device = cpu().autodiff();
+    for (halvings, patch) in [(0, 7), (1, 16), (2, 34)] {
+        let config = patch_critic(SIDE, halvings);
+        assert_eq!(config.patch(), patch);
+        let critic = config.init(&device).unwrap();
+        let image = tensor::<4>([1, 1, SIDE, SIDE], &device, noise(1, 1.0)).require_grad();
+        let scores = critic.patch_scores(image.clone());
+        let patches = (SIDE >> halvings) - 2;
+        assert_eq!(scores.dims(), [1, patches * patches]);
+
+        let place = [5, 4];
+        let score = scores.narrow(1, place[0] * patches + place[1], 1);
+        let gradient = image.grad(&score.sum().backward()).unwrap();
+        let seen = place.map(|place| {
+            let first = ((place - 3) << halvings) + 1;
+            first..first + patch
+        });
+        for (pixel, slope) in values(gradient).into_iter().enumerate() {
+            let [row, column] = [pixel / SIDE, pixel % SIDE];
+            let within = seen[0].contains(&row) && seen[1].contains(&column);
+            assert_eq!(slope != 0.0, within, "{halvings} halvings, {row}, {column}");
+        }
+    }
+    assert_eq!(patch_critic(SIDE, 3).patch(), 70); // as the paper calls it
+}
+
+#[test]
+fn a_critic_of_patches_refuses_what_has_none() {
+    let refused = |config: PatchCriticConfig, word: &str| {
+        let error = config.init(&cpu()).unwrap_err();
+        let Error::Config(reason) = error else {
+            panic!("{error:?}")
+        };
+        assert!(reason.contains(word), "{reason}");
+    };
+    patch_critic(24, 3).init(&cpu()).unwrap();
+    refused(patch_critic(23, 3), "23x23 is too small for 3 halvings");
+    refused(patch_critic(23, 64), "too small for 64 halvings");
+    refused(patch_critic(24, 3).with_features(0), "features");
+    refused(patch_critic(24, 3).with_features(usize::MAX), "weights");
+    refused(patch_critic(0, 3), "no elements");
+}
+
+/// An autoencoder of images of 8x8, and a critic of its 36 patches.
+fn reconstructing(
+    device: &Device,
+) -> (
+    Vae<MlpEncoder<GaussianHead, 4>, MlpDecoder<Linear, 4>, StandardNormal, SquaredError>,
+    PatchCritic,
+) {
+    let shape = vec![1, 8, 8];
+    let encoder = MlpEncoderConfig::new(shape.clone(), 2).with_hidden(vec![9]);
+    let decoder = MlpDecoderConfig::new(2, shape).with_hidden(vec![9]);
+    let vae = Vae::new(
+        encoder.init_gaussian(device).unwrap(),
+        decoder.init(device).unwrap(),
+        StandardNormal::new(2),
+        SquaredError,
+    );
+    (vae, patch_critic(8, 0).init(device).unwrap())
+}
+
+/// The hinge of each patch and then the mean, which is not the hinge of the mean; and a model shows the reconstruction that its
+/// losses are of.
+#[test]
+fn an_objective_sees_every_patch() {
+    let (_, _turn) = common::seeded(1);
+    let device = cpu();
+    let (vae, critic) = reconstructing(&device);
+    let images = || tensor::<4>([3, 1, 8, 8], &device, noise(1, 20.0));
+    let model = ReconstructionGanConfig::new(5.0).init(vae, critic, Hinge);
+    let model = model.unwrap();
+    initialize(&model);
+
+    device.seed(1);
+    let losses = model.losses(images());
+    device.seed(1);
+    let (own, made) = model.model.losses_and_reconstruction(images());
+    device.seed(1);
+    assert_eq!(
+        values(own.total.clone()),
+        values(model.model.losses(images()).total)
+    );
+    let error = SquaredError.loss(made.clone(), images());
+    assert_eq!(values(own.term("reconstruction").unwrap()), values(error));
+
+    let [real, fake] = [images(), made].map(|images| model.critic.patch_scores(images));
+    assert_eq!(real.dims(), [3, 36]);
+    let mean = |costs: Tensor<2>| costs.mean_dim(1).squeeze_dim::<1>(1);
+    let hinge = |scores: Tensor<2>| (scores + 1.0).clamp_min(0.0);
+    let critic = mean(hinge(-real.clone()) + hinge(fake.clone()));
+    let generator = mean(-fake.clone());
+    let term = |name: &str| values(losses.term(name).unwrap());
+    assert_all_close(&term("critic"), &values(critic.clone()), 1e-5, "critic");
+    assert_all_close(
+        &term("generator"),
+        &values(generator.clone()),
+        1e-5,
+        "generator",
+    );
+    let total = own.total + generator * 5.0 + critic;
+    assert_all_close(&term("loss"), &values(total), 1e-5, "total");
+    assert_all_close(
+        &values(mean(real.clone())),
+        &values(model.critic.score(images())),
+        1e-5,
+        "score",
+    );
+    let of_mean = values(Hinge.critic(mean(real), mean(fake)));
+    assert!((of_mean[0] - term("critic")[0]).abs() > 0.01, "{of_mean:?}");
+}
+
+/// To the bit, whatever the noise of a step; and at the start both players move.
+#[test]
+fn before_its_start_a_critic_changes_nothing() {
+    const START: u64 = 3;
+    let (device, _turn) = common::seeded(1);
+    let (mut alone, critic) = reconstructing(&device);
+    initialize(&alone);
+    initialize(&critic);
+    let critics = common::weights(&critic);
+    let config = ReconstructionGanConfig::new(5.0).with_start(START as usize);
+    let mut game = config.init(alone.clone(), critic, Hinge).unwrap();
+    let optimizer = || AdamConfig::new().init();
+    let (mut of_alone, mut of_game) = (optimizer(), optimizer());
+    let images = || tensor::<4>([4, 1, 8, 8], &device, noise(1, 1.0));
+    for step in 0..2 * START {
+        device.seed(step);
+        (alone, _) = alone.learn(&mut of_alone, 1e-2, images());
+        device.seed(step);
+        let losses;
+        (game, losses) = game.learn(&mut of_game, 1e-2, images());
+        let waits = step < START;
+        let model = common::weights(&game.model);
+        assert_eq!(model == common::weights(&alone), waits, "{step}");
+        assert_eq!(common::weights(&game.critic) == critics, waits, "{step}");
+        for term in ["generator", "critic"] {
+            let of_images = values(losses.term(term).unwrap());
+            assert_eq!(of_images == [0.0; 4], waits, "{term} at {step}");
+        }
+    }
+
+    for weight in [-1.0, f64::NAN] {
+        let (vae, critic) = reconstructing(&device);
+        let refused = ReconstructionGanConfig::new(weight).init(vae, critic, Hinge);
+        assert!(matches!(refused, Err(Error::Config(_))));
     }
 }

@@ -870,7 +870,23 @@ fn run_of(name: &str, out: &Path, flags: &[&str]) -> Output {
 #[test]
 fn every_model_of_the_family_leaves_what_it_promises_and_resumes() {
     type Words = &'static [&'static str];
-    let cases: [(&str, Words, Words, Words); 10] = [
+    let cases: [(&str, Words, Words, Words); 11] = [
+        (
+            // The critic begins in the second epoch.
+            "train_autoencoder_kl",
+            &[
+                "--channels",
+                "4,4",
+                "--groups",
+                "2",
+                "--critic-features",
+                "4",
+                "--critic-start",
+                "15",
+            ],
+            &["loss", "reconstruction", "kl", "generator", "critic"],
+            &["reconstructions.png", "curves.png"],
+        ),
         (
             "dae_mnist",
             &["--hidden", "16"],
@@ -1175,6 +1191,68 @@ fn a_game_that_is_lost_is_said() {
     assert!(
         warning.contains("lower the critic's learning rate"),
         "{warning}"
+    );
+}
+
+/// What is trained on a folder of pictures is read as weights of diffusers are.
+#[test]
+fn an_autoencoder_is_trained_for_diffusers() {
+    let folder = tempfile::tempdir().unwrap();
+    let pictures = folder.path().join("pictures");
+    fs::create_dir(&pictures).unwrap();
+    let path = |place: u8| pictures.join(format!("{place}.png"));
+    for place in 0..20 {
+        let colour = |x, y| image::Rgb([12 * place, (9 * x) as u8, (9 * y) as u8]);
+        image::RgbImage::from_fn(20, 20, colour)
+            .save(path(place))
+            .unwrap();
+    }
+    let out = folder.path().join("run");
+    let train = |flags: &[&str]| {
+        let mut command = command_of("train_autoencoder_kl", &out);
+        command.arg("--pictures").arg(&pictures);
+        command.args(["--size", "16", "--epochs", "1", "--channels", "4,4"]);
+        command.args([
+            "--groups",
+            "2",
+            "--critic-features",
+            "2",
+            "--critic-halvings",
+            "1",
+        ]);
+        command.args(flags).output().unwrap()
+    };
+    for (flags, words) in [
+        (&["--size", "15"][..], "2 does not divide both sides"),
+        (
+            &["--critic-halvings", "3"],
+            "16x16 is too small for 3 halvings",
+        ),
+        (&["--critic-weight=-1"], "must be finite and not negative"),
+        (
+            &["--critic-lr", "0"],
+            "--critic-lr must be a positive number",
+        ),
+        (
+            &["--groups", "3"],
+            "cannot be divided into `norm_num_groups`, 3",
+        ),
+    ] {
+        assert_says(&train(flags), &[words]);
+        assert!(!out.exists(), "{flags:?} left something");
+    }
+    let printed = stdout(&train(&["--loss", "l2"]));
+    for line in ["peak signal-to-noise ratio, in dB: ", "gradient energy of "] {
+        assert!(printed.contains(line), "{printed}");
+    }
+
+    let weights = out.join("vae/diffusion_pytorch_model.safetensors");
+    let mut command = command_of("autoencoder_kl", &folder.path().join("encoded"));
+    command.arg("--weights").arg(weights).arg(path(7));
+    let printed = stdout(&command.output().unwrap());
+    assert!(
+        printed.contains("of 20x20 pixels as a latent of [4, 10, 10]"),
+        "{printed}"
     );
 }
 

@@ -8,9 +8,9 @@ use burn::optim::{GradientsParams, SgdConfig};
 use burn::prelude::*;
 use burn::tensor::Gradients;
 use burn_generative::loss::{
-    GradientPenalty, LearnedGaussianNll, Losses, NonSaturating, Wasserstein,
+    GradientPenalty, Hinge, LearnedGaussianNll, Losses, NonSaturating, Wasserstein,
 };
-use burn_generative::model::{Balance, SemiSupervisedAae};
+use burn_generative::model::{Balance, ReconstructionGanConfig, SemiSupervisedAae};
 use burn_generative::nn::{
     GaussianCorruption, GumbelHead, LabeledDecoder, LabeledEncoder, LabeledRowEncoder, MlpCritic,
     MlpCriticConfig, MlpDecoder, MlpEncoder, MlpJointCritic, Squashed, Temperature, VqConfig,
@@ -844,4 +844,114 @@ fn semi_supervised_vae() {
             ],
         );
     }
+}
+
+/// The sign too: a step of the decoder along the generator's term raises the critic's score of reconstructions.
+#[test]
+fn reconstruction_gan() {
+    let weight = 3.0;
+    for (name, device) in devices() {
+        let device = device.autodiff();
+        let critic = || small_critic(6).init::<2>(&device).unwrap();
+        let data = || tensor::<2>([4, 6], &device, noise(1, 1.0));
+        let config = ReconstructionGanConfig::new(weight);
+        let vae = Vae::new(
+            small_encoder().init_gaussian(&device).unwrap(),
+            small_decoder().init(&device).unwrap(),
+            learned_prior(&device),
+            LearnedGaussianNll::new(&device),
+        );
+        let model = config.init(vae, critic(), Hinge).unwrap();
+        let reached_parts = |gradients: &Gradients| {
+            [
+                reached(&model.model.encoder, gradients),
+                reached(&model.model.decoder, gradients),
+                reached(&model.model.prior, gradients),
+                reached(&model.model.likelihood, gradients),
+                reached(&model.critic, gradients),
+            ]
+        };
+        assert_routes(
+            name,
+            || model.losses(data()),
+            reached_parts,
+            &[
+                // term              encoder decoder prior likelihood critic
+                ("reconstruction", [true, true, false, true, false]),
+                ("kl", [true, false, true, false, false]),
+                ("generator", [true, true, false, false, false]),
+                ("critic", [false, false, false, false, true]),
+                ("loss", [true, true, true, true, true]),
+            ],
+        );
+
+        // A player at a time, of a model without noise.
+        let autoencoder = Autoencoder::new(
+            small_encoder().init(&device).unwrap(),
+            small_decoder().init(&device).unwrap(),
+            SquaredError,
+        );
+        let model = config.init(autoencoder, critic(), Hinge).unwrap();
+        let one = model.losses(data()).mean().backward();
+        let made = || model.model.reconstruct(data());
+        let fool = || Hinge.generator(model.critic.score(made()));
+        let own = || SquaredError.loss(made(), data()) + fool() * weight;
+        let judge = Hinge.critic(model.critic.score(data()), model.critic.score(made()));
+        let of = |part: &str| format!("{part} on {name}");
+        assert_same_gradients(&model.model.encoder, &one, own(), &of("encoder"));
+        assert_same_gradients(&model.model.decoder, &one, own(), &of("decoder"));
+        assert_same_gradients(&model.critic, &one, judge, &of("critic"));
+
+        let score = |decoder: &MlpDecoder<Linear, 2>| {
+            let made = decoder.decode(model.model.encode(data()));
+            common::values(model.critic.score(made).mean())[0]
+        };
+        let losses = model.losses(data());
+        let gradients = losses.term("generator").unwrap().mean().backward();
+        let decoder = &model.model.decoder;
+        let gradients = GradientsParams::from_grads(gradients, decoder);
+        let mut descent = SgdConfig::new().init();
+        let after = descent.step(1e-3, decoder.clone(), gradients);
+        assert!(score(&after) > score(decoder), "on {name}");
+    }
+}
+
+/// The critic of a VQGAN reaches the encoder straight through its codes, and no vector of the codebook.
+#[test]
+fn reconstruction_gan_of_codes() {
+    let device = common::cpu().autodiff();
+    let quantizer = VqConfig::new(3, 2).with_gradient(true).init(&device);
+    let vq_vae = VqVae::new(
+        small_encoder().init(&device).unwrap(),
+        small_decoder().init(&device).unwrap(),
+        quantizer.unwrap(),
+        SquaredError,
+    );
+    let critic = small_critic(6).init::<2>(&device).unwrap();
+    let model = ReconstructionGanConfig::new(3.0).init(vq_vae, critic, Hinge);
+    let model = model.unwrap();
+    // At the start vectors are the means of their latents, where the codebook's term has no gradient.
+    model.losses(tensor::<2>([5, 6], &device, noise(2, 1.0)));
+    let reached_parts = |gradients: &Gradients| {
+        [
+            reached(&model.model.encoder, gradients),
+            reached(&model.model.quantizer, gradients),
+            reached(&model.model.decoder, gradients),
+            reached(&model.critic, gradients),
+        ]
+    };
+    assert_routes(
+        "a CPU",
+        || model.losses(tensor::<2>([5, 6], &device, noise(1, 1.0))),
+        reached_parts,
+        &[
+            // term              encoder quantizer decoder critic
+            ("reconstruction", [true, false, true, false]),
+            ("codebook", [false, true, false, false]),
+            ("commitment", [true, false, false, false]),
+            ("generator", [true, false, true, false]),
+            ("critic", [false, false, false, true]),
+            ("loss", [true, true, true, true]),
+        ],
+    );
 }

@@ -24,16 +24,17 @@ use burn_generative::data::table::{Table, TableVaeConfig};
 use burn_generative::flow::{FlowHead, IafConfig, MafConfig, RealNvpConfig, SplineFlowConfig};
 use burn_generative::hierarchy::{Cells, Ladder, LadderConfig, Nvae, NvaeConfig};
 use burn_generative::loss::{
-    BernoulliNll, DipVae, GradientPenalty, InfoVae, L1Loss, LearnedGaussianNll, Mmd, MmdKernel,
-    TotalCorrelation, Unregularized, Wasserstein, WeightClipping,
+    BernoulliNll, DipVae, GradientPenalty, Hinge, InfoVae, L1Loss, LearnedGaussianNll, Mmd,
+    MmdKernel, TotalCorrelation, Unregularized, Wasserstein, WeightClipping,
 };
 use burn_generative::model::{
     Augmented, AutoencoderKl, AutoencoderKlConfig, Balance, ConditionalLikelihood, HierarchicalVae,
-    Regularized,
+    ReconstructionGanConfig, Regularized,
 };
 use burn_generative::nn::{
     Fsq, GaussianCorruption, GumbelHead, LabeledDecoder, LabeledEncoder, LabeledRowEncoder,
-    MlpCritic, MlpDecoder, MlpEncoder, Temperature, VqConfig, Warmup, initialize,
+    MlpCritic, MlpDecoder, MlpEncoder, PatchCriticConfig, Temperature, VqConfig, Warmup,
+    initialize,
 };
 use burn_generative::prelude::*;
 use burn_generative::prior::{GaussianMixture, PseudoInputs, UniformCategorical};
@@ -570,6 +571,25 @@ laws! {
     autoencoder_kl_in_a_vae: |device| {
         let AutoencoderKl { encoder, decoder, .. } = autoencoder_kl(device);
         Vae::new(encoder, decoder, StandardNormal::<4>::with_event(&[1, 2, 2]), L1Loss)
+    }, tensor([80, 1, 4, 4], &cpu(), noise(1, 1.0));
+    reconstruction_gan, samples_are_finite: |device| {
+        let vae = Vae::new(
+            gaussian_encoder(device),
+            decoder(device),
+            StandardNormal::new(3),
+            SquaredError,
+        );
+        let config = ReconstructionGanConfig::new(2.0).with_start(3);
+        config.init(vae, critic(device), Hinge).unwrap()
+    }, rows();
+    // Its critic begins in the second epoch, which a run is resumed in.
+    autoencoder_kl_with_a_critic_of_patches: |device| {
+        let AutoencoderKl { encoder, decoder, .. } = autoencoder_kl(device);
+        let prior = StandardNormal::<4>::with_event(&[1, 2, 2]);
+        let critic = PatchCriticConfig::new([1, 4, 4]).with_features(2).with_halvings(0);
+        let config = ReconstructionGanConfig::new(2.0).with_start(12);
+        let vae = Vae::new(encoder, decoder, prior, L1Loss);
+        config.init(vae, critic.init(device).unwrap(), Hinge).unwrap()
     }, tensor([80, 1, 4, 4], &cpu(), noise(1, 1.0));
     // The words that are not read are drawn in the same order by both ways.
     sequence_vae: |device| {

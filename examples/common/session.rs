@@ -8,7 +8,8 @@ use burn::module::ParamGroup;
 use burn::optim::ModuleOptimizer;
 use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::prelude::*;
-use burn_generative::data::{TensorLoader, mnist::Mnist};
+use burn_generative::data::mnist::{Mnist, Origin};
+use burn_generative::data::{Channels, ImageFolderConfig, TensorLoader};
 use burn_generative::device::Devices;
 use burn_generative::metric::{Estimate, importance_weighted_bound};
 use burn_generative::plot::{self, Measured, RgbImage, RunReport};
@@ -84,6 +85,37 @@ impl TrainingArgs {
     pub fn check(&self) -> Result<()> {
         positive("--batch-size", self.batch_size)?;
         rate("--lr", self.lr).map(drop)
+    }
+}
+
+/// A folder of pictures, in the place of IDX files.
+#[derive(clap::Args, Clone, Debug, Serialize)]
+pub struct PictureArgs {
+    /// A folder of PNG and JPEG pictures, in the place of IDX files; a tenth of them is tested on.
+    #[arg(long, value_name = "DIR")]
+    pictures: Option<PathBuf>,
+
+    /// Height and width that these pictures are brought to.
+    #[arg(long, default_value_t = 64, value_name = "N")]
+    size: usize,
+}
+
+impl PictureArgs {
+    /// The pictures in colour, if there is a folder, or else the data of the run; says where they come from.
+    pub fn load(&self, data: &DataArgs, training: &TrainingArgs) -> Result<Mnist> {
+        let Some(folder) = &self.pictures else {
+            return data.load(training.limit);
+        };
+        let limit = training.limit.unwrap_or(usize::MAX);
+        positive("--limit", limit)?;
+        let read = ImageFolderConfig::new([self.size; 2]).with_channels(Channels::Rgb);
+        let (train, test) = read.open(folder)?.split(0.1, training.seed)?;
+        println!("data: {} pictures, {} to test on", train.len(), test.len());
+        Ok(Mnist {
+            train: train.decode()?.take(limit),
+            test: test.decode()?.take(limit),
+            origin: Origin::Mnist(folder.clone()),
+        })
     }
 }
 
@@ -502,6 +534,11 @@ impl<C: Serialize + Clone> Session<C> {
         })
     }
 
+    /// Writes what else a trained model leaves in the folder of its run.
+    pub fn write(&self, write: impl FnOnce(&Run) -> Result<()>) -> Result<()> {
+        self.report(|report| write(report.run()))
+    }
+
     /// Prints a number that the run is judged by, and shows it in the report.
     pub fn measured(&self, measured: Measured) -> Result<()> {
         println!("{measured}");
@@ -574,7 +611,7 @@ pub fn print_sharpness(samples: Tensor<4>, data: Tensor<4>) -> Result<()> {
 }
 
 /// How sharp images are: the sum of squared differences of neighbouring pixels, an image.
-fn gradient_energy(images: Tensor<4>) -> Result<f64> {
+pub fn gradient_energy(images: Tensor<4>) -> Result<f64> {
     let [n, _, height, width] = images.dims();
     let difference = |axis: usize, side: usize| {
         let side = side - 1;

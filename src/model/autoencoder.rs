@@ -1,5 +1,5 @@
 use crate::loss::{Losses, SquaredError};
-use crate::traits::{Decoder, Encoder, Model, ReconstructionLoss};
+use crate::traits::{AutoencodingModel, Decoder, Encoder, Model, ReconstructionLoss};
 use burn::module::Module;
 
 /// An autoencoder: `losses = R(dec(enc(x)), x)`.
@@ -85,3 +85,17 @@ where
     }
 }
 crate::learner!(Autoencoder<E, D, L>);
+
+impl<E, D, L> AutoencodingModel for Autoencoder<E, D, L>
+where
+    E: Encoder,
+    D: Decoder<Latent = E::Code, Output: Clone>,
+    L: ReconstructionLoss<D::Output, E::Input>,
+{
+    fn losses_and_reconstruction(&self, input: E::Input) -> (Losses, E::Input) {
+        let output = self.decode(self.encode(input.clone()));
+        let reconstruction = self.reconstruction.point(output.clone());
+        let loss = self.reconstruction.loss(output, input);
+        (Losses::of("reconstruction", loss), reconstruction)
+    }
+}

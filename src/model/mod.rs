@@ -17,6 +17,7 @@
 //! | the same, and classify, from few labels | [`SemiSupervisedVae`], [`StackedSemiSupervisedVae`] |
 //! | shape the codes as any prior, or by labels | [`Aae`], [`SemiSupervisedAae`] |
 //! | generate and encode, sharp to the eye | [`VaeGan`] |
+//! | make the reconstructions of any autoencoder look real, patch by patch | [`ReconstructionGan`] |
 //! | generate, sharp to the eye | [`Gan`] |
 //! | encode what a GAN generates, without a reconstruction loss | [`Ali`] |
 //! | encode images for a diffusion model, with weights of diffusers or trained here | [`AutoencoderKl`] |
@@ -55,6 +56,7 @@ mod gan;
 mod hierarchical_vae;
 mod iwae;
 mod maximum_likelihood;
+mod reconstruction_gan;
 mod regularized;
 mod semi_supervised_aae;
 mod semi_supervised_vae;
@@ -83,6 +85,7 @@ pub use gan::{Gan, GanConfig};
 pub use hierarchical_vae::HierarchicalVae;
 pub use iwae::{Iwae, IwaeConfig};
 pub use maximum_likelihood::MaximumLikelihood;
+pub use reconstruction_gan::{ReconstructionGan, ReconstructionGanConfig};
 pub use regularized::Regularized;
 pub use semi_supervised_aae::SemiSupervisedAae;
 pub use semi_supervised_vae::{SemiSupervisedVae, SemiSupervisedVaeConfig};

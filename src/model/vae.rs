@@ -3,8 +3,8 @@ use crate::error::Result;
 use crate::loss::{BernoulliNll, Kl, Losses};
 use crate::prior::StandardNormal;
 use crate::traits::{
-    Block, Code, Decoder, Draw, Encoder, Evidence, LatentLoss, LatentVariableModel, Likelihood,
-    Model, Posterior, Prior, ReconstructionLoss, Sampler,
+    AutoencodingModel, Block, Code, Decoder, Draw, Encoder, Evidence, LatentLoss,
+    LatentVariableModel, Likelihood, Model, Posterior, Prior, ReconstructionLoss, Sampler,
 };
 use burn::config::Config;
 use burn::module::Module;
@@ -249,6 +249,24 @@ where
     }
 }
 crate::learner!(Vae<E, D, P, L, R>);
+
+/// Reconstructions are of the draws that the losses are of.
+impl<E, D, P, L, R> AutoencodingModel for Vae<E, D, P, L, R>
+where
+    E: Encoder<Code: Code>,
+    D: Decoder<Latent = LatentOf<E>, Output: Clone>,
+    P: Sampler<Value = LatentOf<E>>,
+    L: ReconstructionLoss<D::Output, E::Input>,
+    R: LatentLoss<E::Code, P>,
+{
+    fn losses_and_reconstruction(&self, input: E::Input) -> (Losses, E::Input) {
+        let code = self.encode(input.clone());
+        let draw = code.draw();
+        let output = self.decode(draw.z.clone());
+        let reconstruction = self.likelihood.point(output.clone());
+        (self.losses_of(&code, &draw, output, input), reconstruction)
+    }
+}
 
 /// Samples are data, the [point](ReconstructionLoss::point) of what the decoder makes of draws of the prior; without
 /// gradients and as in evaluation, so that none depends on the others.

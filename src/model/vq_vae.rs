@@ -2,7 +2,8 @@ use super::fitted_prior::encoded;
 use crate::error::{Error, Result};
 use crate::loss::{Losses, SquaredError};
 use crate::traits::{
-    Batch, Block, Decoder, Encoder, Model, Prior, Quantized, Quantizer, ReconstructionLoss, Sampler,
+    AutoencodingModel, Batch, Block, Decoder, Encoder, Model, Prior, Quantized, Quantizer,
+    ReconstructionLoss, Sampler,
 };
 use burn::module::Module;
 use burn::tensor::kind::Basic;
@@ -214,6 +215,25 @@ where
     }
 }
 crate::learner!(VqVae<E, D, Q, L, P>);
+
+/// Gradients of a reconstruction reach the encoder straight through its codes.
+impl<E, D, Q, L, P, const R: usize> AutoencodingModel for VqVae<E, D, Q, L, P>
+where
+    E: Encoder<Code = Tensor<R>>,
+    D: Decoder<Latent = Tensor<R>, Output: Clone>,
+    Q: Quantizer,
+    L: ReconstructionLoss<D::Output, E::Input>,
+    P: Block,
+{
+    fn losses_and_reconstruction(&self, input: E::Input) -> (Losses, E::Input) {
+        let (vectors, _, of_quantizer) = self.quantize(input.clone());
+        let output = self.decoder.decode(vectors);
+        let reconstruction = self.reconstruction.point(output.clone());
+        let loss = self.reconstruction.loss(output, input);
+        let losses = Losses::of("reconstruction", loss).plus(of_quantizer);
+        (losses, reconstruction)
+    }
+}
 
 /// Samples are data, the [point](ReconstructionLoss::point) of what the decoder makes of codes that the density drew; without
 /// gradients and as in evaluation.

@@ -10,6 +10,7 @@
 //! | [`ResidualEncoder`], [`ResidualDecoder`] | images whose sides can be halved | maps of points; logits or means |
 //! | [`MlpCritic`] | any shape | a logit |
 //! | [`ConvCritic`] | images, any channels and size | a logit |
+//! | [`PatchCritic`] | images, any channels and size | a logit for each patch |
 //! | [`MlpJointCritic`] | any shape, and a latent | a logit |
 //! | [`ConvJointCritic`] | images, and a latent | a logit |
 //!
@@ -58,11 +59,13 @@ mod linear;
 mod maps;
 mod masked;
 mod mlp;
+mod patch_critic;
 mod quantizer;
 mod residual;
 mod spectral;
 mod spectral_penalty;
 mod squashed;
+mod step_count;
 mod trained;
 mod warmup;
 
@@ -87,12 +90,14 @@ pub use labeled_rows::LabeledRowEncoder;
 pub use masked::MaskedConv2d;
 pub(crate) use mlp::{Mlp, check_rank};
 pub use mlp::{MlpDecoder, MlpDecoderConfig, MlpEncoder, MlpEncoderConfig};
+pub use patch_critic::{PatchCritic, PatchCriticConfig};
 pub use quantizer::{Fsq, Grouped, ResidualVq, Vq, VqConfig};
 pub use residual::{
     ResidualDecoder, ResidualDecoderConfig, ResidualEncoder, ResidualEncoderConfig,
 };
 pub use spectral_penalty::SpectralPenalty;
 pub use squashed::Squashed;
+pub(crate) use step_count::StepCount;
 pub(crate) use trained::is_trained;
 pub use warmup::Warmup;
 

@@ -23,11 +23,12 @@
 //! | what holds codes to the prior | [`LatentLoss`] | `terms`, `losses` |
 //! | quantiser of latents | [`Quantizer`] | `width`, `codes`, `quantize`, `lookup` |
 //! | corruption of a denoising model | [`Corruption`] | `noise`, `corrupt_with` |
-//! | critic, discriminator | [`Critic`], [`FeatureCritic`] | `score`, `features` |
+//! | critic, discriminator | [`Critic`], [`FeatureCritic`] | `score`, `features`; `patch_scores` where it judges patches |
 //! | critic under a gradient penalty | [`InputGradient`] | `score_and_input_gradient` |
 //! | what keeps a critic smooth | [`CriticRegularizer`] | `noise`, `penalty_with`, `constrain` |
 //! | adversarial objective | [`AdversarialLoss`] | `real`, `fake`, `generator` |
 //! | model | [`Model`], and [`learner!`](crate::learner) | `terms`, `losses`; `advance` where it counts steps |
+//! | model whose reconstructions a critic may see | [`AutoencodingModel`] | `losses_and_reconstruction` |
 //! | model that can be judged by its likelihood | [`LatentVariableModel`] | `posterior`, `evidence_of` |
 //! | kind of data | [`Batch`] | `len`, `device`, `shapes`, `detach`, `select`, `narrow`, .. |
 //!
@@ -52,6 +53,6 @@ pub use learner::steps;
 pub use loss::{
     AdversarialLoss, CriticRegularizer, LatentLoss, Likelihood, ReconstructionLoss, Support,
 };
-pub use model::{Evidence, LatentVariableModel, Model};
+pub use model::{AutoencodingModel, Evidence, LatentVariableModel, Model};
 pub use network::{Corruption, Critic, Decoder, Encoder, FeatureCritic, InputGradient};
 pub use quantizer::{Quantized, Quantizer};

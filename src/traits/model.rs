@@ -82,6 +82,53 @@ pub trait Model: Block {
     }
 }
 
+/// A model that makes its data anew, and shows in a training what it made of them: what a critic of reconstructions looks at
+/// ([`ReconstructionGan`](crate::model::ReconstructionGan)).
+///
+/// ```
+/// use burn::nn::{Linear, LinearConfig};
+/// use burn::prelude::*;
+/// use burn_generative::prelude::*;
+///
+/// /// Rows through a layer that is narrower than they are.
+/// #[derive(Module, Debug)]
+/// struct Narrow { first: Linear, second: Linear }
+///
+/// impl Model for Narrow {
+///     type Input = Tensor<2>;
+///
+///     fn terms(&self) -> Vec<&'static str> {
+///         vec!["error"]
+///     }
+///     fn losses(&self, rows: Tensor<2>) -> Losses {
+///         self.losses_and_reconstruction(rows).0
+///     }
+/// }
+///
+/// impl AutoencodingModel for Narrow {
+///     fn losses_and_reconstruction(&self, rows: Tensor<2>) -> (Losses, Tensor<2>) {
+///         let made = self.second.forward(self.first.forward(rows.clone()));
+///         (Losses::of("error", sum_event((made.clone() - rows).square())), made)
+///     }
+/// }
+///
+/// let device = Device::default();
+/// let layer = |inputs, outputs| LinearConfig::new(inputs, outputs).init(&device);
+/// let model = Narrow { first: layer(6, 2), second: layer(2, 6) };
+/// let (losses, made) = model.losses_and_reconstruction(Tensor::ones([3, 6], &device));
+/// assert_eq!((losses.total.dims(), made.dims()), ([3], [3, 6]));
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` shows no reconstructions in its training",
+    note = "`Autoencoder`, `Vae` and `VqVae` do, where their decoder's output can be cloned; one of your own implements \
+            `AutoencodingModel`"
+)]
+pub trait AutoencodingModel: Model {
+    /// The [losses](Model::losses) of a batch and the reconstructions that they are of, from one pass: data, with the graph that
+    /// leads back to what made them.
+    fn losses_and_reconstruction(&self, input: Self::Input) -> (Losses, Self::Input);
+}
+
 /// What one draw of the posterior says of a batch, each `[batch]`, in nats per sample.
 #[derive(Clone, Debug)]
 pub struct Evidence {

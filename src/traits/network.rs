@@ -118,6 +118,13 @@ pub trait Critic: Block {
 
     /// Raw logits, `[batch]`: the larger, the more real.
     fn score(&self, input: Self::Input) -> Tensor<1>;
+
+    /// Raw logits of the parts of each sample that it judges apart, `[batch, patches]`: one, that of the whole, but for a critic of
+    /// patches ([`PatchCritic`](crate::nn::PatchCritic)). An objective sees each on its own, and the mean over the patches of
+    /// what it says is the sample's.
+    fn patch_scores(&self, input: Self::Input) -> Tensor<2> {
+        self.score(input).unsqueeze_dim(1)
+    }
 }
 
 /// A critic that also shows what it sees: the learned similarity of VAE-GAN and feature matching.

@@ -19,7 +19,8 @@ use burn::tensor::{Tensor, TensorData};
 /// [stride](AutoencoderKlConfig::stride) divides. [`weights::load_autoencoder_kl`](crate::weights::load_autoencoder_kl) reads
 /// published weights, and [`weights::save_autoencoder_kl`](crate::weights::save_autoencoder_kl) writes what diffusers reads.
 ///
-/// It is trained as what it is, the encoder and decoder of a [`Vae`](super::Vae) or a [`VaeGan`](super::VaeGan):
+/// It is trained as what it is, the encoder and decoder of a [`Vae`](super::Vae), which a [`ReconstructionGan`](super::ReconstructionGan)
+/// makes sharp, or of a [`VaeGan`](super::VaeGan):
 ///
 /// ```
 /// use burn::prelude::*;
