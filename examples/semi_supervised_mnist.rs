@@ -20,6 +20,8 @@ use burn_generative::{Error, Result};
 use clap::{Parser, ValueEnum};
 use common::session::{TrainingArgs, nats, plain};
 use common::{DataArgs, in_batches, positive};
+use rand::{SeedableRng, seq::SliceRandom};
+use rand_pcg::Pcg64;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -53,7 +55,7 @@ struct Config {
     #[arg(long, default_value = "m1-m2")]
     model: Kind,
 
-    /// Labels, the same number of every class.
+    /// Labels, the same number of every class; the seed says of which images.
     #[arg(long, default_value_t = 100, value_name = "N")]
     labels: usize,
 
@@ -73,9 +75,21 @@ struct Config {
     #[arg(long, value_name = "X")]
     weight: Option<f64>,
 
+    /// Epochs over which what images without a label teach the classifier rises from nothing.
+    #[arg(long, default_value_t = 2, value_name = "N")]
+    warmup_epochs: usize,
+
     #[command(flatten)]
     #[serde(flatten)]
     training: TrainingArgs,
+}
+
+/// What defines the first stage, which several second ones may stand on.
+#[derive(Serialize)]
+struct First<'a> {
+    first_epochs: usize,
+    #[serde(flatten)]
+    training: &'a TrainingArgs,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum, Serialize)]
@@ -91,6 +105,9 @@ enum Kind {
 /// Coordinates of a code of the first stage, and of a latent of the second.
 const LATENT: usize = 50;
 const CLASSES: usize = 10;
+/// The hidden layers of every network of a stage, as the paper has them.
+const FIRST: [usize; 2] = [600, 600];
+const SECOND: [usize; 1] = [500];
 
 /// Images and labels; those that are not to be known are `CLASSES`.
 type Labeled = (Tensor<4>, Tensor<1, Int>);
@@ -126,9 +143,11 @@ fn run(args: Args) -> Result<()> {
         devices: &devices,
         data: &data,
     };
-    let weight = config.weight.unwrap_or(0.1 / config.share);
-    let m2 = SemiSupervisedVaeConfig::new(CLASSES).with_classification_weight(weight);
     let labeled = [stage.labeled()?, stage.tested()];
+    let steps = labeled[0].len().div_ceil(config.training.batch_size);
+    let m2 = SemiSupervisedVaeConfig::new(CLASSES)
+        .with_classification_weight(config.weight.unwrap_or(0.1 / config.share))
+        .with_warmup_steps(config.warmup_epochs * steps);
     let shape = data.train.shape();
     let [channels, height, width] = shape;
     match config.model {
@@ -138,45 +157,68 @@ fn run(args: Args) -> Result<()> {
             let classifier = MlpEncoderConfig::new(shape.to_vec(), CLASSES);
             let model = m2.init(
                 LabeledEncoder::new(
-                    wide(encoder).init_gaussian(&training)?,
+                    encoder
+                        .with_hidden(SECOND.to_vec())
+                        .init_gaussian(&training)?,
                     CLASSES,
                     [height, width],
                     &training,
                 ),
-                LabeledDecoder::new(wide_decoder(decoder).init(&training)?, CLASSES),
-                wide(classifier).init(&training)?,
+                LabeledDecoder::new(
+                    decoder.with_hidden(SECOND.to_vec()).init(&training)?,
+                    CLASSES,
+                ),
+                classifier.with_hidden(SECOND.to_vec()).init(&training)?,
                 StandardNormal::new(LATENT),
                 BernoulliNll,
             )?;
             stage.classify(
                 model,
                 &labeled,
-                &args.out.join("second"),
+                &stage.open(&args.out.join("second"), config)?,
                 |model, x| model.classify(x),
                 |model, y| model.sample_labeled(y),
             )
         }
         Kind::M1M2 => {
+            let encoder = MlpEncoderConfig::new(shape.to_vec(), LATENT);
+            let decoder = MlpDecoderConfig::new(LATENT, shape.to_vec());
             let first = Vae::new(
-                wide(MlpEncoderConfig::new(shape.to_vec(), LATENT)).init_gaussian(&training)?,
-                wide_decoder(MlpDecoderConfig::new(LATENT, shape.to_vec())).init(&training)?,
+                encoder
+                    .with_hidden(FIRST.to_vec())
+                    .init_gaussian(&training)?,
+                decoder.with_hidden(FIRST.to_vec()).init(&training)?,
                 StandardNormal::new(LATENT),
                 BernoulliNll,
             );
             let [train, test] =
                 [&data.train, &data.test].map(|part| part.images(&devices.device()));
-            let folder = args.out.join("first");
-            let (first, report) =
-                stage.fit(&folder, config.first_epochs, first, [&train, &test])?;
+            let epochs = config.first_epochs;
+            let settings = First {
+                first_epochs: epochs,
+                training: &config.training,
+            };
+            let run = stage.open(&args.out.join("first"), &settings)?;
+            let (first, report) = stage.fit(&run, epochs, first, [&train, &test])?;
             report.save()?;
 
             let encoder = MlpEncoderConfig::new(vec![LATENT + CLASSES], LATENT);
             let decoder = MlpDecoderConfig::new(LATENT + CLASSES, vec![LATENT]);
             let classifier = MlpEncoderConfig::new(vec![LATENT], CLASSES);
             let second = m2.init(
-                LabeledRowEncoder::new(wide(encoder).init_gaussian(&training)?, CLASSES),
-                LabeledDecoder::new(wide_decoder(decoder).init_gaussian(&training)?, CLASSES),
-                wide(classifier).init(&training)?,
+                LabeledRowEncoder::new(
+                    encoder
+                        .with_hidden(SECOND.to_vec())
+                        .init_gaussian(&training)?,
+                    CLASSES,
+                ),
+                LabeledDecoder::new(
+                    decoder
+                        .with_hidden(SECOND.to_vec())
+                        .init_gaussian(&training)?,
+                    CLASSES,
+                ),
+                classifier.with_hidden(SECOND.to_vec()).init(&training)?,
                 StandardNormal::new(LATENT),
                 Nll,
             )?;
@@ -185,23 +227,12 @@ fn run(args: Args) -> Result<()> {
             stage.classify(
                 model,
                 &labeled,
-                &args.out.join("second"),
+                &stage.open(&args.out.join("second"), config)?,
                 |model, x| model.classify(x),
                 |model, y| model.sample_labeled(y),
             )
         }
     }
-}
-
-/// Two layers, as wide as the paper's.
-const HIDDEN: [usize; 2] = [600, 600];
-
-fn wide(encoder: MlpEncoderConfig) -> MlpEncoderConfig {
-    encoder.with_hidden(HIDDEN.to_vec())
-}
-
-fn wide_decoder(decoder: MlpDecoderConfig) -> MlpDecoderConfig {
-    decoder.with_hidden(HIDDEN.to_vec())
 }
 
 struct Stage<'a> {
@@ -211,7 +242,7 @@ struct Stage<'a> {
 }
 
 impl Stage<'_> {
-    /// All training images without their labels, and the first of every class with theirs, as often as they are to be seen.
+    /// All training images without their labels, and some of every class with theirs, as often as they are to be seen.
     fn labeled(&self) -> Result<Labeled> {
         let device = self.devices.device();
         let images = self.data.train.images(&device);
@@ -219,8 +250,11 @@ impl Stage<'_> {
         let of_class = self.config.labels / CLASSES;
         let mut left = [of_class; CLASSES];
         let (mut rows, mut known) = (Vec::new(), Vec::new());
-        for (row, &label) in self.data.train.labels().iter().enumerate() {
-            let label = usize::from(label);
+        let labels = self.data.train.labels();
+        let mut order: Vec<usize> = (0..labels.len()).collect();
+        order.shuffle(&mut Pcg64::seed_from_u64(self.config.training.seed));
+        for row in order {
+            let label = usize::from(labels[row]);
             if left.get(label).is_some_and(|&left| left > 0) {
                 left[label] -= 1;
                 rows.push(row as i64);
@@ -260,26 +294,30 @@ impl Stage<'_> {
         (self.data.test.images(&device), labels)
     }
 
+    /// The run in a folder, whose settings are these.
+    fn open(&self, folder: &Path, settings: &impl Serialize) -> Result<Run> {
+        println!("{}", folder.display());
+        Run::open(folder, settings)?.with_data(&self.data.origin.name())
+    }
+
     /// A model after its epochs, and the report of its run.
     fn fit<M: Trainable>(
         &self,
-        folder: &Path,
+        run: &Run,
         epochs: usize,
         model: M,
         [train, test]: [&<M as Model>::Input; 2],
     ) -> Result<(M, RunReport)> {
         initialize(&model);
-        let run = Run::open(folder, self.config)?.with_data(&self.data.origin.name())?;
-        println!("{}", folder.display());
         let training = &self.config.training;
         let fit = Fit::new(epochs, training.batch_size)
             .seed(training.seed)
             .devices(self.devices);
         let adam = FusedAdamConfig::new().init()?;
-        let (model, _epochs) = fit.run(&run, model, adam, Cosine::new(training.lr), train, test)?;
+        let (model, _epochs) = fit.run(run, model, adam, Cosine::new(training.lr), train, test)?;
         Ok((
             model,
-            RunReport::new(&run, "semi_supervised_mnist", "nats/image"),
+            RunReport::new(run, "semi_supervised_mnist", "nats/image"),
         ))
     }
 
@@ -288,14 +326,14 @@ impl Stage<'_> {
         &self,
         model: M,
         [train, test]: &[Labeled; 2],
-        folder: &Path,
+        run: &Run,
         classify: impl Fn(&M, Tensor<4>) -> Tensor<1, Int>,
         sample: impl Fn(&M, Tensor<1, Int>) -> Tensor<4>,
     ) -> Result<()>
     where
         M: Trainable + Model<Input = Labeled>,
     {
-        let (model, mut report) = self.fit(folder, self.config.epochs, model, [train, test])?;
+        let (model, mut report) = self.fit(run, self.config.epochs, model, [train, test])?;
         let (images, labels) = test;
         let found = in_batches(images.clone(), |images| classify(&model, images).float());
         let is_wrong = found.not_equal(labels.clone().float()).float();
