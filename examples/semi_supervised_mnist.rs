@@ -67,6 +67,10 @@ struct Config {
     #[arg(long, default_value_t = 30, value_name = "N")]
     epochs: usize,
 
+    /// Coordinates of the latent that stands beside the class: what they can say, the class need not.
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    latent: usize,
+
     /// What share of a step's samples has a label: the labelled ones are repeated so often.
     #[arg(long, default_value_t = 0.1, value_name = "X")]
     share: f64,
@@ -102,8 +106,8 @@ enum Kind {
     M1M2,
 }
 
-/// Coordinates of a code of the first stage, and of a latent of the second.
-const LATENT: usize = 50;
+/// Coordinates of a code of the first stage.
+const CODE: usize = 50;
 const CLASSES: usize = 10;
 /// The hidden layers of every network of a stage, as the paper has them.
 const FIRST: [usize; 2] = [600, 600];
@@ -121,6 +125,7 @@ fn run(args: Args) -> Result<()> {
     config.training.check()?;
     positive("--epochs", config.epochs)?;
     positive("--first-epochs", config.first_epochs)?;
+    positive("--latent", config.latent)?;
     if config.labels == 0 || !config.labels.is_multiple_of(CLASSES) {
         return Err(Error::Config(format!(
             "--labels must be a multiple of {CLASSES}, the same number of every class, not {}",
@@ -148,28 +153,19 @@ fn run(args: Args) -> Result<()> {
     let m2 = SemiSupervisedVaeConfig::new(CLASSES)
         .with_classification_weight(config.weight.unwrap_or(0.1 / config.share))
         .with_warmup_steps(config.warmup_epochs * steps);
+    let latent = config.latent;
     let shape = data.train.shape();
     let [channels, height, width] = shape;
     match config.model {
         Kind::M2 => {
-            let encoder = MlpEncoderConfig::new(vec![channels + 1, height, width], LATENT);
-            let decoder = MlpDecoderConfig::new(LATENT + CLASSES, shape.to_vec());
-            let classifier = MlpEncoderConfig::new(shape.to_vec(), CLASSES);
+            let of_images = encoder(vec![channels + 1, height, width], latent, &SECOND);
+            let of_images = of_images.init_gaussian(&training)?;
+            let to_images = decoder(latent + CLASSES, shape.to_vec(), &SECOND).init(&training)?;
             let model = m2.init(
-                LabeledEncoder::new(
-                    encoder
-                        .with_hidden(SECOND.to_vec())
-                        .init_gaussian(&training)?,
-                    CLASSES,
-                    [height, width],
-                    &training,
-                ),
-                LabeledDecoder::new(
-                    decoder.with_hidden(SECOND.to_vec()).init(&training)?,
-                    CLASSES,
-                ),
-                classifier.with_hidden(SECOND.to_vec()).init(&training)?,
-                StandardNormal::new(LATENT),
+                LabeledEncoder::new(of_images, CLASSES, [height, width], &training),
+                LabeledDecoder::new(to_images, CLASSES),
+                encoder(shape.to_vec(), CLASSES, &SECOND).init(&training)?,
+                StandardNormal::new(latent),
                 BernoulliNll,
             )?;
             stage.classify(
@@ -181,14 +177,10 @@ fn run(args: Args) -> Result<()> {
             )
         }
         Kind::M1M2 => {
-            let encoder = MlpEncoderConfig::new(shape.to_vec(), LATENT);
-            let decoder = MlpDecoderConfig::new(LATENT, shape.to_vec());
             let first = Vae::new(
-                encoder
-                    .with_hidden(FIRST.to_vec())
-                    .init_gaussian(&training)?,
-                decoder.with_hidden(FIRST.to_vec()).init(&training)?,
-                StandardNormal::new(LATENT),
+                encoder(shape.to_vec(), CODE, &FIRST).init_gaussian(&training)?,
+                decoder(CODE, shape.to_vec(), &FIRST).init(&training)?,
+                StandardNormal::new(CODE),
                 BernoulliNll,
             );
             let [train, test] =
@@ -202,24 +194,13 @@ fn run(args: Args) -> Result<()> {
             let (first, report) = stage.fit(&run, epochs, first, [&train, &test])?;
             report.save()?;
 
-            let encoder = MlpEncoderConfig::new(vec![LATENT + CLASSES], LATENT);
-            let decoder = MlpDecoderConfig::new(LATENT + CLASSES, vec![LATENT]);
-            let classifier = MlpEncoderConfig::new(vec![LATENT], CLASSES);
+            let encoder_of_codes = encoder(vec![CODE + CLASSES], latent, &SECOND);
+            let decoder_to_codes = decoder(latent + CLASSES, vec![CODE], &SECOND);
             let second = m2.init(
-                LabeledRowEncoder::new(
-                    encoder
-                        .with_hidden(SECOND.to_vec())
-                        .init_gaussian(&training)?,
-                    CLASSES,
-                ),
-                LabeledDecoder::new(
-                    decoder
-                        .with_hidden(SECOND.to_vec())
-                        .init_gaussian(&training)?,
-                    CLASSES,
-                ),
-                classifier.with_hidden(SECOND.to_vec()).init(&training)?,
-                StandardNormal::new(LATENT),
+                LabeledRowEncoder::new(encoder_of_codes.init_gaussian(&training)?, CLASSES),
+                LabeledDecoder::new(decoder_to_codes.init_gaussian(&training)?, CLASSES),
+                encoder(vec![CODE], CLASSES, &SECOND).init(&training)?,
+                StandardNormal::new(latent),
                 Nll,
             )?;
             let first = first.train();
@@ -233,6 +214,14 @@ fn run(args: Args) -> Result<()> {
             )
         }
     }
+}
+
+fn encoder(shape: Vec<usize>, latent: usize, hidden: &[usize]) -> MlpEncoderConfig {
+    MlpEncoderConfig::new(shape, latent).with_hidden(hidden.to_vec())
+}
+
+fn decoder(latent: usize, shape: Vec<usize>, hidden: &[usize]) -> MlpDecoderConfig {
+    MlpDecoderConfig::new(latent, shape).with_hidden(hidden.to_vec())
 }
 
 struct Stage<'a> {
