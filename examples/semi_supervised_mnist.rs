@@ -60,7 +60,7 @@ struct Config {
     labels: usize,
 
     /// Epochs of the first stage, the VAE of the images.
-    #[arg(long, default_value_t = 30, value_name = "N")]
+    #[arg(long, default_value_t = 12, value_name = "N")]
     first_epochs: usize,
 
     /// Epochs of the semi-supervised VAE.
@@ -80,7 +80,7 @@ struct Config {
     weight: Option<f64>,
 
     /// Epochs over which what images without a label teach the classifier rises from nothing.
-    #[arg(long, default_value_t = 2, value_name = "N")]
+    #[arg(long, default_value_t = 4, value_name = "N")]
     warmup_epochs: usize,
 
     #[command(flatten)]

@@ -20,8 +20,8 @@ pub struct SemiSupervisedVaeConfig {
     #[config(default = "1.0")]
     pub classification_weight: f64,
     /// Training steps over which what unlabelled data teach the classifier rises from nothing, in a straight line. Before the
-    /// networks know the classes, the bounds under them differ by accident, and more than labels weigh: a classifier that
-    /// follows is soon sure of classes that mean nothing.
+    /// networks know the classes, the bounds under them differ by accident, and by more than labels weigh: a classifier that
+    /// follows them learns its labels late.
     #[config(default = 0)]
     pub warmup_steps: usize,
 }
