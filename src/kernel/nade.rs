@@ -79,7 +79,11 @@ pub fn nade(
     for (name, tensor) in all {
         assert_compatible("nade", (name, tensor), ("x", &x));
     }
-    if batch == 0 || outputs == 0 || hidden == 0 || !is_here(&x) {
+    if batch == 0 {
+        // (burn multiplies no empty batch of matrices on every backend.)
+        return Tensor::empty([0, variables, outputs], (&x.device(), x.dtype()));
+    }
+    if outputs == 0 || hidden == 0 || !is_here(&x) {
         return reference::nade(x, weight, start, readout, order);
     }
     let order = order.into_data();
