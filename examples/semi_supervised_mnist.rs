@@ -64,7 +64,7 @@ struct Config {
     first_epochs: usize,
 
     /// Epochs of the semi-supervised VAE.
-    #[arg(long, default_value_t = 30, value_name = "N")]
+    #[arg(long, default_value_t = 20, value_name = "N")]
     epochs: usize,
 
     /// Coordinates of the latent that stands beside the class: what they can say, the class need not.
@@ -80,7 +80,7 @@ struct Config {
     weight: Option<f64>,
 
     /// Epochs over which what images without a label teach the classifier rises from nothing.
-    #[arg(long, default_value_t = 4, value_name = "N")]
+    #[arg(long, default_value_t = 3, value_name = "N")]
     warmup_epochs: usize,
 
     #[command(flatten)]
