@@ -64,7 +64,7 @@ struct Config {
     first_epochs: usize,
 
     /// Epochs of the semi-supervised VAE.
-    #[arg(long, default_value_t = 20, value_name = "N")]
+    #[arg(long, default_value_t = 40, value_name = "N")]
     epochs: usize,
 
     /// Coordinates of the latent that stands beside the class: what they can say, the class need not.
