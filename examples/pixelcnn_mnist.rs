@@ -2,7 +2,8 @@
 //!
 //!     cargo run --example pixelcnn_mnist
 //!     cargo run --example pixelcnn_mnist -- --levels 256
-//!     cargo run --example pixelcnn_mnist -- --model made --hidden 2000 --epochs 50
+//!     cargo run --example pixelcnn_mnist -- --features 24 --first-kernel 15 --batch-size 16 --lr 0.003 --epochs 12
+//!     cargo run --example pixelcnn_mnist -- --model made --hidden 2000 --epochs 60
 //!     cargo run --example pixelcnn_mnist -- --help
 //!
 //! With two levels the images are binarised at random in every epoch, and the test images once. Published
