@@ -20,6 +20,8 @@ use burn_generative::{Error, Result};
 use clap::{Parser, ValueEnum};
 use common::session::{TrainingArgs, nats, plain};
 use common::{DataArgs, in_batches, positive};
+use rand::{SeedableRng, seq::SliceRandom};
+use rand_pcg::Pcg64;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -53,17 +55,21 @@ struct Config {
     #[arg(long, default_value = "m1-m2")]
     model: Kind,
 
-    /// Labels, the same number of every class.
+    /// Labels, the same number of every class; the seed says of which images.
     #[arg(long, default_value_t = 100, value_name = "N")]
     labels: usize,
 
     /// Epochs of the first stage, the VAE of the images.
-    #[arg(long, default_value_t = 30, value_name = "N")]
+    #[arg(long, default_value_t = 12, value_name = "N")]
     first_epochs: usize,
 
     /// Epochs of the semi-supervised VAE.
-    #[arg(long, default_value_t = 30, value_name = "N")]
+    #[arg(long, default_value_t = 40, value_name = "N")]
     epochs: usize,
+
+    /// Coordinates of the latent that stands beside the class: what they can say, the class need not.
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    latent: usize,
 
     /// What share of a step's samples has a label: the labelled ones are repeated so often.
     #[arg(long, default_value_t = 0.1, value_name = "X")]
@@ -73,9 +79,21 @@ struct Config {
     #[arg(long, value_name = "X")]
     weight: Option<f64>,
 
+    /// Epochs over which what images without a label teach the classifier rises from nothing.
+    #[arg(long, default_value_t = 3, value_name = "N")]
+    warmup_epochs: usize,
+
     #[command(flatten)]
     #[serde(flatten)]
     training: TrainingArgs,
+}
+
+/// What defines the first stage, which several second ones may stand on.
+#[derive(Serialize)]
+struct First<'a> {
+    first_epochs: usize,
+    #[serde(flatten)]
+    training: &'a TrainingArgs,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum, Serialize)]
@@ -88,9 +106,12 @@ enum Kind {
     M1M2,
 }
 
-/// Coordinates of a code of the first stage, and of a latent of the second.
-const LATENT: usize = 50;
+/// Coordinates of a code of the first stage.
+const CODE: usize = 50;
 const CLASSES: usize = 10;
+/// The hidden layers of every network of a stage, as the paper has them.
+const FIRST: [usize; 2] = [600, 600];
+const SECOND: [usize; 1] = [500];
 
 /// Images and labels; those that are not to be known are `CLASSES`.
 type Labeled = (Tensor<4>, Tensor<1, Int>);
@@ -104,6 +125,7 @@ fn run(args: Args) -> Result<()> {
     config.training.check()?;
     positive("--epochs", config.epochs)?;
     positive("--first-epochs", config.first_epochs)?;
+    positive("--latent", config.latent)?;
     if config.labels == 0 || !config.labels.is_multiple_of(CLASSES) {
         return Err(Error::Config(format!(
             "--labels must be a multiple of {CLASSES}, the same number of every class, not {}",
@@ -126,58 +148,59 @@ fn run(args: Args) -> Result<()> {
         devices: &devices,
         data: &data,
     };
-    let weight = config.weight.unwrap_or(0.1 / config.share);
-    let m2 = SemiSupervisedVaeConfig::new(CLASSES).with_classification_weight(weight);
     let labeled = [stage.labeled()?, stage.tested()];
+    let steps = labeled[0].len().div_ceil(config.training.batch_size);
+    let m2 = SemiSupervisedVaeConfig::new(CLASSES)
+        .with_classification_weight(config.weight.unwrap_or(0.1 / config.share))
+        .with_warmup_steps(config.warmup_epochs * steps);
+    let latent = config.latent;
     let shape = data.train.shape();
     let [channels, height, width] = shape;
     match config.model {
         Kind::M2 => {
-            let encoder = MlpEncoderConfig::new(vec![channels + 1, height, width], LATENT);
-            let decoder = MlpDecoderConfig::new(LATENT + CLASSES, shape.to_vec());
-            let classifier = MlpEncoderConfig::new(shape.to_vec(), CLASSES);
+            let of_images = encoder(vec![channels + 1, height, width], latent, &SECOND);
+            let of_images = of_images.init_gaussian(&training)?;
+            let to_images = decoder(latent + CLASSES, shape.to_vec(), &SECOND).init(&training)?;
             let model = m2.init(
-                LabeledEncoder::new(
-                    wide(encoder).init_gaussian(&training)?,
-                    CLASSES,
-                    [height, width],
-                    &training,
-                ),
-                LabeledDecoder::new(wide_decoder(decoder).init(&training)?, CLASSES),
-                wide(classifier).init(&training)?,
-                StandardNormal::new(LATENT),
+                LabeledEncoder::new(of_images, CLASSES, [height, width], &training),
+                LabeledDecoder::new(to_images, CLASSES),
+                encoder(shape.to_vec(), CLASSES, &SECOND).init(&training)?,
+                StandardNormal::new(latent),
                 BernoulliNll,
             )?;
             stage.classify(
                 model,
                 &labeled,
-                &args.out.join("second"),
+                &stage.open(&args.out.join("second"), config)?,
                 |model, x| model.classify(x),
                 |model, y| model.sample_labeled(y),
             )
         }
         Kind::M1M2 => {
             let first = Vae::new(
-                wide(MlpEncoderConfig::new(shape.to_vec(), LATENT)).init_gaussian(&training)?,
-                wide_decoder(MlpDecoderConfig::new(LATENT, shape.to_vec())).init(&training)?,
-                StandardNormal::new(LATENT),
+                encoder(shape.to_vec(), CODE, &FIRST).init_gaussian(&training)?,
+                decoder(CODE, shape.to_vec(), &FIRST).init(&training)?,
+                StandardNormal::new(CODE),
                 BernoulliNll,
             );
             let [train, test] =
                 [&data.train, &data.test].map(|part| part.images(&devices.device()));
-            let folder = args.out.join("first");
-            let (first, report) =
-                stage.fit(&folder, config.first_epochs, first, [&train, &test])?;
+            let epochs = config.first_epochs;
+            let settings = First {
+                first_epochs: epochs,
+                training: &config.training,
+            };
+            let run = stage.open(&args.out.join("first"), &settings)?;
+            let (first, report) = stage.fit(&run, epochs, first, [&train, &test])?;
             report.save()?;
 
-            let encoder = MlpEncoderConfig::new(vec![LATENT + CLASSES], LATENT);
-            let decoder = MlpDecoderConfig::new(LATENT + CLASSES, vec![LATENT]);
-            let classifier = MlpEncoderConfig::new(vec![LATENT], CLASSES);
+            let encoder_of_codes = encoder(vec![CODE + CLASSES], latent, &SECOND);
+            let decoder_to_codes = decoder(latent + CLASSES, vec![CODE], &SECOND);
             let second = m2.init(
-                LabeledRowEncoder::new(wide(encoder).init_gaussian(&training)?, CLASSES),
-                LabeledDecoder::new(wide_decoder(decoder).init_gaussian(&training)?, CLASSES),
-                wide(classifier).init(&training)?,
-                StandardNormal::new(LATENT),
+                LabeledRowEncoder::new(encoder_of_codes.init_gaussian(&training)?, CLASSES),
+                LabeledDecoder::new(decoder_to_codes.init_gaussian(&training)?, CLASSES),
+                encoder(vec![CODE], CLASSES, &SECOND).init(&training)?,
+                StandardNormal::new(latent),
                 Nll,
             )?;
             let first = first.train();
@@ -185,7 +208,7 @@ fn run(args: Args) -> Result<()> {
             stage.classify(
                 model,
                 &labeled,
-                &args.out.join("second"),
+                &stage.open(&args.out.join("second"), config)?,
                 |model, x| model.classify(x),
                 |model, y| model.sample_labeled(y),
             )
@@ -193,15 +216,12 @@ fn run(args: Args) -> Result<()> {
     }
 }
 
-/// Two layers, as wide as the paper's.
-const HIDDEN: [usize; 2] = [600, 600];
-
-fn wide(encoder: MlpEncoderConfig) -> MlpEncoderConfig {
-    encoder.with_hidden(HIDDEN.to_vec())
+fn encoder(shape: Vec<usize>, latent: usize, hidden: &[usize]) -> MlpEncoderConfig {
+    MlpEncoderConfig::new(shape, latent).with_hidden(hidden.to_vec())
 }
 
-fn wide_decoder(decoder: MlpDecoderConfig) -> MlpDecoderConfig {
-    decoder.with_hidden(HIDDEN.to_vec())
+fn decoder(latent: usize, shape: Vec<usize>, hidden: &[usize]) -> MlpDecoderConfig {
+    MlpDecoderConfig::new(latent, shape).with_hidden(hidden.to_vec())
 }
 
 struct Stage<'a> {
@@ -211,7 +231,7 @@ struct Stage<'a> {
 }
 
 impl Stage<'_> {
-    /// All training images without their labels, and the first of every class with theirs, as often as they are to be seen.
+    /// All training images without their labels, and some of every class with theirs, as often as they are to be seen.
     fn labeled(&self) -> Result<Labeled> {
         let device = self.devices.device();
         let images = self.data.train.images(&device);
@@ -219,8 +239,11 @@ impl Stage<'_> {
         let of_class = self.config.labels / CLASSES;
         let mut left = [of_class; CLASSES];
         let (mut rows, mut known) = (Vec::new(), Vec::new());
-        for (row, &label) in self.data.train.labels().iter().enumerate() {
-            let label = usize::from(label);
+        let labels = self.data.train.labels();
+        let mut order: Vec<usize> = (0..labels.len()).collect();
+        order.shuffle(&mut Pcg64::seed_from_u64(self.config.training.seed));
+        for row in order {
+            let label = usize::from(labels[row]);
             if left.get(label).is_some_and(|&left| left > 0) {
                 left[label] -= 1;
                 rows.push(row as i64);
@@ -260,26 +283,30 @@ impl Stage<'_> {
         (self.data.test.images(&device), labels)
     }
 
+    /// The run in a folder, whose settings are these.
+    fn open(&self, folder: &Path, settings: &impl Serialize) -> Result<Run> {
+        println!("{}", folder.display());
+        Run::open(folder, settings)?.with_data(&self.data.origin.name())
+    }
+
     /// A model after its epochs, and the report of its run.
     fn fit<M: Trainable>(
         &self,
-        folder: &Path,
+        run: &Run,
         epochs: usize,
         model: M,
         [train, test]: [&<M as Model>::Input; 2],
     ) -> Result<(M, RunReport)> {
         initialize(&model);
-        let run = Run::open(folder, self.config)?.with_data(&self.data.origin.name())?;
-        println!("{}", folder.display());
         let training = &self.config.training;
         let fit = Fit::new(epochs, training.batch_size)
             .seed(training.seed)
             .devices(self.devices);
         let adam = FusedAdamConfig::new().init()?;
-        let (model, _epochs) = fit.run(&run, model, adam, Cosine::new(training.lr), train, test)?;
+        let (model, _epochs) = fit.run(run, model, adam, Cosine::new(training.lr), train, test)?;
         Ok((
             model,
-            RunReport::new(&run, "semi_supervised_mnist", "nats/image"),
+            RunReport::new(run, "semi_supervised_mnist", "nats/image"),
         ))
     }
 
@@ -288,14 +315,14 @@ impl Stage<'_> {
         &self,
         model: M,
         [train, test]: &[Labeled; 2],
-        folder: &Path,
+        run: &Run,
         classify: impl Fn(&M, Tensor<4>) -> Tensor<1, Int>,
         sample: impl Fn(&M, Tensor<1, Int>) -> Tensor<4>,
     ) -> Result<()>
     where
         M: Trainable + Model<Input = Labeled>,
     {
-        let (model, mut report) = self.fit(folder, self.config.epochs, model, [train, test])?;
+        let (model, mut report) = self.fit(run, self.config.epochs, model, [train, test])?;
         let (images, labels) = test;
         let found = in_batches(images.clone(), |images| classify(&model, images).float());
         let is_wrong = found.not_equal(labels.clone().float()).float();

@@ -284,6 +284,7 @@ fn small_semi_supervised_vae(columns: usize, device: &Device) -> SmallSemiSuperv
     let decoder = MlpDecoderConfig::new(2 + 3, vec![columns]).with_hidden(vec![9]);
     let classifier = MlpEncoderConfig::new(vec![columns], 3).with_hidden(vec![9]);
     SemiSupervisedVaeConfig::new(3)
+        .with_warmup_steps(7)
         .init(
             LabeledRowEncoder::new(encoder.init_gaussian(device).unwrap(), 3),
             LabeledDecoder::new(decoder.init(device).unwrap(), 3),

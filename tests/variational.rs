@@ -15,7 +15,7 @@ use burn_generative::metric::{
 };
 use burn_generative::model::SecondStage;
 use burn_generative::nn::{
-    LabeledDecoder, LabeledRowEncoder, MlpDecoder, MlpEncoder, Warmup, frozen_copy,
+    LabeledDecoder, LabeledRowEncoder, MlpDecoder, MlpEncoder, Warmup, frozen_copy, initialize,
 };
 use burn_generative::prelude::*;
 use burn_generative::prior::{Empirical, GaussianMixture, MixtureFit, PseudoInputs};
@@ -855,11 +855,7 @@ fn the_unlabelled_bound_is_the_sum_of_the_labelled_ones() {
     let (device, _turn) = seeded();
     let batch = 5;
     let rows = || tensor::<2>([batch, 4], &device, noise(1, 1.0));
-    let eps = || {
-        (0..CLASSES)
-            .map(|y| tensor::<2>([batch, 2], &device, noise(2 + y, 1.0)))
-            .collect()
-    };
+    let eps = || tensor::<2>([batch, 2], &device, noise(2, 1.0));
     let model = small_m2(Tensor::zeros([batch, CLASSES], &device), &device);
     let all = |label: usize| Tensor::<1, Int>::full([batch], label as i64, &device);
     let bounds = (0..CLASSES).map(|y| {
@@ -878,12 +874,7 @@ fn the_unlabelled_bound_is_the_sum_of_the_labelled_ones() {
             "ln K",
         );
         // The labelled bound is that of the conditional model, and the label's.
-        let noise: Vec<Tensor<2>> = eps();
-        let conditional = model
-            .vae
-            .losses_with(rows(), all(y), noise[y].clone())
-            .total
-            + 3f64.ln();
+        let conditional = model.vae.losses_with(rows(), all(y), eps()).total + 3f64.ln();
         let bound = losses.total - classification * 5.0;
         assert_all_close(
             &values(bound.clone()),
@@ -943,6 +934,68 @@ fn the_unlabelled_bound_is_the_sum_of_the_labelled_ones() {
             .map(|i| largest(i).unwrap() as f64)
             .collect::<Vec<_>>()
     );
+}
+
+/// The classes of a sample share their noise: under each there is the draw that the first one's leads to.
+#[test]
+fn the_classes_of_a_sample_share_their_noise() {
+    let (device, _turn) = seeded();
+    let rows = tensor::<2>([4, 4], &device, noise(1, 1.0));
+    let model = small_m2(Tensor::zeros([4, CLASSES], &device), &device);
+    initialize(&model);
+    let known = || Tensor::from_ints([0, 2, 1, 0], &device);
+    device.seed(3);
+    let drawn = model.losses((rows.clone(), known()));
+    // What is drawn is as much as classes of their own noise would take.
+    let every_row = rows.clone().repeat_dim(0, CLASSES);
+    let code = model
+        .vae
+        .encode(every_row, Tensor::zeros([4 * CLASSES], &device));
+    device.seed(3);
+    let of_the_first = code.noise().narrow(0, 0, 4);
+    let want = model.losses_with(rows, known(), of_the_first);
+    assert_all_close(&values(drawn.total), &values(want.total), 1e-5, "losses");
+}
+
+/// In a warm-up the classifier feels so much of what is not labelled as the warm-up says, and all of what is; nothing else does.
+#[test]
+fn a_warm_up_holds_back_what_unlabelled_data_teach_the_classifier() {
+    let (device, _turn) = seeded();
+    let device = device.autodiff();
+    let rows = || tensor::<2>([4, 4], &device, noise(1, 1.0));
+    let eps = || tensor::<2>([4, 2], &device, noise(2, 1.0));
+    let logits = tensor::<2>([4, CLASSES], &device, noise(3, 1.0));
+    let plain = small_m2(logits, &device);
+    let vae = plain.vae.vae.clone();
+    let config = SemiSupervisedVaeConfig::new(CLASSES).with_classification_weight(5.0);
+    let rising = config.with_warmup_steps(4).init(
+        vae.encoder,
+        vae.decoder,
+        plain.classifier.clone(),
+        vae.prior,
+        vae.likelihood,
+    );
+    let rising = rising.unwrap();
+    let gradients = |model: &SmallM2| {
+        let labels = Tensor::from_ints([3, 1, 3, 3], &device);
+        let losses = model.losses_with(rows(), labels, eps());
+        let total = values(losses.total.clone());
+        let gradients = losses.mean().backward();
+        let classifier = common::gradients(&model.classifier, &gradients).concat();
+        let networks = common::gradients(&model.vae, &gradients).concat();
+        (total, networks, classifier)
+    };
+    let (total, networks, classifier) = gradients(&plain);
+    let mut model = rising;
+    for share in [0.0, 0.25, 0.5, 0.75, 1.0, 1.0] {
+        let (risen_total, risen_networks, risen) = gradients(&model);
+        assert_all_close(&risen_total, &total, 1e-6, "the losses");
+        assert_all_close(&risen_networks, &networks, 1e-6, "the networks");
+        let of_sample = |(i, &all): (usize, &f64)| if i / CLASSES == 1 { all } else { share * all };
+        let want: Vec<f64> = classifier.iter().enumerate().map(of_sample).collect();
+        assert_all_close(&risen, &want, 1e-5, "the classifier");
+        model = model.advance();
+    }
 }
 
 #[test]

@@ -107,7 +107,7 @@ where
         self.losses_of_draw(input, condition, code, draw)
     }
 
-    fn losses_of_draw(
+    pub(super) fn losses_of_draw(
         &self,
         input: X,
         condition: Y,

@@ -2,7 +2,7 @@ use super::{ConditionalVae, LatentOf};
 use crate::error::{Error, Result, check_at_least_one, check_not_negative};
 use crate::kernel::points::read;
 use crate::loss::{BernoulliNll, Losses};
-use crate::nn::one_hot;
+use crate::nn::{Warmup, one_hot};
 use crate::prior::StandardNormal;
 use crate::traits::{Batch, Code, Decoder, Encoder, Model, Posterior, Prior, ReconstructionLoss};
 use burn::config::Config;
@@ -19,6 +19,11 @@ pub struct SemiSupervisedVaeConfig {
     /// divided by the share of samples that have a label.
     #[config(default = "1.0")]
     pub classification_weight: f64,
+    /// Training steps over which what unlabelled data teach the classifier rises from nothing, in a straight line. Before the
+    /// networks know the classes, the bounds under them differ by accident, and by more than labels weigh: a classifier that
+    /// follows them learns its labels late.
+    #[config(default = 0)]
+    pub warmup_steps: usize,
 }
 
 impl SemiSupervisedVaeConfig {
@@ -38,7 +43,7 @@ impl SemiSupervisedVaeConfig {
     ) -> Result<SemiSupervisedVae<E, D, C, P, L>>
     where
         X: Batch,
-        E: Encoder<Input = (X, Tensor<1, Int>), Code: Posterior>,
+        E: Encoder<Input = (X, Tensor<1, Int>), Code: Posterior<Noise: Batch>>,
         D: Decoder<Latent = (LatentOf<E>, Tensor<1, Int>)>,
         C: Encoder<Input = X, Code = Tensor<2>>,
         P: Prior<Value = LatentOf<E>>,
@@ -46,6 +51,9 @@ impl SemiSupervisedVaeConfig {
     {
         check_at_least_one("SemiSupervisedVae", "classes", self.classes)?;
         let weight = self.classification_weight;
+        let device = encoder.devices().first().cloned().unwrap_or_default();
+        let device = device.without_autodiff();
+        let warmup = (self.warmup_steps > 0).then(|| Warmup::new(self.warmup_steps, &device));
         Ok(SemiSupervisedVae {
             vae: ConditionalVae::new(encoder, decoder, prior, likelihood),
             classifier,
@@ -54,6 +62,7 @@ impl SemiSupervisedVaeConfig {
                 "SemiSupervisedVae: classification_weight",
                 weight,
             )?,
+            warmup,
         })
     }
 }
@@ -65,7 +74,8 @@ impl SemiSupervisedVaeConfig {
 ///
 /// - with its label, `J(x, y) - weight log q(y | x)`;
 /// - without, `sum over y of q(y | x) J(x, y) - H(q(y | x))`, minus the bound on `log p(x)`: all classes are gone through, with a
-///   draw of the posterior of each.
+///   draw of the posterior of each. The draws of a sample share their noise, so that its classes differ by what they mean and
+///   not by luck; no mean changes by that.
 ///
 /// | term | | encoder | decoder | classifier | prior |
 /// |---|---|---|---|---|---|
@@ -111,12 +121,13 @@ pub struct SemiSupervisedVae<E, D, C, P = StandardNormal, L = BernoulliNll> {
     pub classifier: C,
     classes: usize,
     classification_weight: f64,
+    warmup: Option<Warmup>,
 }
 
 impl<E, D, C, P, L, X> SemiSupervisedVae<E, D, C, P, L>
 where
     X: Batch,
-    E: Encoder<Input = (X, Tensor<1, Int>), Code: Posterior>,
+    E: Encoder<Input = (X, Tensor<1, Int>), Code: Posterior<Noise: Batch>>,
     D: Decoder<Latent = (LatentOf<E>, Tensor<1, Int>)>,
     C: Encoder<Input = X, Code = Tensor<2>>,
     P: Prior<Value = LatentOf<E>>,
@@ -127,58 +138,50 @@ where
         self.classes
     }
 
-    /// [`losses`](Model::losses) with the noise of the draw under each class given, as [`Code::noise`] draws it.
-    ///
-    /// # Panics
-    ///
-    /// If there is not one for each class.
+    /// [`losses`](Model::losses) with the noise of each sample's draws given, as [`Code::noise`] draws it.
     pub fn losses_with(
         &self,
         input: X,
         labels: Tensor<1, Int>,
-        noise: Vec<<E::Code as Code>::Noise>,
+        noise: <E::Code as Code>::Noise,
     ) -> Losses {
-        assert!(
-            noise.len() == self.classes,
-            "SemiSupervisedVae: noise for {} classes, but there are {}",
-            noise.len(),
-            self.classes,
-        );
-        let under_class = |(class, noise)| {
-            self.vae
-                .losses_with(input.clone(), self.all_of(class, &input), noise)
-        };
-        let by_class = noise.into_iter().enumerate().map(under_class).collect();
-        self.losses_of(input, labels, by_class)
+        self.losses_of(input, labels, |_code| noise)
     }
 
-    /// The label of a class for each of a batch.
-    fn all_of(&self, class: usize, input: &X) -> Tensor<1, Int> {
-        Tensor::full([input.len()], class as i64, &input.device())
-    }
-
-    fn losses_of(&self, input: X, labels: Tensor<1, Int>, by_class: Vec<Losses>) -> Losses {
+    /// The losses, where the noise is drawn from the codes under all classes, `[K batch, ..]`.
+    fn losses_of(
+        &self,
+        input: X,
+        labels: Tensor<1, Int>,
+        noise: impl FnOnce(&E::Code) -> <E::Code as Code>::Noise,
+    ) -> Losses {
+        let (batch, classes, device) = (input.len(), self.classes, input.device());
         assert!(
-            labels.len() == input.len(),
-            "SemiSupervisedVae: {} labels for {} samples",
+            labels.len() == batch,
+            "SemiSupervisedVae: {} labels for {batch} samples",
             labels.len(),
-            input.len(),
         );
-        let log_probabilities = self.log_probabilities(input);
+        let log_probabilities = self.log_probabilities(input.clone());
+        // All samples under the first class, then under the second: one pass.
+        let counted = |n: usize| Tensor::<1, Int>::arange(0..n as i64, &device);
+        let rows = counted(batch).repeat_dim(0, classes);
+        let class = counted(classes).unsqueeze_dim::<2>(1);
+        let class = class.repeat_dim(1, batch).reshape([classes * batch]);
+        let inputs = input.select(rows.clone());
+        let code = self.vae.encode(inputs.clone(), class.clone());
+        let draw = code.draw_with(noise(&code).select(rows));
+        let by_class = self.vae.losses_of_draw(inputs, class, code, draw);
         let given = one_hot(labels, self.classes);
         let unknown = given.clone().sum_dim(1).neg().add_scalar(1.0);
         // How probable each class is: certain, or as the classifier has it.
-        let probabilities = given.clone() + log_probabilities.clone().exp() * unknown.clone();
+        let judged = self.warmed_up(log_probabilities.clone());
+        let probabilities = given.clone() + judged.clone().exp() * unknown.clone();
         let over_classes = |name| {
-            let columns = by_class
-                .iter()
-                .map(|losses| losses.term(name).expect("a VAE has it"));
-            let columns = Tensor::stack(columns.collect(), 1);
-            row_sums(probabilities.clone() * columns)
+            let term = by_class.term(name).expect("a VAE has it");
+            row_sums(probabilities.clone() * term.reshape([classes, batch]).transpose())
         };
         let [reconstruction, kl, bound] = ["reconstruction", "kl", Losses::TOTAL].map(over_classes);
-        let negative_entropy =
-            log_probabilities.clone().exp() * log_probabilities.clone() * unknown;
+        let negative_entropy = judged.clone().exp() * judged * unknown;
         let label_kl = row_sums(negative_entropy) + (self.classes as f64).ln();
         let classification = row_sums(given * log_probabilities).neg();
         let weighed = classification
@@ -189,6 +192,17 @@ where
             .with_term("kl", kl)
             .with_term("label_kl", label_kl)
             .with_term("classification", classification)
+    }
+
+    /// What the classifier says, with the gradient that unlabelled data are to have of it by now.
+    fn warmed_up(&self, log_probabilities: Tensor<2>) -> Tensor<2> {
+        match &self.warmup {
+            Some(warmup) if log_probabilities.device().is_autodiff() => {
+                let value = log_probabilities.clone().detach();
+                value.clone() + (log_probabilities - value) * warmup.weight().unsqueeze()
+            }
+            _ => log_probabilities,
+        }
     }
 
     /// `log q(y | x)`, `[batch, K]`.
@@ -261,7 +275,7 @@ fn row_sums(rows: Tensor<2>) -> Tensor<1> {
 impl<E, D, C, P, L, X> Model for SemiSupervisedVae<E, D, C, P, L>
 where
     X: Batch,
-    E: Encoder<Input = (X, Tensor<1, Int>), Code: Posterior>,
+    E: Encoder<Input = (X, Tensor<1, Int>), Code: Posterior<Noise: Batch>>,
     D: Decoder<Latent = (LatentOf<E>, Tensor<1, Int>)>,
     C: Encoder<Input = X, Code = Tensor<2>>,
     P: Prior<Value = LatentOf<E>>,
@@ -277,9 +291,15 @@ where
     ///
     /// If there are not as many labels as samples, or the classifier has not a logit for each class.
     fn losses(&self, (input, labels): Self::Input) -> Losses {
-        let under_class = |class| self.vae.losses((input.clone(), self.all_of(class, &input)));
-        let by_class = (0..self.classes).map(under_class).collect();
-        self.losses_of(input, labels, by_class)
+        let batch = input.len();
+        self.losses_of(input, labels, |code| code.noise().narrow(0, batch))
+    }
+
+    fn advance(self) -> Self {
+        Self {
+            warmup: self.warmup.map(Warmup::advance),
+            ..self
+        }
     }
 }
 crate::learner!(SemiSupervisedVae<E, D, C, P, L>);

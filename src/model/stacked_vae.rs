@@ -1,7 +1,9 @@
 use super::{LatentOf, SemiSupervisedVae, Vae};
 use crate::loss::Losses;
 use crate::nn::frozen_copy;
-use crate::traits::{Block, Code, Decoder, Encoder, Model, Posterior, Prior, ReconstructionLoss};
+use crate::traits::{
+    Batch, Block, Code, Decoder, Encoder, Model, Posterior, Prior, ReconstructionLoss,
+};
 use burn::module::Module;
 use burn::tensor::{Int, Tensor};
 
@@ -64,7 +66,7 @@ where
     E1: Encoder<Code: Code<Latent = Tensor<2>>>,
     D1: Decoder<Latent = Tensor<2>>,
     L1: ReconstructionLoss<D1::Output, E1::Input>,
-    E: Encoder<Input = (Tensor<2>, Tensor<1, Int>), Code: Posterior>,
+    E: Encoder<Input = (Tensor<2>, Tensor<1, Int>), Code: Posterior<Noise: Batch>>,
     D: Decoder<Latent = (LatentOf<E>, Tensor<1, Int>)>,
     C: Encoder<Input = Tensor<2>, Code = Tensor<2>>,
     P: Prior<Value = LatentOf<E>>,
