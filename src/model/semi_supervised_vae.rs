@@ -139,16 +139,26 @@ where
     }
 
     /// [`losses`](Model::losses) with the noise of each sample's draws given, as [`Code::noise`] draws it.
+    ///
+    /// # Panics
+    ///
+    /// If there is not one for each sample.
     pub fn losses_with(
         &self,
         input: X,
         labels: Tensor<1, Int>,
         noise: <E::Code as Code>::Noise,
     ) -> Losses {
+        assert!(
+            noise.len() == input.len(),
+            "SemiSupervisedVae: noise for {} samples, but there are {}",
+            noise.len(),
+            input.len(),
+        );
         self.losses_of(input, labels, |_code| noise)
     }
 
-    /// The losses, where the noise is drawn from the codes under all classes, `[K batch, ..]`.
+    /// The losses, where the noise is drawn from the codes of all samples under all classes, `[batch K, ..]`.
     fn losses_of(
         &self,
         input: X,
@@ -162,11 +172,11 @@ where
             labels.len(),
         );
         let log_probabilities = self.log_probabilities(input.clone());
-        // All samples under the first class, then under the second: one pass.
+        // The first sample under all classes, then the second: one pass.
         let counted = |n: usize| Tensor::<1, Int>::arange(0..n as i64, &device);
-        let rows = counted(batch).repeat_dim(0, classes);
-        let class = counted(classes).unsqueeze_dim::<2>(1);
-        let class = class.repeat_dim(1, batch).reshape([classes * batch]);
+        let rows = counted(batch).unsqueeze_dim::<2>(1);
+        let rows = rows.repeat_dim(1, classes).reshape([batch * classes]);
+        let class = counted(classes).repeat_dim(0, batch);
         let inputs = input.select(rows.clone());
         let code = self.vae.encode(inputs.clone(), class.clone());
         let draw = code.draw_with(noise(&code).select(rows));
@@ -178,7 +188,7 @@ where
         let probabilities = given.clone() + judged.clone().exp() * unknown.clone();
         let over_classes = |name| {
             let term = by_class.term(name).expect("a VAE has it");
-            row_sums(probabilities.clone() * term.reshape([classes, batch]).transpose())
+            row_sums(probabilities.clone() * term.reshape([batch, classes]))
         };
         let [reconstruction, kl, bound] = ["reconstruction", "kl", Losses::TOTAL].map(over_classes);
         let negative_entropy = judged.clone().exp() * judged * unknown;
