@@ -1,5 +1,5 @@
 use crate::error::Result;
-use crate::nn::{Conv2d, Conv2dConfig};
+use crate::nn::{Conv2d, Conv2dConfig, batch_norm, batch_norm_silu};
 use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig, Initializer, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::activation::{gelu, relu, sigmoid, silu};
@@ -113,7 +113,7 @@ impl Cell {
         let layers = self.layers.iter();
         let mut body = layers.fold(x.clone(), |maps, layer| layer.forward(maps));
         if let Some(norm) = &self.norm {
-            body = norm.forward(body);
+            body = batch_norm(norm, body);
         }
         if let Some(excitation) = &self.excitation {
             body = excitation.forward(body);
@@ -166,8 +166,11 @@ impl Layer {
     }
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        if let (Some(norm), Act::Swish) = (&self.norm, self.act) {
+            return self.conv.forward(batch_norm_silu(norm, x));
+        }
         let x = match &self.norm {
-            Some(norm) => norm.forward(x),
+            Some(norm) => batch_norm(norm, x),
             None => x,
         };
         self.conv.forward(match self.act {

@@ -69,7 +69,7 @@ pub use categorical::categorical_nll;
 pub use gate::gated;
 pub use maps::{affine_map, affine_map_inverse, spline_map, spline_map_inverse};
 pub use nade::nade;
-pub use norm::{group_norm, group_norm_silu};
+pub use norm::{batch_norm, batch_norm_silu, group_norm, group_norm_silu};
 
 use burn::backend::{Dispatch, DispatchTensor};
 use burn::tensor::{Shape, Tensor};

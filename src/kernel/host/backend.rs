@@ -14,7 +14,7 @@ use crate::kernel::{
     gate::{Gate, GateGradient},
     maps::{Map, MapGradients, Maps},
     nade::{RunningUnits, RunningUnitsGradients},
-    norm::{GroupNorm, GroupNormGradients, Norm},
+    norm::{Norm, Normalization, NormalizationGradients},
     ops::{Gradients, Operations, Updates},
     windows::{ConvolutionGradients, Convolutions, Windows},
 };
@@ -275,27 +275,34 @@ impl<B: HostBackend> ClassNllGradient for B {
     }
 }
 
-impl<B: HostBackend> GroupNorm for B {
-    fn group_norm(x: T<B>, weight: T<B>, bias: T<B>, norm: Norm) -> T<B> {
+impl<B: HostBackend> Normalization for B {
+    fn normalize(x: T<B>, weight: T<B>, bias: T<B>, norm: Norm) -> (T<B>, T<B>) {
         let [rows, width] = x.shape().dims();
         let [x, weight, bias] = [&x, &weight, &bias].map(B::numbers);
-        let output = norm::apply(&x, &weight, &bias, norm, rows);
-        B::from_numbers(output, [rows, width])
+        let (output, moments) = norm::apply([&x, &weight, &bias], norm, rows);
+        let groups = moments.len() / 2;
+        (
+            B::from_numbers(output, [rows, width]),
+            B::from_numbers(moments, [groups, 2]),
+        )
     }
 }
 
-impl<B: HostBackend> GroupNormGradients for B {
-    fn group_norm_grad(
+impl<B: HostBackend> NormalizationGradients for B {
+    fn normalize_grad(
         gradient: T<B>,
         x: T<B>,
         weight: T<B>,
         bias: T<B>,
+        moments: T<B>,
         norm: Norm,
     ) -> (T<B>, T<B>, T<B>) {
         let [rows, width] = x.shape().dims();
-        let [gradient, x, weight, bias] = [&gradient, &x, &weight, &bias].map(B::numbers);
+        let arguments = [&x, &weight, &bias].map(B::numbers);
+        let arguments = arguments.each_ref().map(|numbers| &**numbers);
+        let [gradient, moments] = [&gradient, &moments].map(B::numbers);
         let [of_x, of_weight, of_bias] =
-            norm::gradients(&gradient, [&x, &weight, &bias], norm, rows);
+            norm::gradients(&gradient, arguments, &moments, norm, rows);
         let [of_weight, of_bias] =
             [of_weight, of_bias].map(|numbers| B::from_numbers(numbers, [1, norm.channels]));
         (B::from_numbers(of_x, [rows, width]), of_weight, of_bias)
