@@ -26,6 +26,9 @@
 
 pub mod reference;
 
+#[allow(deprecated)]
+#[cfg_attr(not(feature = "_host"), allow(unused))]
+pub(crate) mod activation;
 #[cfg_attr(not(feature = "train"), allow(dead_code))]
 pub(crate) mod adam;
 mod autodiff;

@@ -3,12 +3,13 @@
 use super::{
     Pointwise, categorical, convolution, gate, maps, nade, norm,
     pointwise::{
-        BernoulliNll, BernoulliNllGrad, GaussianKl, GaussianKlBetween, GaussianKlBetweenGrad,
-        GaussianKlGrad, GaussianNll, GaussianNllGrad, Reparameterize, ReparameterizeGrad,
-        SquaredError, SquaredErrorGrad,
+        BernoulliNll, BernoulliNllGrad, Elu, EluGrad, GaussianKl, GaussianKlBetween,
+        GaussianKlBetweenGrad, GaussianKlGrad, GaussianNll, GaussianNllGrad, Reparameterize,
+        ReparameterizeGrad, SoftClamp, SoftClampGrad, SquaredError, SquaredErrorGrad,
     },
 };
 use crate::kernel::{
+    activation::{Activation, ActivationGradients, Activations},
     adam::AdamStep,
     categorical::{ClassNll, ClassNllGradient},
     gate::{Gate, GateGradient},
@@ -150,6 +151,28 @@ impl<B: HostBackend> Updates for B {
     ) -> (T<B>, T<B>, T<B>) {
         let inputs = [&parameter, &gradient, &moment_1, &moment_2].map(Argument::Tensor);
         B::map(step, None, inputs).into()
+    }
+}
+
+impl<B: HostBackend> Activations for B {
+    fn activate(x: T<B>, activation: Activation) -> T<B> {
+        let inputs = [Argument::Tensor(&x)];
+        let [output] = match activation {
+            Activation::Elu => B::map(Elu, None, inputs),
+            Activation::SoftClamp(bound) => B::map(SoftClamp(bound), None, inputs),
+        };
+        output
+    }
+}
+
+impl<B: HostBackend> ActivationGradients for B {
+    fn activate_grad(gradient: T<B>, x: T<B>, activation: Activation) -> T<B> {
+        let inputs = [&gradient, &x].map(Argument::Tensor);
+        let [of_x] = match activation {
+            Activation::Elu => B::map(EluGrad, None, inputs),
+            Activation::SoftClamp(bound) => B::map(SoftClampGrad(bound), None, inputs),
+        };
+        of_x
     }
 }
 
