@@ -1,4 +1,5 @@
 use crate::error::Result;
+use crate::kernel::excitation::{add_scaled, channel_means};
 use crate::nn::{Conv2d, Conv2dConfig, batch_norm, batch_norm_silu};
 use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig, Initializer, Linear, LinearConfig, PaddingConfig2d};
@@ -115,10 +116,13 @@ impl Cell {
         if let Some(norm) = &self.norm {
             body = batch_norm(norm, body);
         }
-        if let Some(excitation) = &self.excitation {
-            body = excitation.forward(body);
+        match &self.excitation {
+            Some(excitation) => {
+                let scale = excitation.scale(body.clone());
+                add_scaled(x, body, scale, self.share)
+            }
+            None => x + body * self.share,
         }
-        x + body * self.share
     }
 }
 
@@ -199,10 +203,9 @@ impl SqueezeExcitation {
         }
     }
 
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let [batch, channels, _, _] = x.dims();
-        let means = x.clone().mean_dims(&[2, 3]).reshape([batch, channels]);
-        let scale = sigmoid(self.excite.forward(relu(self.squeeze.forward(means))));
-        x * scale.reshape([batch, channels, 1, 1])
+    /// The numbers of the channels of maps, `[batch, channels]`.
+    fn scale(&self, maps: Tensor<4>) -> Tensor<2> {
+        let means = channel_means(maps);
+        sigmoid(self.excite.forward(relu(self.squeeze.forward(means))))
     }
 }

@@ -38,6 +38,9 @@ mod categorical;
 pub(crate) mod convolution;
 #[cfg(feature = "_gpu")]
 mod cube;
+#[allow(deprecated)]
+#[cfg_attr(not(feature = "_host"), allow(unused))]
+pub(crate) mod excitation;
 #[cfg(feature = "flex")]
 mod flex;
 #[allow(deprecated)]

@@ -3,15 +3,17 @@
 use super::{
     Pointwise, categorical, convolution, gate, maps, nade, norm,
     pointwise::{
-        BernoulliNll, BernoulliNllGrad, Elu, EluGrad, GaussianKl, GaussianKlBetween,
-        GaussianKlBetweenGrad, GaussianKlGrad, GaussianNll, GaussianNllGrad, Reparameterize,
-        ReparameterizeGrad, SoftClamp, SoftClampGrad, SquaredError, SquaredErrorGrad,
+        AddScaled, BernoulliNll, BernoulliNllGrad, Elu, EluGrad, GaussianKl, GaussianKlBetween,
+        GaussianKlBetweenGrad, GaussianKlGrad, GaussianNll, GaussianNllGrad, Product,
+        Reparameterize, ReparameterizeGrad, Scaled, SoftClamp, SoftClampGrad, SquaredError,
+        SquaredErrorGrad,
     },
 };
 use crate::kernel::{
     activation::{Activation, ActivationGradients, Activations},
     adam::AdamStep,
     categorical::{ClassNll, ClassNllGradient},
+    excitation::{Excitation, ExcitationGradients},
     gate::{Gate, GateGradient},
     maps::{Map, MapGradients, Maps},
     nade::{RunningUnits, RunningUnitsGradients},
@@ -173,6 +175,26 @@ impl<B: HostBackend> ActivationGradients for B {
             Activation::SoftClamp(bound) => B::map(SoftClampGrad(bound), None, inputs),
         };
         of_x
+    }
+}
+
+impl<B: HostBackend> Excitation for B {
+    fn row_means(x: T<B>) -> T<B> {
+        let [_, width] = x.shape().dims();
+        B::fold(Scaled(1.0 / width as f32), [&x])
+    }
+
+    fn add_scaled(x: T<B>, y: T<B>, scale: T<B>, share: f32) -> T<B> {
+        let inputs = [&x, &y].map(Argument::Tensor);
+        let [output] = B::map(AddScaled(share), Some(&scale), inputs);
+        output
+    }
+}
+
+impl<B: HostBackend> ExcitationGradients for B {
+    fn add_scaled_grad(gradient: T<B>, y: T<B>, scale: T<B>, share: f32) -> (T<B>, T<B>) {
+        let [of_y] = B::map(Scaled(share), Some(&scale), [Argument::Tensor(&gradient)]);
+        (of_y, B::fold(Product(share), [&gradient, &y]))
     }
 }
 

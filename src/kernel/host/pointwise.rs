@@ -206,6 +206,39 @@ impl Pointwise<2, 1> for SoftClampGrad {
     }
 }
 
+/// `x + share scale y`, with the row's scale in the place of a gradient.
+#[derive(Clone, Copy)]
+pub(crate) struct AddScaled(pub(crate) f32);
+
+impl Pointwise<2, 1> for AddScaled {
+    #[inline(always)]
+    fn apply<const FMA: bool>(self, scale: f32, [x, y]: [f32; 2]) -> [f32; 1] {
+        [x + self.0 * scale * y]
+    }
+}
+
+/// A share of `x`, times the row's number.
+#[derive(Clone, Copy)]
+pub(crate) struct Scaled(pub(crate) f32);
+
+impl Pointwise<1, 1> for Scaled {
+    #[inline(always)]
+    fn apply<const FMA: bool>(self, scale: f32, [x]: [f32; 1]) -> [f32; 1] {
+        [self.0 * scale * x]
+    }
+}
+
+/// A share of a product.
+#[derive(Clone, Copy)]
+pub(crate) struct Product(pub(crate) f32);
+
+impl Pointwise<2, 1> for Product {
+    #[inline(always)]
+    fn apply<const FMA: bool>(self, _: f32, [x, y]: [f32; 2]) -> [f32; 1] {
+        [self.0 * x * y]
+    }
+}
+
 impl Pointwise<4, 3> for AdamStep {
     #[inline(always)]
     fn apply<const FMA: bool>(self, _: f32, inputs: [f32; 4]) -> [f32; 3] {
