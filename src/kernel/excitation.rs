@@ -4,7 +4,7 @@
 use super::convolution::is_here;
 use super::{assert_compatible, assert_match};
 use burn::backend::{
-    Autodiff, Backend, Dispatch, TensorMetadata, backend_extension, tensor::FloatTensor,
+    Autodiff, Backend, Dispatch, Scalar, TensorMetadata, backend_extension, tensor::FloatTensor,
 };
 use burn::tensor::Tensor;
 use burn_autodiff::{
@@ -103,7 +103,7 @@ impl<B: Backend> Backward<B, 1> for RowMeans {
         let [rows, width] = ops.state;
         let [parent] = ops.parents;
         if let Some(parent) = parent {
-            let each = B::float_mul_scalar(gradient, (1.0 / width as f64).into());
+            let each = B::float_mul_scalar(gradient, Scalar::Float(1.0 / width as f64));
             let column = B::float_reshape(each, [rows, 1].into());
             tape.register::<B>(parent.id, B::float_expand(column, [rows, width].into()));
         }

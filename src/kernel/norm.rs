@@ -305,10 +305,11 @@ where
         let [x, weight, bias] = [x, weight, bias].map(|argument| argument.into_primitive());
         let (output, moments) = B::normalize(x.clone(), weight.clone(), bias.clone(), norm);
         let state = ([x, weight, bias, moments.clone()], norm);
-        let output = match Normalised.prepare::<C>(nodes).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => prep.finish(state, output),
-            OpsKind::UnTracked(prep) => prep.finish(output),
-        };
+        let output: FloatTensor<Self> =
+            match Normalised.prepare::<C>(nodes).compute_bound().stateful() {
+                OpsKind::Tracked(prep) => prep.finish(state, output),
+                OpsKind::UnTracked(prep) => prep.finish(output),
+            };
         (output, Self::from_inner(moments))
     }
 }

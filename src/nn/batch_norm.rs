@@ -47,6 +47,7 @@ fn keep<const D: usize>(norm: &BatchNorm, normalised: BatchNormTrainOutput<D>) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use burn::module::Module;
     use burn::nn::BatchNormConfig;
     use burn::tensor::{Device, Distribution, Tolerance};
 
@@ -61,17 +62,17 @@ mod tests {
         for with_silu in [false, true] {
             let run = |is_ours: bool| {
                 let norm = layer();
-                let forward = |x: Tensor<4>| match (is_ours, with_silu) {
-                    (true, false) => batch_norm(&norm, x),
-                    (true, true) => batch_norm_silu(&norm, x),
+                let forward = |norm: &BatchNorm, x: Tensor<4>| match (is_ours, with_silu) {
+                    (true, false) => batch_norm(norm, x),
+                    (true, true) => batch_norm_silu(norm, x),
                     (false, false) => norm.forward(x),
                     (false, true) => silu(norm.forward(x)),
                 };
-                let first = forward(x.clone().require_grad());
+                let first = forward(&norm, x.clone().require_grad());
                 let x = (x.clone() * 0.5).require_grad();
-                let second = forward(x.clone());
+                let second = forward(&norm, x.clone());
                 let gradients = (first * second.clone()).square().sum().backward();
-                let evaluated = forward(x.clone().inner());
+                let evaluated = forward(&norm.clone().valid(), x.clone().inner());
                 [
                     second.into_data(),
                     x.grad(&gradients).unwrap().into_data(),
