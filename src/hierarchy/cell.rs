@@ -74,7 +74,7 @@ impl Cell {
                 layer(Act::Swish, [wide; 2], 5, wide)?,
                 layer(Act::Swish, [wide, channels], 1, 1)?,
             ],
-            norm: Some(batch_norm(channels, device)),
+            norm: Some(norm(channels, device)),
             excitation: Some(SqueezeExcitation::new(channels, device)),
             share: SHARE,
         })
@@ -131,7 +131,7 @@ pub(super) fn convolution(channels: [usize; 2], kernel: usize) -> Conv2dConfig {
     Conv2dConfig::new(channels, [kernel; 2]).with_padding(PaddingConfig2d::Same)
 }
 
-fn batch_norm(channels: usize, device: &Device) -> BatchNorm {
+fn norm(channels: usize, device: &Device) -> BatchNorm {
     let config = BatchNormConfig::new(channels).with_momentum(MOMENTUM);
     config.init(device)
 }
@@ -163,7 +163,7 @@ impl Layer {
     ) -> Result<Self> {
         let config = convolution(channels, kernel).with_groups(groups);
         Ok(Self {
-            norm: Some(batch_norm(channels[0], device)),
+            norm: Some(norm(channels[0], device)),
             act,
             conv: config.init(device)?,
         })
