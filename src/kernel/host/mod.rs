@@ -21,8 +21,9 @@ use super::philox;
 use burn::tensor::{bf16, f16};
 use simd::{Job, Vector};
 use std::{
+    cell::RefCell,
     mem::MaybeUninit,
-    ops::Range,
+    ops::{Deref, DerefMut, Range},
     sync::atomic::{AtomicUsize, Ordering},
 };
 
@@ -282,6 +283,49 @@ fn share(units: usize, elements: usize, work: impl Fn(Range<usize>) + Sync) {
         }
         take();
     });
+}
+
+/// Numbers to work on, of any values: those that a job of this thread has left, or new ones. So no job waits for pages that the
+/// operating system clears, nor clears them itself.
+struct Scratch {
+    numbers: Vec<f32>,
+    len: usize,
+}
+
+thread_local! {
+    static LEFT: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Scratch {
+    fn new(len: usize) -> Self {
+        let left = LEFT.with_borrow_mut(|left| left.pop());
+        let mut numbers = left.unwrap_or_default();
+        if numbers.len() < len {
+            numbers = vec![0.0; len];
+        }
+        Self { numbers, len }
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let numbers = std::mem::take(&mut self.numbers);
+        // (At its end a thread has no place for them.)
+        let _ = LEFT.try_with(|left| left.borrow_mut().push(numbers));
+    }
+}
+
+impl Deref for Scratch {
+    type Target = [f32];
+    fn deref(&self) -> &[f32] {
+        &self.numbers[..self.len]
+    }
+}
+
+impl DerefMut for Scratch {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        &mut self.numbers[..self.len]
+    }
 }
 
 /// The start of an output that several threads write, each to places of its own.
