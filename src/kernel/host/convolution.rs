@@ -523,7 +523,7 @@ impl Plan {
 fn lay_out<V: Vector>(numbers: &[f32], runs: &[Run], step: usize, strip: &mut [f32]) {
     let mut end = 0;
     for run in runs {
-        clear::<V>(strip, end..run.place);
+        fill::<V>(strip, end..run.place, 0.0);
         end = run.place + run.len;
         let strip = &mut strip[run.place..][..run.len];
         let numbers = &numbers[run.source..][..(run.len - 1) * step + 1];
@@ -544,18 +544,18 @@ fn lay_out<V: Vector>(numbers: &[f32], runs: &[Run], step: usize, strip: &mut [f
             }
         }
     }
-    strip[end..].fill(0.0);
+    fill::<V>(strip, end..strip.len(), 0.0);
 }
 
-/// Writes zeros to some places, and perhaps to those behind them, which are to be written.
+/// Writes a number to some places, and perhaps to those behind them, which are to be written.
 #[inline(always)]
-fn clear<V: Vector>(strip: &mut [f32], places: Range<usize>) {
+fn fill<V: Vector>(strip: &mut [f32], places: Range<usize>, number: f32) {
     let mut place = places.start;
     while place < places.end {
         if place + V::LANES > strip.len() {
-            return strip[place..].fill(0.0);
+            return strip[place..].fill(number);
         }
-        V::splat(0.0).store(&mut strip[place..]);
+        V::splat(number).store(&mut strip[place..]);
         place += V::LANES;
     }
 }
@@ -648,7 +648,7 @@ impl Job for Forward<'_> {
                 plan.lay_map_out::<V>(self.map, group, &map_runs, &mut strips);
                 let first = group * filters;
                 for (filter, sums) in sums.chunks_exact_mut(columns).take(filters).enumerate() {
-                    sums.fill(self.bias[first + filter]);
+                    fill::<V>(sums, 0..columns, self.bias[first + filter]);
                 }
                 let left_rows: Vec<usize> = (0..filters).map(|f| (first + f) * depth).collect();
                 let factors = Factors {
@@ -709,7 +709,7 @@ impl Job for Transposed<'_> {
                 for (phase, place) in plan.phases.iter().enumerate() {
                     for (channel, sums) in sums.chunks_exact_mut(columns).take(channels).enumerate()
                     {
-                        sums.fill(self.bias[first + channel]);
+                        fill::<V>(sums, 0..columns, self.bias[first + channel]);
                     }
                     let depth = right_rows[phase].len();
                     let left_rows: Vec<usize> =
