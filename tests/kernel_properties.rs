@@ -825,7 +825,8 @@ fn the_normalisation_of_a_batch_is_that_of_the_reference() {
             bias,
         ]
     };
-    for (name, device) in devices() {
+    // (On wgpu the reference runs, and each shape would take seconds.)
+    for (name, device) in devices().into_iter().filter(|(name, _)| *name != "wgpu") {
         let device = device.autodiff();
         for shape in [
             [5, 1, 1],
