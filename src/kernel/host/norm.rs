@@ -264,6 +264,7 @@ struct Differentiate<'a> {
 
 impl Job for Differentiate<'_> {
     #[inline(always)]
+    #[allow(clippy::needless_range_loop)] // as above
     fn run<const FMA: bool, V: Vector>(self) {
         let plan = self.plan;
         for group in self.groups {
