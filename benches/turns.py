@@ -16,7 +16,10 @@ def ours(bench, *filters):
     """Medians of a bench file in milliseconds, by (group, name); BENCH_BINARY names one that is built."""
     command = ["cargo", "bench", "--quiet", "--profile", "dev", "--bench", bench, "--"]
     command = [os.environ["BENCH_BINARY"], "--bench"] if "BENCH_BINARY" in os.environ else command
-    output = subprocess.run(command + list(filters), cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
+    environment = {"MIMALLOC_PURGE_DELAY": "-1", **os.environ}  # as .cargo/config.toml has it
+    output = subprocess.run(
+        command + list(filters), cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
     times, group = {}, None
     for line in output.splitlines():
         match = re.match(r"^[\u2502 ]*[\u251c\u2570]\u2500 (\w+) *(.*)$", line)

@@ -5,6 +5,7 @@
 mod common;
 
 use burn::prelude::*;
+use burn::tensor::module::BatchNormTrainOutput;
 use burn::tensor::{DType, bf16, f16};
 use burn_generative::kernel::{self, reference};
 use common::{devices, values};
@@ -777,6 +778,105 @@ fn the_gated_activation_is_that_of_the_reference() {
                 }
             }
         }
+    }
+}
+
+/// Values, moments and gradients are those of the reference in `f64`: of one channel and of several, of one pixel and of more
+/// than a piece, far from zero, of views, for one thread and for several.
+#[test]
+fn the_normalisation_of_a_batch_is_that_of_the_reference() {
+    type Normalise = fn(Tensor<3>, [Tensor<1>; 2]) -> BatchNormTrainOutput<3>;
+    let pairs: [[Normalise; 2]; 2] = [
+        [
+            |x, [weight, bias]| kernel::batch_norm(x, weight, bias, 1e-3),
+            |x, [weight, bias]| reference::batch_norm(x, weight, bias, 1e-3),
+        ],
+        [
+            |x, [weight, bias]| kernel::batch_norm_silu(x, weight, bias, 1e-3),
+            |x, [weight, bias]| reference::batch_norm_silu(x, weight, bias, 1e-3),
+        ],
+    ];
+    let exact = common::cpu().autodiff();
+    let number =
+        |index: usize, seed: usize| ((index * 7919 + seed * 104_729) % 1009) as f64 / 504.5 - 1.0;
+    let run = |normalise: Normalise,
+               [batch, channels, pixels]: [usize; 3],
+               offset: f64,
+               to: (&Device, DType)| {
+        let tensor = |seed: usize, count: usize| {
+            let numbers: Vec<f64> = (0..count).map(|index| number(index, seed)).collect();
+            Tensor::<1>::from_data(TensorData::new(numbers, [count]), to)
+        };
+        let x = tensor(1, batch * channels * pixels) + offset;
+        // (Channels last in memory.)
+        let x = x.reshape([batch, pixels, channels]).require_grad();
+        let parameters = [2, 3].map(|seed| (tensor(seed, channels) + 0.5).require_grad());
+        let normalised = normalise(x.clone().swap_dims(1, 2), parameters.clone());
+        let probe = tensor(4, batch * channels * pixels).reshape([batch, channels, pixels]);
+        let gradients = (normalised.output.clone() * probe).sum().backward();
+        let [weight, bias] =
+            parameters.map(|parameter| values(parameter.grad(&gradients).expect("one")));
+        [
+            values(normalised.output),
+            values(normalised.mean),
+            values(normalised.variance),
+            values(x.grad(&gradients).expect("one")),
+            weight,
+            bias,
+        ]
+    };
+    // (On wgpu the reference runs, and each shape would take seconds.)
+    for (name, device) in devices().into_iter().filter(|(name, _)| *name != "wgpu") {
+        let device = device.autodiff();
+        for shape in [
+            [5, 1, 1],
+            [2, 3, 7],
+            [3, 2, 49],
+            [2, 1, 2500],
+            [64, 12, 196],
+        ] {
+            for offset in [0.0, 30.0] {
+                for [kernel, reference] in pairs {
+                    let ours = run(kernel, shape, offset, (&device, DType::F32));
+                    let exact = run(reference, shape, offset, (&exact, DType::F64));
+                    for (ours, exact) in ours.iter().zip(&exact) {
+                        let size = exact
+                            .iter()
+                            .fold(1.0, |size: f64, number| size.max(number.abs()));
+                        for (ours, exact) in ours.iter().zip(exact) {
+                            assert!(
+                                (ours - exact).abs() <= 3e-5 * size * (1.0 + offset / 3.0),
+                                "{name}, {shape:?}, {offset}: {ours} and {exact}"
+                            );
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What is no number makes its channel none, and no other; an empty batch stays one.
+#[test]
+fn the_normalisation_of_a_batch_keeps_what_is_no_number() {
+    // (On a GPU it is burn's.)
+    for (name, device) in devices().into_iter().filter(|(name, _)| *name != "wgpu") {
+        let parameters = || [Tensor::<1>::ones([2], &device), Tensor::zeros([2], &device)];
+        let mut numbers = vec![0.5f32; 2 * 2 * 20];
+        numbers[7] = f32::NAN;
+        let x = Tensor::<3>::from_data(TensorData::new(numbers, [2, 2, 20]), &device);
+        let [weight, bias] = parameters();
+        let normalised = kernel::batch_norm_silu(x, weight, bias, 1e-3);
+        for (index, number) in values(normalised.output).into_iter().enumerate() {
+            assert_eq!(
+                number.is_nan(),
+                index / 20 % 2 == 0,
+                "{name}: {index}, {number}"
+            );
+        }
+        let [weight, bias] = parameters();
+        let empty = kernel::batch_norm(Tensor::<3>::zeros([0, 2, 20], &device), weight, bias, 1e-3);
+        assert_eq!(empty.output.dims(), [0, 2, 20]);
     }
 }
 

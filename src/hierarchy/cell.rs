@@ -1,5 +1,6 @@
 use crate::error::Result;
-use crate::nn::{Conv2d, Conv2dConfig};
+use crate::kernel::excitation::{add_scaled, channel_means};
+use crate::nn::{Conv2d, Conv2dConfig, batch_norm, batch_norm_silu};
 use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig, Initializer, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::activation::{gelu, relu, sigmoid, silu};
@@ -73,7 +74,7 @@ impl Cell {
                 layer(Act::Swish, [wide; 2], 5, wide)?,
                 layer(Act::Swish, [wide, channels], 1, 1)?,
             ],
-            norm: Some(batch_norm(channels, device)),
+            norm: Some(norm(channels, device)),
             excitation: Some(SqueezeExcitation::new(channels, device)),
             share: SHARE,
         })
@@ -113,12 +114,15 @@ impl Cell {
         let layers = self.layers.iter();
         let mut body = layers.fold(x.clone(), |maps, layer| layer.forward(maps));
         if let Some(norm) = &self.norm {
-            body = norm.forward(body);
+            body = batch_norm(norm, body);
         }
-        if let Some(excitation) = &self.excitation {
-            body = excitation.forward(body);
+        match &self.excitation {
+            Some(excitation) => {
+                let scale = excitation.scale(body.clone());
+                add_scaled(x, body, scale, self.share)
+            }
+            None => x + body * self.share,
         }
-        x + body * self.share
     }
 }
 
@@ -127,7 +131,7 @@ pub(super) fn convolution(channels: [usize; 2], kernel: usize) -> Conv2dConfig {
     Conv2dConfig::new(channels, [kernel; 2]).with_padding(PaddingConfig2d::Same)
 }
 
-fn batch_norm(channels: usize, device: &Device) -> BatchNorm {
+fn norm(channels: usize, device: &Device) -> BatchNorm {
     let config = BatchNormConfig::new(channels).with_momentum(MOMENTUM);
     config.init(device)
 }
@@ -159,15 +163,18 @@ impl Layer {
     ) -> Result<Self> {
         let config = convolution(channels, kernel).with_groups(groups);
         Ok(Self {
-            norm: Some(batch_norm(channels[0], device)),
+            norm: Some(norm(channels[0], device)),
             act,
             conv: config.init(device)?,
         })
     }
 
     fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        if let (Some(norm), Act::Swish) = (&self.norm, self.act) {
+            return self.conv.forward(batch_norm_silu(norm, x));
+        }
         let x = match &self.norm {
-            Some(norm) => norm.forward(x),
+            Some(norm) => batch_norm(norm, x),
             None => x,
         };
         self.conv.forward(match self.act {
@@ -196,10 +203,9 @@ impl SqueezeExcitation {
         }
     }
 
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let [batch, channels, _, _] = x.dims();
-        let means = x.clone().mean_dims(&[2, 3]).reshape([batch, channels]);
-        let scale = sigmoid(self.excite.forward(relu(self.squeeze.forward(means))));
-        x * scale.reshape([batch, channels, 1, 1])
+    /// The numbers of the channels of maps, `[batch, channels]`.
+    fn scale(&self, maps: Tensor<4>) -> Tensor<2> {
+        let means = channel_means(maps);
+        sigmoid(self.excite.forward(relu(self.squeeze.forward(means))))
     }
 }

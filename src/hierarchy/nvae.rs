@@ -2,11 +2,11 @@ use super::TopDown;
 use super::cell::{Cell, Cells, convolution};
 use crate::distribution::DiagonalGaussian;
 use crate::error::{Error, Result, check_at_least_one};
+use crate::kernel::activation::{elu, soft_clamp};
 use crate::nn::{Conv2d, check_layers, event_size};
 use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::nn::PaddingConfig2d;
-use burn::tensor::activation::elu;
 use burn::tensor::{Device, Distribution, Tensor};
 
 /// Configuration of an [`Nvae`].
@@ -301,15 +301,10 @@ fn doubled(x: Tensor<4>) -> Tensor<4> {
 /// The bound of means and log-scales.
 const BOUND: f64 = 5.0;
 
-/// `5 tanh(x / 5)`.
-fn soft_clamp(x: Tensor<4>) -> Tensor<4> {
-    (x / BOUND).tanh() * BOUND
-}
-
 impl Nvae {
     /// The two halves of the numbers of a group, bounded.
     fn halves(&self, numbers: Tensor<4>) -> [Tensor<4>; 2] {
-        let numbers = soft_clamp(numbers);
+        let numbers = soft_clamp(numbers, BOUND);
         [0, 1].map(|half| numbers.clone().narrow(1, half * self.latents, self.latents))
     }
 }
@@ -360,7 +355,7 @@ impl TopDown for Nvae {
             let zeros = Tensor::zeros(shape, (&above.device(), above.dtype()));
             return DiagonalGaussian::new(zeros.clone(), zeros);
         };
-        let [mean, log_scale] = self.halves(prior.forward(elu(above.clone(), 1.0)));
+        let [mean, log_scale] = self.halves(prior.forward(elu(above.clone())));
         let scale = log_scale.exp() + 0.01;
         DiagonalGaussian::new(mean, scale.log() * 2.0)
     }
@@ -377,7 +372,7 @@ impl TopDown for Nvae {
         if let Some(of_above) = &group.above {
             maps = maps + of_above.forward(above.clone());
         }
-        let [mean, log_scale] = self.halves(group.posterior.forward(elu(maps, 1.0)));
+        let [mean, log_scale] = self.halves(group.posterior.forward(elu(maps)));
         prior.moved_by(mean, log_scale * 2.0)
     }
 
@@ -394,7 +389,7 @@ impl TopDown for Nvae {
         let widen =
             |maps: Tensor<4>, exit: &Exit| through(&exit.cells, doubled(exit.double.forward(maps)));
         let maps = self.exit.iter().fold(lowest, widen);
-        let numbers = self.output.forward(elu(maps, 1.0));
+        let numbers = self.output.forward(elu(maps));
         let [batch, outputs, height, width] = numbers.dims();
         let [rows, columns] = [height, width].map(|side| self.padding..side - self.padding);
         numbers.slice([0..batch, 0..outputs, rows, columns])

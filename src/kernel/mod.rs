@@ -26,6 +26,9 @@
 
 pub mod reference;
 
+#[allow(deprecated)]
+#[cfg_attr(not(feature = "_host"), allow(unused))]
+pub(crate) mod activation;
 #[cfg_attr(not(feature = "train"), allow(dead_code))]
 pub(crate) mod adam;
 mod autodiff;
@@ -35,6 +38,9 @@ mod categorical;
 pub(crate) mod convolution;
 #[cfg(feature = "_gpu")]
 mod cube;
+#[allow(deprecated)]
+#[cfg_attr(not(feature = "_host"), allow(unused))]
+pub(crate) mod excitation;
 #[cfg(feature = "flex")]
 mod flex;
 #[allow(deprecated)]
@@ -69,7 +75,7 @@ pub use categorical::categorical_nll;
 pub use gate::gated;
 pub use maps::{affine_map, affine_map_inverse, spline_map, spline_map_inverse};
 pub use nade::nade;
-pub use norm::{group_norm, group_norm_silu};
+pub use norm::{batch_norm, batch_norm_silu, group_norm, group_norm_silu};
 
 use burn::backend::{Dispatch, DispatchTensor};
 use burn::tensor::{Shape, Tensor};

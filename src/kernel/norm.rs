@@ -1,10 +1,13 @@
-//! Normalisation by groups of channels: where the processor's memory holds the tensor, one kernel forward and one backward.
-//! Elsewhere the [`reference`](super::reference) runs.
+//! Normalisation by groups of channels, or by channels over a batch: where the processor's memory holds the tensor, one kernel
+//! forward and one backward. Elsewhere the [`reference`](super::reference) runs.
 
 use super::convolution::is_here;
 use super::{assert_compatible, from_rows, reference, rows};
-use burn::backend::{Autodiff, Backend, Dispatch, backend_extension, tensor::FloatTensor};
+use burn::backend::{
+    Autodiff, AutodiffBackend, Backend, Dispatch, backend_extension, tensor::FloatTensor,
+};
 use burn::tensor::Tensor;
+use burn::tensor::module::BatchNormTrainOutput;
 use burn_autodiff::{
     checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
     grads::Gradients as Tape,
@@ -13,7 +16,7 @@ use burn_autodiff::{
 
 /// `(x - mean) / sqrt(variance + epsilon) * weight + bias`, with the mean and the variance of each of so many groups of
 /// channels (axis 1) of each sample, and a weight and a bias for each channel. It keeps nothing for the backward pass but its
-/// arguments.
+/// arguments, and those moments.
 ///
 /// [Wu & He 2018](https://arxiv.org/abs/1803.08494), equations 1 to 6.
 ///
@@ -39,9 +42,16 @@ pub fn group_norm<const D: usize>(
     groups: usize,
     epsilon: f64,
 ) -> Tensor<D> {
-    assert_fits(&x, &weight, &bias, groups);
-    match normalised(&x, &weight, &bias, groups, epsilon, false) {
-        Some(normalised) => normalised,
+    assert_groups(&x, groups);
+    let norm = norm(
+        "group_norm",
+        [&weight, &bias],
+        &x,
+        Over::Groups(groups),
+        epsilon,
+    );
+    match normalised(&x, [&weight, &bias], norm) {
+        Some((normalised, _)) => normalised,
         None => reference::group_norm(x, weight, bias, groups, epsilon),
     }
 }
@@ -58,59 +68,145 @@ pub fn group_norm_silu<const D: usize>(
     groups: usize,
     epsilon: f64,
 ) -> Tensor<D> {
-    assert_fits(&x, &weight, &bias, groups);
-    match normalised(&x, &weight, &bias, groups, epsilon, true) {
-        Some(normalised) => normalised,
+    assert_groups(&x, groups);
+    let norm = norm(
+        "group_norm_silu",
+        [&weight, &bias],
+        &x,
+        Over::Groups(groups),
+        epsilon,
+    );
+    match normalised(&x, [&weight, &bias], norm.with_silu()) {
+        Some((normalised, _)) => normalised,
         None => reference::group_norm_silu(x, weight, bias, groups, epsilon),
     }
 }
 
-fn assert_fits<const D: usize>(x: &Tensor<D>, weight: &Tensor<1>, bias: &Tensor<1>, groups: usize) {
+/// `(x - mean) / sqrt(variance + epsilon) * weight + bias`, with the mean and the (biased) variance of each channel (axis 1) over
+/// the whole batch, which it returns too, without gradients: `[channels]`, for running statistics. It keeps nothing for the
+/// backward pass but its arguments, and those moments.
+///
+/// [Ioffe & Szegedy 2015](https://arxiv.org/abs/1502.03167), algorithm 1.
+///
+/// # Panics
+///
+/// If weight or bias are not as many as channels, and as [every kernel](super) does.
+///
+/// ```
+/// use burn::prelude::*;
+/// use burn_generative::kernel::batch_norm;
+///
+/// let device = Device::default();
+/// let x = Tensor::<2>::from_floats([[1.0, 5.0], [3.0, 5.0]], &device);
+/// let normalised = batch_norm(x, Tensor::ones([2], &device), Tensor::zeros([2], &device), 1e-12);
+/// normalised.mean.into_data().assert_eq(&TensorData::from([2f32, 5.0]), true);
+/// let want = TensorData::from([[-1f32, 0.0], [1.0, 0.0]]);
+/// normalised.output.into_data().assert_approx_eq::<f32>(&want, Default::default());
+/// ```
+pub fn batch_norm<const D: usize>(
+    x: Tensor<D>,
+    weight: Tensor<1>,
+    bias: Tensor<1>,
+    epsilon: f64,
+) -> BatchNormTrainOutput<D> {
+    let norm = norm("batch_norm", [&weight, &bias], &x, Over::Batch, epsilon);
+    match normalised(&x, [&weight, &bias], norm) {
+        Some(normalised) => with_moments(normalised),
+        None => reference::batch_norm(x, weight, bias, epsilon),
+    }
+}
+
+/// `y sigmoid(y)` of the output `y` of [`batch_norm`], in the same passes.
+///
+/// # Panics
+///
+/// As [`batch_norm`].
+pub fn batch_norm_silu<const D: usize>(
+    x: Tensor<D>,
+    weight: Tensor<1>,
+    bias: Tensor<1>,
+    epsilon: f64,
+) -> BatchNormTrainOutput<D> {
+    let norm = norm(
+        "batch_norm_silu",
+        [&weight, &bias],
+        &x,
+        Over::Batch,
+        epsilon,
+    );
+    match normalised(&x, [&weight, &bias], norm.with_silu()) {
+        Some(normalised) => with_moments(normalised),
+        None => reference::batch_norm_silu(x, weight, bias, epsilon),
+    }
+}
+
+/// What burn's own returns, from the output and the moments of each channel.
+fn with_moments<const D: usize>(
+    (output, moments): (Tensor<D>, Tensor<2>),
+) -> BatchNormTrainOutput<D> {
+    let [channels, _] = moments.dims();
+    let [mean, variance] =
+        [0, 1].map(|moment| moments.clone().narrow(1, moment, 1).reshape([channels]));
+    BatchNormTrainOutput {
+        output,
+        mean,
+        variance,
+    }
+}
+
+fn assert_groups<const D: usize>(x: &Tensor<D>, groups: usize) {
     assert!(D >= 2, "group_norm: a tensor of one axis has no channels");
     let channels = x.dims()[1];
     assert!(
         groups > 0 && channels.is_multiple_of(groups),
         "group_norm: {channels} channels cannot be divided into {groups} groups"
     );
+}
+
+/// A normalisation of `x`, whose weight and bias are checked.
+fn norm<const D: usize>(
+    operation: &str,
+    [weight, bias]: [&Tensor<1>; 2],
+    x: &Tensor<D>,
+    over: Over,
+    epsilon: f64,
+) -> Norm {
+    assert!(D >= 2, "{operation}: a tensor of one axis has no channels");
+    let channels = x.dims()[1];
     for (name, numbers) in [("the weight", weight), ("the bias", bias)] {
         assert!(
             numbers.dims() == [channels],
-            "group_norm: {name} has shape {:?}, where x, of shape {:?}, has {channels} channels",
+            "{operation}: {name} has shape {:?}, where x, of shape {:?}, has {channels} channels",
             numbers.dims(),
             x.dims()
         );
-        assert_compatible("group_norm", (name, numbers), ("x", x));
+        assert_compatible(operation, (name, numbers), ("x", x));
+    }
+    Norm {
+        channels,
+        over,
+        epsilon: epsilon as f32,
+        silu: false,
     }
 }
 
-/// What the kernel makes of rows, where there is one for them.
+/// What the kernel makes of rows, where there is one for them; and the moments.
 fn normalised<const D: usize>(
     x: &Tensor<D>,
-    weight: &Tensor<1>,
-    bias: &Tensor<1>,
-    groups: usize,
-    epsilon: f64,
-    silu: bool,
-) -> Option<Tensor<D>> {
+    [weight, bias]: [&Tensor<1>; 2],
+    norm: Norm,
+) -> Option<(Tensor<D>, Tensor<2>)> {
     let shape = x.shape();
     if shape.num_elements() == 0 || !is_here(x) {
         return None;
     }
-    let norm = Norm {
-        channels: shape[1],
-        groups,
-        epsilon: epsilon as f32,
-        silu,
-    };
     let [weight, bias] = [weight, bias].map(|numbers| {
         let numbers = numbers.clone().reshape([1, norm.channels]);
         numbers.into_dispatch()
     });
     let x = rows(x.clone()).into_dispatch();
-    Some(from_rows(
-        Dispatch::group_norm(x, weight, bias, norm),
-        shape,
-    ))
+    let (output, moments) = Dispatch::normalize(x, weight, bias, norm);
+    Some((from_rows(output, shape), Tensor::from_dispatch(moments)))
 }
 
 /// How rows, of channel after channel, are normalised.
@@ -118,12 +214,27 @@ fn normalised<const D: usize>(
 pub struct Norm {
     /// Channels of a row.
     pub channels: usize,
-    /// Groups of a row.
-    pub groups: usize,
+    /// What has one mean and one variance.
+    pub over: Over,
     /// What is added to a variance.
     pub epsilon: f32,
     /// Whether the result goes through a SiLU.
     pub silu: bool,
+}
+
+impl Norm {
+    fn with_silu(self) -> Self {
+        Self { silu: true, ..self }
+    }
+}
+
+/// What has one mean and one variance: a group.
+#[derive(Clone, Copy, Debug)]
+pub enum Over {
+    /// Some channels of a row, which are divided into so many groups.
+    Groups(usize),
+    /// A channel of all rows.
+    Batch,
 }
 
 /// The normalisation on backend tensors, as rows; weight and bias are `[1, channels]`.
@@ -132,28 +243,29 @@ pub struct Norm {
     NdArray: cfg(feature = "ndarray"),
     Autodiff,
 )]
-pub trait GroupNorm: Backend {
-    /// The rows normalised.
-    fn group_norm(
+pub trait Normalization: Backend {
+    /// The rows normalised, and mean and variance of each group, `[groups of all rows, 2]`, which have no gradient.
+    fn normalize(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         norm: Norm,
-    ) -> FloatTensor<Self>;
+    ) -> (FloatTensor<Self>, FloatTensor<Self>);
 }
 
-/// The gradients of [`GroupNorm`].
+/// The gradients of [`Normalization`].
 #[backend_extension(
     Flex: cfg(feature = "flex"),
     NdArray: cfg(feature = "ndarray"),
 )]
-pub trait GroupNormGradients: Backend {
-    /// Those of `x`, of the weight and of the bias, from that of the output.
-    fn group_norm_grad(
+pub trait NormalizationGradients: Backend {
+    /// Those of `x`, of the weight and of the bias, from that of the output and the moments.
+    fn normalize_grad(
         gradient: FloatTensor<Self>,
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
+        moments: FloatTensor<Self>,
         norm: Norm,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 }
@@ -162,13 +274,14 @@ pub trait GroupNormGradients: Backend {
 #[derive(Debug)]
 struct Normalised;
 
-impl<B: GroupNorm + GroupNormGradients> Backward<B, 3> for Normalised {
-    type State = ([FloatTensor<B>; 3], Norm);
+impl<B: Normalization + NormalizationGradients> Backward<B, 3> for Normalised {
+    /// The arguments, and the moments.
+    type State = ([FloatTensor<B>; 4], Norm);
 
     fn backward(self, ops: Ops<Self::State, 3>, tape: &mut Tape, _checkpointer: &mut Checkpointer) {
         let gradient = tape.consume::<B>(&ops.node);
-        let ([x, weight, bias], norm) = ops.state;
-        let (x, weight, bias) = B::group_norm_grad(gradient, x, weight, bias, norm);
+        let ([x, weight, bias, moments], norm) = ops.state;
+        let (x, weight, bias) = B::normalize_grad(gradient, x, weight, bias, moments, norm);
         for (parent, gradient) in ops.parents.into_iter().zip([x, weight, bias]) {
             if let Some(parent) = parent {
                 tape.register::<B>(parent.id, gradient);
@@ -177,21 +290,27 @@ impl<B: GroupNorm + GroupNormGradients> Backward<B, 3> for Normalised {
     }
 }
 
-impl<B: GroupNorm + GroupNormGradients, C: CheckpointStrategy> GroupNorm for Autodiff<B, C> {
-    fn group_norm(
+impl<B, C> Normalization for Autodiff<B, C>
+where
+    B: Normalization + NormalizationGradients,
+    C: CheckpointStrategy,
+{
+    fn normalize(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         norm: Norm,
-    ) -> FloatTensor<Self> {
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let nodes = [x.node(), weight.node(), bias.node()];
-        let arguments = [x, weight, bias].map(|argument| argument.into_primitive());
-        let [x, weight, bias] = arguments.clone();
-        let output = B::group_norm(x, weight, bias, norm);
-        match Normalised.prepare::<C>(nodes).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => prep.finish((arguments, norm), output),
-            OpsKind::UnTracked(prep) => prep.finish(output),
-        }
+        let [x, weight, bias] = [x, weight, bias].map(|argument| argument.into_primitive());
+        let (output, moments) = B::normalize(x.clone(), weight.clone(), bias.clone(), norm);
+        let state = ([x, weight, bias, moments.clone()], norm);
+        let output: FloatTensor<Self> =
+            match Normalised.prepare::<C>(nodes).compute_bound().stateful() {
+                OpsKind::Tracked(prep) => prep.finish(state, output),
+                OpsKind::UnTracked(prep) => prep.finish(output),
+            };
+        (output, Self::from_inner(moments))
     }
 }
 

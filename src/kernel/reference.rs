@@ -12,6 +12,7 @@ use super::{
     adam::AdamStep, assert_variance, broadcast_rows, event_len, fixed_nll, philox, rows, sum_event,
 };
 use burn::tensor::activation::{log_softmax, relu, sigmoid, silu, tanh};
+use burn::tensor::module::{BatchNormTrainOutput, batch_norm_train};
 use burn::tensor::{FloatDType, Int, Tensor, TensorData};
 
 /// `ln(2 pi)`.
@@ -59,6 +60,28 @@ pub fn group_norm_silu<const D: usize>(
     epsilon: f64,
 ) -> Tensor<D> {
     silu(group_norm(x, weight, bias, groups, epsilon))
+}
+
+/// See [`kernel::batch_norm`](super::batch_norm).
+pub fn batch_norm<const D: usize>(
+    x: Tensor<D>,
+    weight: Tensor<1>,
+    bias: Tensor<1>,
+    epsilon: f64,
+) -> BatchNormTrainOutput<D> {
+    batch_norm_train(x, weight, bias, epsilon)
+}
+
+/// See [`kernel::batch_norm_silu`](super::batch_norm_silu).
+pub fn batch_norm_silu<const D: usize>(
+    x: Tensor<D>,
+    weight: Tensor<1>,
+    bias: Tensor<1>,
+    epsilon: f64,
+) -> BatchNormTrainOutput<D> {
+    let mut normalised = batch_norm(x, weight, bias, epsilon);
+    normalised.output = silu(normalised.output);
+    normalised
 }
 
 /// See [`kernel::categorical_nll`](super::categorical_nll).

@@ -307,6 +307,7 @@ where
 
     fn advance(self) -> Self {
         Self {
+            vae: self.vae.advance(),
             warmup: self.warmup.map(Warmup::advance),
             ..self
         }

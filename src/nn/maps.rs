@@ -1,5 +1,6 @@
 //! The convolutions of this crate: 3x3, padding 1, and a stride of 2, down and up.
 
+use super::batch_norm;
 use crate::kernel::convolution::{conv_transpose2d, conv2d};
 use burn::nn::activation::Activation;
 use burn::nn::norm::Normalization;
@@ -42,6 +43,7 @@ pub(super) fn finish(
     activation: &Activation,
 ) -> Tensor<4> {
     let x = match norm {
+        Some(Normalization::Batch(norm)) => batch_norm(norm, x),
         Some(norm) => norm.forward(x),
         None => x,
     };

@@ -43,6 +43,7 @@
 //! And what a denoising model does to its input: [`GaussianCorruption`], [`MaskingCorruption`],
 //! [`SaltAndPepperCorruption`]; [`Binarization`] makes binary images of grey ones.
 
+mod batch_norm;
 mod conv;
 mod conv_critic;
 mod convolution;
@@ -69,6 +70,7 @@ mod step_count;
 mod trained;
 mod warmup;
 
+pub(crate) use batch_norm::{batch_norm, batch_norm_silu};
 pub use conv::{ConvDecoder, ConvDecoderConfig, ConvEncoder, ConvEncoderConfig};
 pub use conv_critic::{ConvCritic, ConvCriticConfig, ConvJointCritic};
 pub use convolution::{

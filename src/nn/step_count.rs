@@ -23,7 +23,8 @@ impl StepCount {
         }
     }
 
-    /// The steps that were taken. After a record was loaded, they are read from the device, until the next is counted.
+    /// The steps that were taken. After a record was loaded into a new model, they are read from the device, until the next is
+    /// counted.
     pub(crate) fn taken(&self) -> usize {
         self.known
             .unwrap_or_else(|| self.taken.val().into_scalar::<f32>() as usize)

@@ -3,18 +3,21 @@
 use super::{
     Pointwise, categorical, convolution, gate, maps, nade, norm,
     pointwise::{
-        BernoulliNll, BernoulliNllGrad, GaussianKl, GaussianKlBetween, GaussianKlBetweenGrad,
-        GaussianKlGrad, GaussianNll, GaussianNllGrad, Reparameterize, ReparameterizeGrad,
-        SquaredError, SquaredErrorGrad,
+        AddScaled, BernoulliNll, BernoulliNllGrad, Elu, EluGrad, GaussianKl, GaussianKlBetween,
+        GaussianKlBetweenGrad, GaussianKlGrad, GaussianNll, GaussianNllGrad, Product,
+        Reparameterize, ReparameterizeGrad, Scaled, SoftClamp, SoftClampGrad, SquaredError,
+        SquaredErrorGrad,
     },
 };
 use crate::kernel::{
+    activation::{Activation, ActivationGradients, Activations},
     adam::AdamStep,
     categorical::{ClassNll, ClassNllGradient},
+    excitation::{Excitation, ExcitationGradients},
     gate::{Gate, GateGradient},
     maps::{Map, MapGradients, Maps},
     nade::{RunningUnits, RunningUnitsGradients},
-    norm::{GroupNorm, GroupNormGradients, Norm},
+    norm::{Norm, Normalization, NormalizationGradients},
     ops::{Gradients, Operations, Updates},
     windows::{ConvolutionGradients, Convolutions, Windows},
 };
@@ -153,6 +156,48 @@ impl<B: HostBackend> Updates for B {
     }
 }
 
+impl<B: HostBackend> Activations for B {
+    fn activate(x: T<B>, activation: Activation) -> T<B> {
+        let inputs = [Argument::Tensor(&x)];
+        let [output] = match activation {
+            Activation::Elu => B::map(Elu, None, inputs),
+            Activation::SoftClamp(bound) => B::map(SoftClamp(bound), None, inputs),
+        };
+        output
+    }
+}
+
+impl<B: HostBackend> ActivationGradients for B {
+    fn activate_grad(gradient: T<B>, x: T<B>, activation: Activation) -> T<B> {
+        let inputs = [&gradient, &x].map(Argument::Tensor);
+        let [of_x] = match activation {
+            Activation::Elu => B::map(EluGrad, None, inputs),
+            Activation::SoftClamp(bound) => B::map(SoftClampGrad(bound), None, inputs),
+        };
+        of_x
+    }
+}
+
+impl<B: HostBackend> Excitation for B {
+    fn row_means(x: T<B>) -> T<B> {
+        let [_, width] = x.shape().dims();
+        B::fold(Scaled(1.0 / width as f32), [&x])
+    }
+
+    fn add_scaled(x: T<B>, y: T<B>, scale: T<B>, share: f32) -> T<B> {
+        let inputs = [&x, &y].map(Argument::Tensor);
+        let [output] = B::map(AddScaled(share), Some(&scale), inputs);
+        output
+    }
+}
+
+impl<B: HostBackend> ExcitationGradients for B {
+    fn add_scaled_grad(gradient: T<B>, y: T<B>, scale: T<B>, share: f32) -> (T<B>, T<B>) {
+        let [of_y] = B::map(Scaled(share), Some(&scale), [Argument::Tensor(&gradient)]);
+        (of_y, B::fold(Product(share), [&gradient, &y]))
+    }
+}
+
 impl<B: HostBackend> Convolutions for B {
     fn convolve(map: T<B>, weight: T<B>, bias: T<B>, windows: Windows) -> T<B> {
         let [map, weight, bias] = [&map, &weight, &bias].map(B::numbers);
@@ -275,27 +320,34 @@ impl<B: HostBackend> ClassNllGradient for B {
     }
 }
 
-impl<B: HostBackend> GroupNorm for B {
-    fn group_norm(x: T<B>, weight: T<B>, bias: T<B>, norm: Norm) -> T<B> {
+impl<B: HostBackend> Normalization for B {
+    fn normalize(x: T<B>, weight: T<B>, bias: T<B>, norm: Norm) -> (T<B>, T<B>) {
         let [rows, width] = x.shape().dims();
         let [x, weight, bias] = [&x, &weight, &bias].map(B::numbers);
-        let output = norm::apply(&x, &weight, &bias, norm, rows);
-        B::from_numbers(output, [rows, width])
+        let (output, moments) = norm::apply([&x, &weight, &bias], norm, rows);
+        let groups = moments.len() / 2;
+        (
+            B::from_numbers(output, [rows, width]),
+            B::from_numbers(moments, [groups, 2]),
+        )
     }
 }
 
-impl<B: HostBackend> GroupNormGradients for B {
-    fn group_norm_grad(
+impl<B: HostBackend> NormalizationGradients for B {
+    fn normalize_grad(
         gradient: T<B>,
         x: T<B>,
         weight: T<B>,
         bias: T<B>,
+        moments: T<B>,
         norm: Norm,
     ) -> (T<B>, T<B>, T<B>) {
         let [rows, width] = x.shape().dims();
-        let [gradient, x, weight, bias] = [&gradient, &x, &weight, &bias].map(B::numbers);
+        let arguments = [&x, &weight, &bias].map(B::numbers);
+        let arguments = arguments.each_ref().map(|numbers| &**numbers);
+        let [gradient, moments] = [&gradient, &moments].map(B::numbers);
         let [of_x, of_weight, of_bias] =
-            norm::gradients(&gradient, [&x, &weight, &bias], norm, rows);
+            norm::gradients(&gradient, arguments, &moments, norm, rows);
         let [of_weight, of_bias] =
             [of_weight, of_bias].map(|numbers| B::from_numbers(numbers, [1, norm.channels]));
         (B::from_numbers(of_x, [rows, width]), of_weight, of_bias)

@@ -10,7 +10,7 @@
 
 use super::product::{Dots, Factors, add_product};
 use super::simd::{Job, Vector};
-use super::{Shared, share, simd};
+use super::{Scratch, Shared, share, simd};
 use crate::kernel::windows::Windows;
 use std::ops::Range;
 
@@ -521,8 +521,10 @@ impl Plan {
 /// Writes runs of numbers, and zeros everywhere else.
 #[inline(always)]
 fn lay_out<V: Vector>(numbers: &[f32], runs: &[Run], step: usize, strip: &mut [f32]) {
-    strip.fill(0.0);
+    let mut end = 0;
     for run in runs {
+        fill::<V>(strip, end..run.place, 0.0);
+        end = run.place + run.len;
         let strip = &mut strip[run.place..][..run.len];
         let numbers = &numbers[run.source..][..(run.len - 1) * step + 1];
         match step {
@@ -541,6 +543,20 @@ fn lay_out<V: Vector>(numbers: &[f32], runs: &[Run], step: usize, strip: &mut [f
                 }
             }
         }
+    }
+    fill::<V>(strip, end..strip.len(), 0.0);
+}
+
+/// Writes a number to some places, and perhaps to those behind them, which are to be written.
+#[inline(always)]
+fn fill<V: Vector>(strip: &mut [f32], places: Range<usize>, number: f32) {
+    let mut place = places.start;
+    while place < places.end {
+        if place + V::LANES > strip.len() {
+            return strip[place..].fill(number);
+        }
+        V::splat(number).store(&mut strip[place..]);
+        place += V::LANES;
     }
 }
 
@@ -620,8 +636,8 @@ impl Job for Forward<'_> {
         let (filters, depth) = (plan.filters(), plan.depth());
         let columns = self.pieces.len.next_multiple_of(V::LANES);
         let window = columns + plan.reach;
-        let mut strips = vec![0.0; plan.channels() * plan.phases.len() * window];
-        let mut sums = vec![0.0; filters * columns];
+        let mut strips = Scratch::new(plan.channels() * plan.phases.len() * window);
+        let mut sums = Scratch::new(filters * columns);
         let right_rows = plan.window_rows(window);
         let plane = plan.windows.positions.iter().product::<usize>();
         for piece in self.pieces.iter() {
@@ -632,7 +648,7 @@ impl Job for Forward<'_> {
                 plan.lay_map_out::<V>(self.map, group, &map_runs, &mut strips);
                 let first = group * filters;
                 for (filter, sums) in sums.chunks_exact_mut(columns).take(filters).enumerate() {
-                    sums.fill(self.bias[first + filter]);
+                    fill::<V>(sums, 0..columns, self.bias[first + filter]);
                 }
                 let left_rows: Vec<usize> = (0..filters).map(|f| (first + f) * depth).collect();
                 let factors = Factors {
@@ -671,8 +687,8 @@ impl Job for Transposed<'_> {
         let (channels, filters) = (plan.channels(), plan.filters());
         let columns = self.pieces.len.next_multiple_of(V::LANES);
         let window = columns + plan.reach;
-        let mut strips = vec![0.0; filters * window];
-        let mut sums = vec![0.0; channels * columns];
+        let mut strips = Scratch::new(filters * window);
+        let mut sums = Scratch::new(channels * columns);
         let right_rows: Vec<Vec<usize>> = (0..plan.phases.len())
             .map(|phase| {
                 let start = |shift: usize, filter: usize| filter * window + plan.reach - shift;
@@ -693,7 +709,7 @@ impl Job for Transposed<'_> {
                 for (phase, place) in plan.phases.iter().enumerate() {
                     for (channel, sums) in sums.chunks_exact_mut(columns).take(channels).enumerate()
                     {
-                        sums.fill(self.bias[first + channel]);
+                        fill::<V>(sums, 0..columns, self.bias[first + channel]);
                     }
                     let depth = right_rows[phase].len();
                     let left_rows: Vec<usize> =
@@ -737,13 +753,13 @@ impl Job for Weights<'_> {
         let (filters, depth) = (plan.filters(), plan.depth());
         let columns = self.pieces.len.next_multiple_of(V::LANES);
         let window = columns + plan.reach;
-        let mut strips = vec![0.0; plan.channels() * plan.phases.len() * window];
-        let mut gradients = vec![0.0; filters * columns];
+        let mut strips = Scratch::new(plan.channels() * plan.phases.len() * window);
+        let mut gradients = Scratch::new(filters * columns);
         let left_rows = plan.window_rows(window);
         // Filters side by side, and weights as rows: `[groups, depth, width]`.
         let product = filters >= FEW;
         let width = filters.next_multiple_of(V::LANES.max(8));
-        let mut transposed = vec![0.0; if product { columns * width } else { 0 }];
+        let mut transposed = Scratch::new(if product { columns * width } else { 0 });
         let right_rows: Vec<usize> = (0..columns).map(|place| place * width).collect();
         let groups = plan.windows.groups;
         let mut products = vec![0.0; if product { groups * depth * width } else { 0 }];

@@ -21,8 +21,9 @@ use super::philox;
 use burn::tensor::{bf16, f16};
 use simd::{Job, Vector};
 use std::{
+    cell::RefCell,
     mem::MaybeUninit,
-    ops::Range,
+    ops::{Deref, DerefMut, Range},
     sync::atomic::{AtomicUsize, Ordering},
 };
 
@@ -284,6 +285,55 @@ fn share(units: usize, elements: usize, work: impl Fn(Range<usize>) + Sync) {
     });
 }
 
+/// Numbers to work on, of any values: those that a job of this thread has left, or new ones. So no job waits for pages that the
+/// operating system clears, nor clears them itself.
+struct Scratch {
+    numbers: Vec<f32>,
+    len: usize,
+}
+
+thread_local! {
+    static LEFT: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Scratch {
+    fn new(len: usize) -> Self {
+        let left = LEFT.with_borrow_mut(|left| left.pop());
+        let mut numbers = left.unwrap_or_default();
+        if numbers.len() < len {
+            numbers = vec![0.0; len];
+        }
+        Self { numbers, len }
+    }
+}
+
+/// How many numbers a buffer may have that a thread keeps: no job on large maps holds memory for ever.
+const KEPT: usize = 1 << 20;
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let numbers = std::mem::take(&mut self.numbers);
+        if numbers.len() > KEPT {
+            return;
+        }
+        // (At its end a thread has no place for them.)
+        let _ = LEFT.try_with(|left| left.borrow_mut().push(numbers));
+    }
+}
+
+impl Deref for Scratch {
+    type Target = [f32];
+    fn deref(&self) -> &[f32] {
+        &self.numbers[..self.len]
+    }
+}
+
+impl DerefMut for Scratch {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        &mut self.numbers[..self.len]
+    }
+}
+
 /// The start of an output that several threads write, each to places of its own.
 #[derive(Clone, Copy)]
 struct Shared<T>(*mut T);
@@ -462,27 +512,41 @@ write!(write_4, 0: a, 1: b, 2: c, 3: d);
 
 /// The sum, in lanes that the compiler can keep in vectors.
 #[inline(always)]
+#[allow(clippy::needless_range_loop)] // as above
 fn total(terms: &[f32]) -> f32 {
     let mut lanes = [[0.0; 16]; 2];
-    let pairs = terms.chunks_exact(32);
-    let rest = pairs.remainder();
-    for pair in pairs {
-        for (half, lanes) in lanes.iter_mut().enumerate() {
-            for (i, lane) in lanes.iter_mut().enumerate() {
-                *lane += pair[16 * half + i];
+    let mut first = 0;
+    while first + 32 <= terms.len() {
+        let pair = &terms[first..][..32];
+        for half in 0..2 {
+            for i in 0..16 {
+                lanes[half][i] += pair[16 * half + i];
             }
         }
+        first += 32;
     }
-    let mut lanes: [f32; 16] = std::array::from_fn(|i| lanes[0][i] + lanes[1][i]);
-    let chunks = rest.chunks_exact(16);
-    let rest: f32 = chunks.remainder().iter().sum();
-    for chunk in chunks {
-        for (i, lane) in lanes.iter_mut().enumerate() {
-            *lane += chunk[i];
+    let [mut lanes, others] = lanes;
+    for i in 0..16 {
+        lanes[i] += others[i];
+    }
+    if first + 16 <= terms.len() {
+        let chunk = &terms[first..][..16];
+        for i in 0..16 {
+            lanes[i] += chunk[i];
         }
+        first += 16;
     }
-    let lanes: [f32; 8] = std::array::from_fn(|i| lanes[i] + lanes[i + 8]);
-    let lanes: [f32; 4] = std::array::from_fn(|i| lanes[i] + lanes[i + 4]);
+    let mut rest = 0.0;
+    while first < terms.len() {
+        rest += terms[first];
+        first += 1;
+    }
+    for i in 0..8 {
+        lanes[i] += lanes[i + 8];
+    }
+    for i in 0..4 {
+        lanes[i] += lanes[i + 4];
+    }
     (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]) + rest
 }
 

@@ -1,4 +1,5 @@
-//! Normalisation by groups of channels: the numbers of a group lie side by side, and a thread has a group at a time.
+//! Normalisation by groups of channels, or by channels over a batch: a thread has a group at a time, which mostly stays in
+//! the second-level cache.
 
 use super::{
     Shared,
@@ -6,7 +7,7 @@ use super::{
     share,
     simd::{self, Job, Vector},
 };
-use crate::kernel::norm::Norm;
+use crate::kernel::norm::{Norm, Over};
 use std::ops::Range;
 
 /// Numbers that are summed before the sum goes over to `f64`; they stay in the first-level cache.
@@ -18,41 +19,68 @@ const LANES: usize = 16;
 /// Passes over an element that a normalisation is worth, for [`share`].
 const WORK: usize = 4;
 
-/// How numbers are divided into groups, and groups into channels.
+/// How numbers are divided into groups, and groups into runs: what a channel has in a row.
 #[derive(Clone, Copy)]
 struct Plan {
     norm: Norm,
     /// Groups of all rows.
     count: usize,
-    /// Channels of a group.
-    channels: usize,
-    /// Numbers of a channel.
+    /// Runs of a group.
+    runs: usize,
+    /// Numbers of a run.
     pixels: usize,
 }
 
 impl Plan {
     fn new(norm: Norm, rows: usize, len: usize) -> Self {
+        let (count, runs) = match norm.over {
+            Over::Groups(groups) => (rows * groups, norm.channels / groups),
+            Over::Batch => (norm.channels, rows),
+        };
         let plan = Self {
             norm,
-            count: rows * norm.groups,
-            channels: norm.channels / norm.groups,
+            count,
+            runs,
             pixels: len / (rows * norm.channels).max(1),
         };
-        assert_eq!(len, plan.count * plan.channels * plan.pixels);
+        assert_eq!(len, plan.count * plan.runs * plan.pixels);
         plan
     }
 
-    /// Where the channels of a group begin among those of its row.
-    fn first(self, group: usize) -> usize {
-        group % self.norm.groups * self.channels
+    /// Numbers of a group.
+    fn len(self) -> usize {
+        self.runs * self.pixels
+    }
+
+    /// Where a run of a group begins, and its channel.
+    fn run(self, group: usize, run: usize) -> (usize, usize) {
+        let channels = self.norm.channels;
+        match self.norm.over {
+            Over::Groups(_) => {
+                let channel = group * self.runs + run;
+                (channel * self.pixels, channel % channels)
+            }
+            Over::Batch => ((run * channels + group) * self.pixels, group),
+        }
+    }
+
+    /// What a number less its group's mean is multiplied by, given the variance.
+    fn scale(self, variance: f32) -> f32 {
+        let variance = f64::from(variance) + f64::from(self.norm.epsilon);
+        variance.sqrt().recip() as f32
     }
 }
 
-/// The rows of `x`, normalised.
-pub(super) fn apply(x: &[f32], weight: &[f32], bias: &[f32], norm: Norm, rows: usize) -> Vec<f32> {
+/// The rows of `x`, normalised; and mean and variance of each group.
+pub(super) fn apply(
+    [x, weight, bias]: [&[f32]; 3],
+    norm: Norm,
+    rows: usize,
+) -> (Vec<f32>, Vec<f32>) {
     let plan = Plan::new(norm, rows, x.len());
     let mut output: Vec<f32> = Vec::with_capacity(x.len());
-    let shared = Shared(output.as_mut_ptr());
+    let mut moments: Vec<f32> = Vec::with_capacity(2 * plan.count);
+    let (shared, shared_moments) = (Shared(output.as_mut_ptr()), Shared(moments.as_mut_ptr()));
     share(plan.count, WORK * x.len(), |groups| {
         simd::dispatch(Apply {
             plan,
@@ -61,27 +89,31 @@ pub(super) fn apply(x: &[f32], weight: &[f32], bias: &[f32], norm: Norm, rows: u
             weight,
             bias,
             output: shared,
+            moments: shared_moments,
         });
     });
-    // SAFETY: the groups cover the rows, and each wrote its own.
-    unsafe { output.set_len(x.len()) };
-    output
+    // SAFETY: the groups cover the rows, and each wrote its own, and its moments.
+    unsafe {
+        output.set_len(x.len());
+        moments.set_len(2 * plan.count);
+    }
+    (output, moments)
 }
 
-/// The gradients of `x`, of the weight and of the bias, from that of the output.
+/// The gradients of `x`, of the weight and of the bias, from that of the output and the moments of each group.
 pub(super) fn gradients(
     gradient: &[f32],
     [x, weight, bias]: [&[f32]; 3],
+    moments: &[f32],
     norm: Norm,
     rows: usize,
 ) -> [Vec<f32>; 3] {
     let plan = Plan::new(norm, rows, x.len());
     assert_eq!(gradient.len(), x.len());
     let mut of_x: Vec<f32> = Vec::with_capacity(x.len());
-    // Of each row alone, as threads share no sum.
-    let mut of_channels = vec![[0.0; 2]; rows * norm.channels];
-    let shared = Shared(of_x.as_mut_ptr());
-    let sums = Shared(of_channels.as_mut_ptr());
+    // Of each run alone, as threads share no sum.
+    let mut of_runs = vec![[0.0; 2]; plan.count * plan.runs];
+    let (shared, sums) = (Shared(of_x.as_mut_ptr()), Shared(of_runs.as_mut_ptr()));
     share(plan.count, 2 * WORK * x.len(), |groups| {
         simd::dispatch(Differentiate {
             plan,
@@ -90,6 +122,7 @@ pub(super) fn gradients(
             x,
             weight,
             bias,
+            moments,
             output: shared,
             sums,
         });
@@ -97,46 +130,81 @@ pub(super) fn gradients(
     // SAFETY: the groups cover the rows, and each wrote its own.
     unsafe { of_x.set_len(x.len()) };
     let mut totals = [0, 1].map(|_| vec![0.0; norm.channels]);
-    for row in of_channels.chunks(norm.channels) {
-        for (channel, [of_weight, of_bias]) in row.iter().enumerate() {
-            totals[0][channel] += of_weight;
-            totals[1][channel] += of_bias;
-        }
+    for (index, [of_weight, of_bias]) in of_runs.into_iter().enumerate() {
+        let (_, channel) = plan.run(index / plan.runs, index % plan.runs);
+        totals[0][channel] += of_weight;
+        totals[1][channel] += of_bias;
     }
-    let [of_weight, of_bias] = totals;
+    let [of_weight, of_bias] =
+        totals.map(|sums| sums.into_iter().map(|sum: f64| sum as f32).collect());
     [of_x, of_weight, of_bias]
 }
 
-/// The sum of a function of each of the numbers.
+/// Sums of several functions of the same numbers, whose lanes are still to be added.
+type Sums<const N: usize> = [[f64; LANES]; N];
+
+/// Adds functions of the numbers that stand side by side in slices of one length.
 #[inline(always)]
-fn sum(numbers: &[f32], term: impl Fn(f32) -> f32) -> f64 {
-    let mut total = 0.0;
-    for piece in numbers.chunks(PIECE) {
-        let (vectors, rest) = piece.as_chunks::<LANES>();
-        let mut lanes = [0.0; LANES];
-        for vector in vectors {
-            for (lane, &number) in lanes.iter_mut().zip(vector) {
-                *lane += term(number);
+#[allow(clippy::needless_range_loop)] // what iterators call is not always inlined; see super::write!
+fn add_terms<const IN: usize, const N: usize>(
+    sums: &mut Sums<N>,
+    numbers: [&[f32]; IN],
+    terms: impl Fn([f32; IN]) -> [f32; N],
+) {
+    let len = numbers[0].len();
+    let mut start = 0;
+    while start < len {
+        let end = (start + PIECE).min(len);
+        let mut lanes = [[0.0; LANES]; N];
+        macro_rules! add {
+            ($count:expr) => {{
+                let mut blocks = [&numbers[0][..0]; IN];
+                for k in 0..IN {
+                    blocks[k] = &numbers[k][start..][..$count];
+                }
+                for lane in 0..$count {
+                    let mut side_by_side = [0.0; IN];
+                    for k in 0..IN {
+                        side_by_side[k] = blocks[k][lane];
+                    }
+                    let terms = terms(side_by_side);
+                    for n in 0..N {
+                        lanes[n][lane] += terms[n];
+                    }
+                }
+                start += $count;
+            }};
+        }
+        while start + LANES <= end {
+            add!(LANES);
+        }
+        add!(end - start);
+        for n in 0..N {
+            for lane in 0..LANES {
+                sums[n][lane] += f64::from(lanes[n][lane]);
             }
         }
-        for (lane, &number) in lanes.iter_mut().zip(rest) {
-            *lane += term(number);
-        }
-        for lane in lanes {
-            total += f64::from(lane);
-        }
     }
-    total
 }
 
-/// The mean of a group, and one over its standard deviation.
+/// The mean and the variance of a group.
 #[inline(always)]
-fn moments(numbers: &[f32], epsilon: f32) -> [f32; 2] {
-    let count = numbers.len() as f64;
-    let mean = (sum(numbers, |number| number) / count) as f32;
-    let square = |number: f32| (number - mean) * (number - mean);
-    let variance = sum(numbers, square) / count;
-    [mean, (variance + f64::from(epsilon)).sqrt().recip() as f32]
+fn moments(plan: Plan, x: &[f32], group: usize) -> [f32; 2] {
+    let count = plan.len() as f64;
+    let mut sums = [[0.0; LANES]];
+    for run in 0..plan.runs {
+        let (start, _) = plan.run(group, run);
+        add_terms(&mut sums, [&x[start..][..plan.pixels]], |[number]| [number]);
+    }
+    let mean = (sums[0].iter().sum::<f64>() / count) as f32;
+    let mut sums = [[0.0; LANES]];
+    for run in 0..plan.runs {
+        let (start, _) = plan.run(group, run);
+        add_terms(&mut sums, [&x[start..][..plan.pixels]], |[number]| {
+            [(number - mean) * (number - mean)]
+        });
+    }
+    [mean, (sums[0].iter().sum::<f64>() / count) as f32]
 }
 
 struct Apply<'a> {
@@ -146,21 +214,25 @@ struct Apply<'a> {
     weight: &'a [f32],
     bias: &'a [f32],
     output: Shared<f32>,
+    moments: Shared<f32>,
 }
 
 impl Job for Apply<'_> {
     #[inline(always)]
     fn run<const FMA: bool, V: Vector>(self) {
         let plan = self.plan;
-        let width = plan.channels * plan.pixels;
         for group in self.groups {
-            let [mean, scale] = moments(&self.x[group * width..][..width], plan.norm.epsilon);
-            for channel in 0..plan.channels {
-                let of_row = plan.first(group) + channel;
-                let (factor, bias) = (self.weight[of_row] * scale, self.bias[of_row]);
-                let start = group * width + channel * plan.pixels;
+            let [mean, variance] = moments(plan, self.x, group);
+            // SAFETY: no two groups have their moments in common.
+            let kept = unsafe { self.moments.slice(2 * group, 2) };
+            kept[0].write(mean);
+            kept[1].write(variance);
+            let scale = plan.scale(variance);
+            for run in 0..plan.runs {
+                let (start, channel) = plan.run(group, run);
+                let (factor, bias) = (self.weight[channel] * scale, self.bias[channel]);
                 let x = &self.x[start..][..plan.pixels];
-                // SAFETY: no two channels have an output in common.
+                // SAFETY: no two runs have an output in common.
                 let output = unsafe { self.output.slice(start, plan.pixels) };
                 if plan.norm.silu {
                     for i in 0..plan.pixels {
@@ -184,26 +256,27 @@ struct Differentiate<'a> {
     x: &'a [f32],
     weight: &'a [f32],
     bias: &'a [f32],
+    moments: &'a [f32],
     output: Shared<f32>,
-    /// The gradients of weight and bias from each channel of each row.
-    sums: Shared<[f32; 2]>,
+    /// The gradients of weight and bias from each run.
+    sums: Shared<[f64; 2]>,
 }
 
 impl Job for Differentiate<'_> {
     #[inline(always)]
+    #[allow(clippy::needless_range_loop)] // as above
     fn run<const FMA: bool, V: Vector>(self) {
         let plan = self.plan;
-        let width = plan.channels * plan.pixels;
         for group in self.groups {
-            let [mean, scale] = moments(&self.x[group * width..][..width], plan.norm.epsilon);
-            // SAFETY: no two groups have a channel of a row in common.
-            let sums = unsafe { self.sums.slice(group * plan.channels, plan.channels) };
+            let (mean, variance) = (self.moments[2 * group], self.moments[2 * group + 1]);
+            let scale = plan.scale(variance);
+            // SAFETY: no two groups have a run in common.
+            let of_runs = unsafe { self.sums.slice(group * plan.runs, plan.runs) };
             // The gradient that reaches each normalised number, times its weight: its mean, and that with the number.
             let mut means = [0.0f64; 2];
-            for (channel, sums) in sums.iter_mut().enumerate() {
-                let of_row = plan.first(group) + channel;
-                let (weight, bias) = (self.weight[of_row], self.bias[of_row]);
-                let start = group * width + channel * plan.pixels;
+            for (run, of_run) in of_runs.iter_mut().enumerate() {
+                let (start, channel) = plan.run(group, run);
+                let (weight, bias) = (self.weight[channel], self.bias[channel]);
                 let x = &self.x[start..][..plan.pixels];
                 let gradient = &self.gradient[start..][..plan.pixels];
                 // SAFETY: as above; it holds the gradient before the activation until the group's means are known.
@@ -221,24 +294,23 @@ impl Job for Differentiate<'_> {
                 }
                 // SAFETY: all of it was just written.
                 let before = unsafe { output.assume_init_ref() };
-                let of_bias = sum(before, |number| number);
-                let mut of_weight = 0.0;
-                for (before, x) in before.chunks(PIECE).zip(x.chunks(PIECE)) {
-                    let mut products = [0.0; PIECE];
-                    let products = &mut products[..x.len()];
-                    for i in 0..products.len() {
-                        products[i] = before[i] * ((x[i] - mean) * scale);
-                    }
-                    of_weight += sum(products, |number| number);
+                let mut sums = [[0.0; LANES]; 2];
+                add_terms(&mut sums, [before, x], |[before, x]| {
+                    [before * ((x - mean) * scale), before]
+                });
+                let mut totals = [0.0; 2];
+                for lane in 0..LANES {
+                    totals[0] += sums[0][lane];
+                    totals[1] += sums[1][lane];
                 }
-                sums.write([of_weight as f32, of_bias as f32]);
-                means[0] += f64::from(weight) * of_bias;
-                means[1] += f64::from(weight) * of_weight;
+                of_run.write(totals);
+                means[0] += f64::from(weight) * totals[1];
+                means[1] += f64::from(weight) * totals[0];
             }
-            let [mean_gradient, mean_product] = means.map(|sum| (sum / width as f64) as f32);
-            for channel in 0..plan.channels {
-                let weight = self.weight[plan.first(group) + channel];
-                let start = group * width + channel * plan.pixels;
+            let [mean_gradient, mean_product] = means.map(|sum| (sum / plan.len() as f64) as f32);
+            for run in 0..plan.runs {
+                let (start, channel) = plan.run(group, run);
+                let weight = self.weight[channel];
                 let x = &self.x[start..][..plan.pixels];
                 // SAFETY: it was written above, by this thread.
                 let output = unsafe { self.output.slice(start, plan.pixels).assume_init_mut() };

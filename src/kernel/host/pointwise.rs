@@ -2,7 +2,7 @@
 
 use super::{
     Pointwise,
-    math::{exp, exp_excess, exp_m1, sigmoid, softplus_tail},
+    math::{exp, exp_excess, exp_m1, sigmoid, softplus_tail, tanh},
 };
 use crate::kernel::{adam::AdamStep, reference::LN_2PI};
 
@@ -158,6 +158,84 @@ impl Pointwise<2, 1> for SquaredErrorGrad {
     #[inline(always)]
     fn apply<const FMA: bool>(self, gradient: f32, [mean, target]: [f32; 2]) -> [f32; 1] {
         [gradient * (2.0 * (mean - target))]
+    }
+}
+
+/// `x`, or `e^x - 1` where it is not positive.
+#[derive(Clone, Copy)]
+pub(crate) struct Elu;
+
+impl Pointwise<1, 1> for Elu {
+    #[inline(always)]
+    fn apply<const FMA: bool>(self, _: f32, [x]: [f32; 1]) -> [f32; 1] {
+        [if x > 0.0 { x } else { exp_m1::<FMA>(x) }]
+    }
+}
+
+/// Its gradient, from that of the output.
+#[derive(Clone, Copy)]
+pub(crate) struct EluGrad;
+
+impl Pointwise<2, 1> for EluGrad {
+    #[inline(always)]
+    fn apply<const FMA: bool>(self, _: f32, [gradient, x]: [f32; 2]) -> [f32; 1] {
+        [gradient * if x > 0.0 { 1.0 } else { exp::<FMA>(x) }]
+    }
+}
+
+/// `bound tanh(x / bound)`.
+#[derive(Clone, Copy)]
+pub(crate) struct SoftClamp(pub(crate) f32);
+
+impl Pointwise<1, 1> for SoftClamp {
+    #[inline(always)]
+    fn apply<const FMA: bool>(self, _: f32, [x]: [f32; 1]) -> [f32; 1] {
+        [self.0 * tanh::<FMA>(x / self.0)]
+    }
+}
+
+/// Its gradient, from that of the output.
+#[derive(Clone, Copy)]
+pub(crate) struct SoftClampGrad(pub(crate) f32);
+
+impl Pointwise<2, 1> for SoftClampGrad {
+    #[inline(always)]
+    fn apply<const FMA: bool>(self, _: f32, [gradient, x]: [f32; 2]) -> [f32; 1] {
+        let share = tanh::<FMA>(x / self.0);
+        [gradient * (1.0 - share * share)]
+    }
+}
+
+/// `x + share scale y`, with the row's scale in the place of a gradient.
+#[derive(Clone, Copy)]
+pub(crate) struct AddScaled(pub(crate) f32);
+
+impl Pointwise<2, 1> for AddScaled {
+    #[inline(always)]
+    fn apply<const FMA: bool>(self, scale: f32, [x, y]: [f32; 2]) -> [f32; 1] {
+        [x + self.0 * scale * y]
+    }
+}
+
+/// A share of `x`, times the row's number.
+#[derive(Clone, Copy)]
+pub(crate) struct Scaled(pub(crate) f32);
+
+impl Pointwise<1, 1> for Scaled {
+    #[inline(always)]
+    fn apply<const FMA: bool>(self, scale: f32, [x]: [f32; 1]) -> [f32; 1] {
+        [self.0 * scale * x]
+    }
+}
+
+/// A share of a product.
+#[derive(Clone, Copy)]
+pub(crate) struct Product(pub(crate) f32);
+
+impl Pointwise<2, 1> for Product {
+    #[inline(always)]
+    fn apply<const FMA: bool>(self, _: f32, [x, y]: [f32; 2]) -> [f32; 1] {
+        [self.0 * x * y]
     }
 }
 
