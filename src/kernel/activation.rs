@@ -106,8 +106,9 @@ mod tests {
     #[test]
     fn values_and_gradients_are_the_compositions() {
         type Function = fn(Tensor<2>) -> Tensor<2>;
+        type Error = fn(f32) -> f32;
         // The composition's `e^x - 1` is off by some units in the last place of 1 at any scale, both `1 - tanh^2` where that is small.
-        let pairs: [([Function; 2], fn(f32) -> f32); 2] = [
+        let pairs: [([Function; 2], Error); 2] = [
             ([elu, |x| activation::elu(x, 1.0)], |_scale| 1e-6),
             (
                 [|x| soft_clamp(x, 5.0), |x| (x / 5.0).tanh() * 5.0],
