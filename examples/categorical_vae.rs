@@ -1,6 +1,6 @@
 //! A variational autoencoder of digits whose latents are classes: Gumbel-softmax.
 //!
-//!     cargo run --example categorical_vae -- --epochs 30
+//!     cargo run --example categorical_vae -- --epochs 100 --least-temperature 0.3 --annealing 5e-5
 //!     cargo run --example categorical_vae -- --straight-through --nll 200
 //!     cargo run --example categorical_vae -- --help
 //!
