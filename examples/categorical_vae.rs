@@ -16,8 +16,8 @@ use burn_generative::prelude::*;
 use burn_generative::prior::UniformCategorical;
 use burn_generative::train::{Cosine, FusedAdamConfig};
 use clap::Parser;
-use common::positive;
 use common::session::{RunArgs, Session, TrainingArgs, named};
+use common::{binarized, positive};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -126,10 +126,7 @@ fn run(args: Args) -> Result<()> {
     )?;
     initialize(&vae);
     let [train, test] = session.images(|images, what| vae.likelihood.check(images, what))?;
-    // Once, and the same for every run.
-    session.device().seed(0);
-    let test = Binarization.corrupt(test);
-    session.device().seed(session.seed());
+    let test = binarized(test, &session.device(), session.seed());
     let model = Augmented::new(vae, Binarization);
     let adam = FusedAdamConfig::new().init()?;
     let rate = Cosine::new(config.training.lr);

@@ -20,7 +20,7 @@ use burn_generative::prelude::*;
 use burn_generative::train::{Fit, FusedAdamConfig, Run};
 use burn_generative::{Error, Result};
 use clap::Parser;
-use common::{DataArgs, positive, rate};
+use common::{DataArgs, positive, rate, split_pictures};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -178,11 +178,7 @@ fn images(args: &Args) -> Result<[LabeledImages; 2]> {
     let pictures = ImageFolderConfig::new([config.size; 2])
         .with_channels(Channels::Rgb)
         .open(folder)?;
-    let (train, test) = pictures.split(config.test_share, config.seed)?;
-    let limit = config.limit.unwrap_or(usize::MAX);
-    positive("--limit", limit)?;
-    println!("data: {} pictures, {} to test on", train.len(), test.len());
-    Ok([train.decode()?.take(limit), test.decode()?.take(limit)])
+    split_pictures(&pictures, config.test_share, config.seed, config.limit)
 }
 
 /// Images as the bytes that they were, `0, 1, .., 255`.

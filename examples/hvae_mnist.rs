@@ -17,7 +17,7 @@ use burn_generative::train::{Cosine, FusedAdamConfig};
 use burn_generative::{Error, Result};
 use clap::Parser;
 use common::session::{RunArgs, Session, TrainingArgs, named, unit_interval};
-use common::{levels, positive};
+use common::{binarized, levels, positive};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -81,10 +81,7 @@ fn run(args: Args) -> Result<()> {
     let summary = |terms: &BTreeMap<String, f64>| named(terms, [Losses::TOTAL, "kl_1", "kl"]);
     let session = Session::open("hvae_mnist", args.run, &config.training, &config, summary)?;
     let [train, test] = session.images(unit_interval)?;
-    // Once, and the same for every run.
-    session.device().seed(0);
-    let test = Binarization.corrupt(test);
-    session.device().seed(session.seed());
+    let test = binarized(test, &session.device(), session.seed());
 
     let device = session.devices.training();
     let shape = session.data.train.shape().to_vec();

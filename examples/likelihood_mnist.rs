@@ -24,8 +24,8 @@ use burn_generative::prior::{GaussianMixture, PseudoInputs};
 use burn_generative::train::{Cosine, FusedAdamConfig, PosteriorWatch, Trainable};
 use burn_generative::{Error, Result};
 use clap::{Parser, ValueEnum};
-use common::positive;
 use common::session::{RunArgs, Session, TrainingArgs, named, unit_interval};
+use common::{binarized, positive};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -151,10 +151,7 @@ fn run(args: Args) -> Result<()> {
         summary,
     )?;
     let [train, test] = session.images(unit_interval)?;
-    // Once, and the same for every run.
-    session.device().seed(0);
-    let test = Binarization.corrupt(test);
-    session.device().seed(session.seed());
+    let test = binarized(test, &session.device(), session.seed());
     Likelihood {
         config,
         session,

@@ -30,7 +30,7 @@ use burn_generative::plot::{self, Measured, RunReport};
 use burn_generative::prelude::*;
 use burn_generative::train::{Cosine, Epoch, Fit, FusedAdamConfig, Run, Trainable};
 use clap::Parser;
-use common::{DataArgs, levels, positive, rate};
+use common::{DataArgs, binarized, levels, positive, rate, split_pictures};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -181,10 +181,7 @@ fn run(args: Args) -> Result<()> {
         let model = model(config, network, likelihood, train.dims()[0], &devices)?;
         return fit(&args, &devices, model, |model| model.model, [train, test]);
     }
-    // Once, and the same for every run.
-    device.seed(0);
-    let test = Binarization.corrupt(test);
-    device.seed(config.seed);
+    let test = binarized(test, &device, config.seed);
     let network = network(config, shape, shape[0], &devices)?;
     let model = model(config, network, BernoulliNll, train.dims()[0], &devices)?;
     let model = Augmented::new(model, Binarization);
@@ -337,9 +334,5 @@ fn images(args: &Args) -> Result<[LabeledImages; 2]> {
     let pictures = ImageFolderConfig::new([config.size; 2])
         .with_channels(Channels::Rgb)
         .open(folder)?;
-    let (train, test) = pictures.split(config.test_share, config.seed)?;
-    let limit = config.limit.unwrap_or(usize::MAX);
-    positive("--limit", limit)?;
-    println!("data: {} pictures, {} to test on", train.len(), test.len());
-    Ok([train.decode()?.take(limit), test.decode()?.take(limit)])
+    split_pictures(&pictures, config.test_share, config.seed, config.limit)
 }

@@ -24,6 +24,7 @@ use burn_generative::prelude::*;
 use burn_generative::train::{Cosine, FusedAdamConfig, Trainable};
 use burn_generative::{Error, Result};
 use clap::{Parser, ValueEnum};
+use common::binarized;
 use common::session::{RunArgs, Session, TrainingArgs, named, unit_interval};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -121,10 +122,7 @@ fn run(args: Args) -> Result<()> {
         let model = MaximumLikelihood::new(pixel_cnn.init_with(output, &device)?);
         return fit(&session, model, [&train, &test], |model| &model.density);
     }
-    // Once, and the same for every run.
-    session.device().seed(0);
-    let test = Binarization.corrupt(test);
-    session.device().seed(session.seed());
+    let test = binarized(test, &session.device(), session.seed());
     let data = [&train, &test];
     match config.model {
         Kind::Pixelcnn => {

@@ -19,7 +19,7 @@ use clap::{Parser, ValueEnum};
 use common::session::{
     PictureArgs, RunArgs, Session, TrainingArgs, gradient_energy, named, plain, unit_interval,
 };
-use common::squared_error;
+use common::{in_batches_of, squared_error};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -166,8 +166,11 @@ where
     let (model, epochs) = session.train(&session.fit(), model, adam.init()?, rates, data)?;
 
     let vae = model.model;
-    let reconstruct =
-        |pictures: Tensor<4>| in_parts(pictures, |part| unit(vae.reconstruct(signed(part))));
+    let reconstruct = |pictures: Tensor<4>| {
+        in_batches_of(AT_ONCE, pictures, |part| {
+            unit(vae.reconstruct(signed(part)))
+        })
+    };
     let pictures = unit(test);
     session.save_reconstructions(&pictures, reconstruct)?;
     let error = squared_error(&pictures, reconstruct)? / values;
@@ -179,7 +182,9 @@ where
 
     // What a diffusion model reads has about unit variance.
     let some = train.dims()[0].min(1000);
-    let latents = in_parts(train.narrow(0, 0, some), |part| vae.encode(part).mean());
+    let latents = in_batches_of(AT_ONCE, train.narrow(0, 0, some), |part| {
+        vae.encode(part).mean()
+    });
     let std: f64 = latents.flatten::<1>(0, 3).var(0).sqrt().try_into_scalar()?;
     let autoencoder = architecture
         .with_scaling_factor(1.0 / std)
@@ -189,10 +194,8 @@ where
     session.finish(&epochs)
 }
 
-/// What `work` makes of pictures, a few at a time: of all their maps at once no machine has room.
-fn in_parts(pictures: Tensor<4>, work: impl Fn(Tensor<4>) -> Tensor<4>) -> Tensor<4> {
-    Tensor::cat(pictures.split(50, 0).into_iter().map(work).collect(), 0)
-}
+/// Pictures at a time: of all their maps at once no machine has room.
+const AT_ONCE: usize = 50;
 
 /// From `[0, 1]` to what diffusers encodes, `[-1, 1]`.
 fn signed(pictures: Tensor<4>) -> Tensor<4> {

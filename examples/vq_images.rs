@@ -23,7 +23,7 @@ use burn_generative::train::FusedAdamConfig;
 use burn_generative::{Error, Result};
 use clap::{Parser, ValueEnum};
 use common::session::{RunArgs, Session, TrainingArgs, named, plain};
-use common::{in_batches, positive};
+use common::{in_batches, positive, split_pictures};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::f64::consts::LN_2;
@@ -140,13 +140,11 @@ fn pictures(folder: &Path, config: &Config, judge: bool) -> Result<Mnist> {
             "--judge needs classes to tell apart: pictures in folders of their own".to_string(),
         ));
     }
-    let (train, test) = pictures.split(0.1, config.training.seed)?;
-    let limit = config.training.limit.unwrap_or(usize::MAX);
-    positive("--limit", limit)?;
-    println!("data: {} pictures, {} to test on", train.len(), test.len());
+    let training = &config.training;
+    let [train, test] = split_pictures(&pictures, 0.1, training.seed, training.limit)?;
     Ok(Mnist {
-        train: train.decode()?.take(limit),
-        test: test.decode()?.take(limit),
+        train,
+        test,
         origin: Origin::Mnist(folder.to_path_buf()),
     })
 }

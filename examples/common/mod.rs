@@ -12,9 +12,11 @@ pub mod speech;
 use burn::prelude::*;
 use burn_generative::data::mnist::{Mnist, Origin};
 use burn_generative::data::table::TableConfig;
+use burn_generative::data::{ImageFolder, LabeledImages};
 use burn_generative::distribution::Levels;
 use burn_generative::loss::SquaredError;
-use burn_generative::traits::ReconstructionLoss;
+use burn_generative::nn::Binarization;
+use burn_generative::traits::{Corruption, ReconstructionLoss};
 use burn_generative::{Error, Result, train};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -150,7 +152,38 @@ pub fn in_batches<const D: usize>(
     images: Tensor<4>,
     work: impl Fn(Tensor<4>) -> Tensor<D>,
 ) -> Tensor<D> {
-    Tensor::cat(images.split(1000, 0).into_iter().map(work).collect(), 0)
+    in_batches_of(1000, images, work)
+}
+
+/// As [`in_batches`], of so many images.
+pub fn in_batches_of<const D: usize>(
+    size: usize,
+    images: Tensor<4>,
+    work: impl Fn(Tensor<4>) -> Tensor<D>,
+) -> Tensor<D> {
+    Tensor::cat(images.split(size, 0).into_iter().map(work).collect(), 0)
+}
+
+/// Test images, binarised once and the same for every run; from here on the device's generator is at the run's seed.
+pub fn binarized(images: Tensor<4>, device: &Device, seed: u64) -> Tensor<4> {
+    device.seed(0);
+    let binary = Binarization.corrupt(images);
+    device.seed(seed);
+    binary
+}
+
+/// Pictures of a folder to train and to test on, at most `limit` of either; says how many there are.
+pub fn split_pictures(
+    pictures: &ImageFolder,
+    test_share: f64,
+    seed: u64,
+    limit: Option<usize>,
+) -> Result<[LabeledImages; 2]> {
+    let (train, test) = pictures.split(test_share, seed)?;
+    let limit = limit.unwrap_or(usize::MAX);
+    positive("--limit", limit)?;
+    println!("data: {} pictures, {} to test on", train.len(), test.len());
+    Ok([train.decode()?.take(limit), test.decode()?.take(limit)])
 }
 
 /// The mean squared error of reconstructions, an image.

@@ -2,7 +2,7 @@
 //! library's: `train::Run` and `train::Fit`.
 
 use super::judge::{self, Judge};
-use super::{DataArgs, DataIdentity, in_batches, positive, rate};
+use super::{DataArgs, DataIdentity, in_batches, positive, rate, split_pictures};
 use burn::data::dataloader::DataLoader;
 use burn::module::ParamGroup;
 use burn::optim::ModuleOptimizer;
@@ -106,14 +106,12 @@ impl PictureArgs {
         let Some(folder) = &self.pictures else {
             return data.load(training.limit);
         };
-        let limit = training.limit.unwrap_or(usize::MAX);
-        positive("--limit", limit)?;
         let read = ImageFolderConfig::new([self.size; 2]).with_channels(Channels::Rgb);
-        let (train, test) = read.open(folder)?.split(0.1, training.seed)?;
-        println!("data: {} pictures, {} to test on", train.len(), test.len());
+        let pictures = read.open(folder)?;
+        let [train, test] = split_pictures(&pictures, 0.1, training.seed, training.limit)?;
         Ok(Mnist {
-            train: train.decode()?.take(limit),
-            test: test.decode()?.take(limit),
+            train,
+            test,
             origin: Origin::Mnist(folder.clone()),
         })
     }

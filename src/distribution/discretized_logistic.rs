@@ -51,10 +51,10 @@ pub(super) fn log_probabilities(
     log_interval(x - mean, half, log_scale.neg().exp(), [is_first, is_last])
 }
 
-/// `ln sum e^joint` along an axis, which is kept with one element.
-pub(super) fn log_sum_exp(joint: Tensor<3>, axis: usize) -> Tensor<3> {
-    let most = joint.clone().detach().max_dim(axis);
-    (joint - most.clone()).exp().sum_dim(axis).log() + most
+/// `ln sum e^joint` along an axis, which is kept with one element; a number also where all the terms are too small for their type.
+pub(crate) fn log_sum_exp<const D: usize>(joint: Tensor<D>, axis: usize) -> Tensor<D> {
+    let largest = joint.clone().detach().max_dim(axis);
+    (joint - largest.clone()).exp().sum_dim(axis).log() + largest
 }
 
 /// Draws of logistic distributions, `m + s ln(u / (1 - u))`, with uniform noise in [0, 1).

@@ -42,7 +42,6 @@ pub fn group_norm<const D: usize>(
     groups: usize,
     epsilon: f64,
 ) -> Tensor<D> {
-    assert_groups(&x, groups);
     let norm = norm(
         "group_norm",
         [&weight, &bias],
@@ -68,7 +67,6 @@ pub fn group_norm_silu<const D: usize>(
     groups: usize,
     epsilon: f64,
 ) -> Tensor<D> {
-    assert_groups(&x, groups);
     let norm = norm(
         "group_norm_silu",
         [&weight, &bias],
@@ -154,16 +152,7 @@ fn with_moments<const D: usize>(
     }
 }
 
-fn assert_groups<const D: usize>(x: &Tensor<D>, groups: usize) {
-    assert!(D >= 2, "group_norm: a tensor of one axis has no channels");
-    let channels = x.dims()[1];
-    assert!(
-        groups > 0 && channels.is_multiple_of(groups),
-        "group_norm: {channels} channels cannot be divided into {groups} groups"
-    );
-}
-
-/// A normalisation of `x`, whose weight and bias are checked.
+/// A normalisation of `x`, whose groups, weight and bias are checked.
 fn norm<const D: usize>(
     operation: &str,
     [weight, bias]: [&Tensor<1>; 2],
@@ -173,6 +162,12 @@ fn norm<const D: usize>(
 ) -> Norm {
     assert!(D >= 2, "{operation}: a tensor of one axis has no channels");
     let channels = x.dims()[1];
+    if let Over::Groups(groups) = over {
+        assert!(
+            groups > 0 && channels.is_multiple_of(groups),
+            "{operation}: {channels} channels cannot be divided into {groups} groups"
+        );
+    }
     for (name, numbers) in [("the weight", weight), ("the bias", bias)] {
         assert!(
             numbers.dims() == [channels],

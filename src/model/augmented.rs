@@ -96,4 +96,8 @@ impl<M: LatentVariableModel, C> LatentVariableModel for Augmented<M, C> {
     ) -> Evidence {
         self.model.evidence_of(input, posterior, draw)
     }
+
+    fn evidence(&self, input: M::Input, posterior: &M::Posterior) -> Evidence {
+        self.model.evidence(input, posterior)
+    }
 }

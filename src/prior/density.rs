@@ -1,5 +1,6 @@
 //! Log-densities of mixtures, which several priors share.
 
+use crate::distribution;
 use crate::kernel::reference::LN_2PI;
 use burn::tensor::kind::Basic;
 use burn::tensor::{FloatDType, Tensor};
@@ -61,9 +62,7 @@ pub(super) fn by_blocks<K: Basic>(
 /// `log sum of exp` over the second axis.
 pub(crate) fn log_sum_exp(joint: Tensor<2>) -> Tensor<1> {
     // A point so far away that all densities are 0 has a log-density nevertheless.
-    let largest = joint.clone().detach().max_dim(1);
-    let sum = (joint - largest.clone()).exp().sum_dim(1);
-    (sum.log() + largest).squeeze_dim(1)
+    distribution::log_sum_exp(joint, 1).squeeze_dim(1)
 }
 
 /// The identity matrix, of the float type of another tensor, and where that is.
