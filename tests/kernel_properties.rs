@@ -1013,3 +1013,141 @@ fn the_likelihood_of_classes_is_that_of_the_reference() {
         );
     }
 }
+
+/// Values and gradients against sums in `f64`: of one number and of several units of work, with and without a bias, of views.
+#[test]
+fn a_dense_layer_is_the_product_of_its_matrices() {
+    let fraction =
+        |seed: usize, i: usize| ((i * 7919 + seed * 104_729) % 1009) as f32 / 504.5 - 1.0;
+    // A matrix [rows, columns], its element in `f64`, and the tensor: transposed in memory where it is asked for.
+    let element = |seed: usize, columns: usize, row: usize, column: usize| {
+        f64::from(fraction(seed, row * columns + column))
+    };
+    let matrix = |seed: usize, [rows, columns]: [usize; 2], turned: bool, device: &Device| {
+        let at = |row: usize, column: usize| element(seed, columns, row, column) as f32;
+        if turned {
+            let numbers = (0..columns).flat_map(|c| (0..rows).map(move |r| at(r, c)));
+            let data = TensorData::new(numbers.collect::<Vec<f32>>(), [columns, rows]);
+            return Tensor::<2>::from_data(data, device).transpose();
+        }
+        let numbers = (0..rows).flat_map(|r| (0..columns).map(move |c| at(r, c)));
+        let data = TensorData::new(numbers.collect::<Vec<f32>>(), [rows, columns]);
+        Tensor::<2>::from_data(data, device)
+    };
+    for (name, device) in devices() {
+        let device = device.autodiff();
+        for [batch, inputs, outputs] in [
+            [1, 3, 2],
+            [4, 1, 1],
+            [5, 20, 15],
+            [7, 200, 17],
+            [130, 48, 33],
+            [128, 400, 200],
+            [300, 9, 100],
+        ] {
+            for (turned, biased) in [(false, true), (true, false)] {
+                let parameter =
+                    |seed, shape| matrix(seed, shape, turned, &device).detach().require_grad();
+                let x = parameter(1, [batch, inputs]);
+                let weight = parameter(2, [inputs, outputs]);
+                let bias = matrix(3, [1, outputs], false, &device).reshape([outputs]);
+                let bias = bias.detach().require_grad();
+                let y = kernel::linear(x.clone(), weight.clone(), biased.then(|| bias.clone()));
+                let slope = matrix(4, [batch, outputs], turned, &device);
+                let gradients = (y.clone() * slope).sum().backward();
+                // The sum, and that of the absolute values, which bounds what rounding may do.
+                let check =
+                    |what: &str, ours: TensorData, sum: &dyn Fn(usize, usize) -> [f64; 2]| {
+                        let columns = ours.shape()[1];
+                        for (i, ours) in ours.iter::<f32>().enumerate() {
+                            let [exact, size] = sum(i / columns, i % columns);
+                            assert!(
+                                (f64::from(ours) - exact).abs() <= 1e-6 * size,
+                                "{name}, {:?}, {what} {i}: {ours} and {exact}",
+                                [batch, inputs, outputs]
+                            );
+                        }
+                    };
+                let total = |count: usize, term: &dyn Fn(usize) -> f64| {
+                    (0..count).fold([0.0, 0.0], |[sum, size], i| {
+                        [sum + term(i), size + term(i).abs()]
+                    })
+                };
+                check("output", y.into_data(), &|row, column| {
+                    let [sum, size] = total(inputs, &|i| {
+                        element(1, inputs, row, i) * element(2, outputs, i, column)
+                    });
+                    let bias = if biased {
+                        element(3, outputs, 0, column)
+                    } else {
+                        0.0
+                    };
+                    [sum + bias, size + bias.abs()]
+                });
+                let of_x = x.grad(&gradients).unwrap().into_data();
+                check("gradient of x", of_x, &|row, column| {
+                    total(outputs, &|i| {
+                        element(4, outputs, row, i) * element(2, outputs, column, i)
+                    })
+                });
+                let of_weight = weight.grad(&gradients).unwrap().into_data();
+                check("gradient of the weight", of_weight, &|row, column| {
+                    total(batch, &|i| {
+                        element(1, inputs, i, row) * element(4, outputs, i, column)
+                    })
+                });
+                if biased {
+                    let of_bias = bias.grad(&gradients).unwrap().unsqueeze::<2>();
+                    check("gradient of the bias", of_bias.into_data(), &|_, column| {
+                        total(batch, &|i| element(4, outputs, i, column))
+                    });
+                }
+            }
+        }
+        // None of a batch.
+        let none = kernel::linear(
+            Tensor::zeros([0, 3], &device),
+            Tensor::zeros([3, 2], &device),
+            None,
+        );
+        assert_eq!(none.dims(), [0, 2]);
+    }
+}
+
+/// A row of a dense layer's output is the same to the last digit with whatever rows it comes and by whatever thread, and what is no
+/// number stays in its row and is not met again where memory is used anew.
+#[test]
+fn a_row_of_a_dense_layer_knows_no_other() {
+    let hosts = ["flex", "ndarray"];
+    for (name, device) in devices()
+        .into_iter()
+        .filter(|(name, _)| hosts.contains(name))
+    {
+        let matrix = |shape: [usize; 2]| {
+            let fraction = |i: usize| (i * 7919 % 1009) as f32 / 504.5 - 1.0;
+            let numbers: Vec<f32> = (0..shape[0] * shape[1]).map(fraction).collect();
+            Tensor::<2>::from_data(TensorData::new(numbers, shape), &device)
+        };
+        let rows = |x: Tensor<2>| -> Vec<f32> {
+            let y = kernel::linear(x, matrix([150, 100]), None);
+            y.into_data().iter().collect()
+        };
+        let x = matrix([260, 150]);
+        let whole = rows(x.clone());
+        let parts =
+            [(0, 100), (100, 160)].map(|(start, len)| rows(x.clone().narrow(0, start, len)));
+        assert!(parts.concat() == whole, "{name}: rows depend on others");
+        let lost = rows(x.clone().slice_fill([3..4, 7..8], f32::NAN));
+        for (i, (lost, whole)) in lost.iter().zip(&whole).enumerate() {
+            assert!(
+                if i / 100 == 3 {
+                    lost.is_nan()
+                } else {
+                    lost == whole
+                },
+                "{name}: {i}, {lost} and {whole}"
+            );
+        }
+        assert!(rows(x) == whole, "{name}: memory is not clean");
+    }
+}

@@ -1,7 +1,6 @@
 use super::divergence::categorical;
-use crate::kernel::{self, assert_match};
+use crate::kernel::{self, activation::sigmoid, assert_match};
 use crate::traits::{Code, Family, Posterior};
-use burn::tensor::activation::sigmoid;
 use burn::tensor::{Distribution, Tensor};
 
 /// Independent variables that are 0 or 1, given by the logits of the ones: `p(1) = sigmoid(l)`. There is one distribution

@@ -1,9 +1,10 @@
 use super::{Tempered, no_change};
 use crate::error::{Error, Result};
+use crate::kernel::activation::sigmoid;
 use crate::kernel::sum_event;
 use crate::traits::{Block, Code, Encoder, Posterior, Prior, Sampler};
 use burn::module::Module;
-use burn::tensor::activation::{log_sigmoid, sigmoid};
+use burn::tensor::activation::log_sigmoid;
 use burn::tensor::{Device, Distribution, Tensor};
 
 /// A density over [0, 1) as a model of levels `0, 1, .., levels - 1` (of floats): noise in [0, 1) is added to the levels and

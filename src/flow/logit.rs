@@ -1,11 +1,12 @@
 use super::Bijection;
 use crate::error::{Error, Result};
+use crate::kernel::activation::sigmoid;
 use crate::kernel::points::read;
 use crate::kernel::{rows, sum_event};
 use crate::traits::Batch;
 use burn::module::Module;
 use burn::tensor::Tensor;
-use burn::tensor::activation::{log_sigmoid, sigmoid};
+use burn::tensor::activation::log_sigmoid;
 
 /// `z = logit(margin + (1 - 2 margin) x)`: from data in [0, 1] to all numbers, with the Jacobian counted.
 ///

@@ -1,4 +1,5 @@
 use crate::error::{Result, check_at_least_one};
+use crate::kernel::linear;
 use crate::traits::Block;
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
@@ -95,10 +96,8 @@ impl Perceptron {
         let last = self.layers.len() - 1;
         let layers = self.layers.iter().enumerate();
         layers.fold(input, |x, (index, layer)| {
-            let mut output = x.matmul(weight(index, layer.weight.val()));
-            if let Some(bias) = &layer.bias {
-                output = bias.val().unsqueeze::<2>() + output;
-            }
+            let bias = layer.bias.as_ref().map(|bias| bias.val());
+            let mut output = linear(x, weight(index, layer.weight.val()), bias);
             if index == 0
                 && let Some(shift) = shift(&self.context, context)
             {

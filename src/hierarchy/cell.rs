@@ -1,9 +1,10 @@
 use crate::error::Result;
+use crate::kernel::activation::sigmoid;
 use crate::kernel::excitation::{add_scaled, channel_means};
 use crate::nn::{Conv2d, Conv2dConfig, batch_norm, batch_norm_silu};
 use burn::module::Module;
 use burn::nn::{BatchNorm, BatchNormConfig, Initializer, Linear, LinearConfig, PaddingConfig2d};
-use burn::tensor::activation::{gelu, relu, sigmoid, silu};
+use burn::tensor::activation::{gelu, relu, silu};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 

@@ -50,6 +50,9 @@ mod gate;
 mod host;
 #[allow(deprecated)]
 #[cfg_attr(not(feature = "_host"), allow(unused))]
+mod linear;
+#[allow(deprecated)]
+#[cfg_attr(not(feature = "_host"), allow(unused))]
 mod maps;
 #[allow(deprecated)]
 #[cfg_attr(not(feature = "_host"), allow(unused))]
@@ -73,6 +76,7 @@ mod windows;
 
 pub use categorical::categorical_nll;
 pub use gate::gated;
+pub use linear::linear;
 pub use maps::{affine_map, affine_map_inverse, spline_map, spline_map_inverse};
 pub use nade::nade;
 pub use norm::{batch_norm, batch_norm_silu, group_norm, group_norm_silu};

@@ -90,6 +90,16 @@ pub fn categorical_nll(logits: Tensor<2>, class: Tensor<1, Int>) -> Tensor<1> {
     log_p.squeeze_dim::<1>(1).neg()
 }
 
+/// See [`kernel::linear`](super::linear). The bias stands on the left of the sum: so burn-flex adds it in vectors even where
+/// crates are compiled without link-time optimisation between their units, as in this crate's own profile.
+pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
+    let output = x.matmul(weight);
+    match bias {
+        Some(bias) => bias.unsqueeze::<2>() + output,
+        None => output,
+    }
+}
+
 /// See [`kernel::nade`](super::nade).
 pub fn nade(
     x: Tensor<2>,

@@ -3,10 +3,9 @@
 
 use crate::distribution::bound_any_log_var;
 use crate::error::{Result, check_positive};
-use crate::kernel::{self, assert_match, rows, sum_event};
+use crate::kernel::{self, activation::sigmoid, assert_match, rows, sum_event};
 use crate::traits::{Batch, Likelihood, Posterior, ReconstructionLoss, Support};
 use burn::module::{Module, Param};
-use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Distribution, Tensor};
 
 /// Bernoulli likelihood on logits, with targets anywhere in `[0, 1]` (grey values too):

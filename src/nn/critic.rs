@@ -1,12 +1,11 @@
 use super::spectral::SpectralNorm;
 use super::{bias, check_layers, event_size};
 use crate::error::{Error, Result, check_at_least_one};
-use crate::kernel::rows;
+use crate::kernel::{linear, rows};
 use crate::traits::{Critic, FeatureCritic, InputGradient};
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
-use burn::tensor::module::linear;
 use burn::tensor::{Device, Tensor};
 
 /// Configuration of an [`MlpCritic`].

@@ -1,11 +1,11 @@
 use super::modes::{Modes, Steps, Whole, column_modes, perturbed};
 use super::{Kind, Schema};
 use crate::error::{Result, check_at_least_one};
-use crate::kernel::{bernoulli_nll, sum_event};
+use crate::kernel::{activation::sigmoid, bernoulli_nll, sum_event};
 use crate::nn::one_hot;
 use crate::traits::{Batch, Likelihood, ReconstructionLoss};
 use burn::module::Module;
-use burn::tensor::activation::{log_softmax, sigmoid};
+use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
 
 /// The likelihood of the rows of a table, each column by its kind: `[batch, schema.width()]`, as

@@ -1,12 +1,14 @@
 //! The operations on every backend whose tensors this processor can read.
 
 use super::{
-    Pointwise, categorical, convolution, gate, maps, nade, norm,
+    Pointwise, categorical, convolution, gate,
+    linear::{self, Right},
+    maps, nade, norm,
     pointwise::{
         AddScaled, BernoulliNll, BernoulliNllGrad, Elu, EluGrad, GaussianKl, GaussianKlBetween,
         GaussianKlBetweenGrad, GaussianKlGrad, GaussianNll, GaussianNllGrad, Product,
-        Reparameterize, ReparameterizeGrad, Scaled, SoftClamp, SoftClampGrad, SquaredError,
-        SquaredErrorGrad,
+        Reparameterize, ReparameterizeGrad, Scaled, Sigmoid, SigmoidGrad, SoftClamp, SoftClampGrad,
+        SquaredError, SquaredErrorGrad,
     },
 };
 use crate::kernel::{
@@ -15,6 +17,7 @@ use crate::kernel::{
     categorical::{ClassNll, ClassNllGradient},
     excitation::{Excitation, ExcitationGradients},
     gate::{Gate, GateGradient},
+    linear::{Dense, DenseGradients},
     maps::{Map, MapGradients, Maps},
     nade::{RunningUnits, RunningUnitsGradients},
     norm::{Norm, Normalization, NormalizationGradients},
@@ -161,6 +164,7 @@ impl<B: HostBackend> Activations for B {
         let inputs = [Argument::Tensor(&x)];
         let [output] = match activation {
             Activation::Elu => B::map(Elu, None, inputs),
+            Activation::Sigmoid => B::map(Sigmoid, None, inputs),
             Activation::SoftClamp(bound) => B::map(SoftClamp(bound), None, inputs),
         };
         output
@@ -172,6 +176,7 @@ impl<B: HostBackend> ActivationGradients for B {
         let inputs = [&gradient, &x].map(Argument::Tensor);
         let [of_x] = match activation {
             Activation::Elu => B::map(EluGrad, None, inputs),
+            Activation::Sigmoid => B::map(SigmoidGrad, None, inputs),
             Activation::SoftClamp(bound) => B::map(SoftClampGrad(bound), None, inputs),
         };
         of_x
@@ -261,6 +266,37 @@ impl<B: HostBackend> GateGradient for B {
         let [rows, width] = x.shape().dims();
         let [gradient, x] = [&gradient, &x].map(B::numbers);
         B::from_numbers(gate::gradient(&gradient, &x, rows), [rows, width])
+    }
+}
+
+impl<B: HostBackend> Dense for B {
+    fn dense(x: T<B>, weight: T<B>, bias: T<B>) -> T<B> {
+        let ([m, k], [_, n]) = (x.shape().dims(), weight.shape().dims());
+        let [x, weight, bias] = [&x, &weight, &bias].map(B::numbers);
+        let output = linear::product(&x, Right::Rows(&weight), Some(&bias), [m, k, n]);
+        B::from_numbers(output, [m, n])
+    }
+}
+
+impl<B: HostBackend> DenseGradients for B {
+    fn dense_grad(gradient: T<B>, weight: T<B>) -> T<B> {
+        let ([m, n], [k, _]) = (gradient.shape().dims(), weight.shape().dims());
+        let [gradient, weight] = [&gradient, &weight].map(B::numbers);
+        let of_x = linear::product(&gradient, Right::Columns(&weight), None, [m, n, k]);
+        B::from_numbers(of_x, [m, k])
+    }
+
+    fn dense_weight_grad(gradient: T<B>, x: T<B>) -> T<B> {
+        let ([m, n], [_, k]) = (gradient.shape().dims(), x.shape().dims());
+        let [gradient, x] = [&gradient, &x].map(B::numbers);
+        let x = linear::transpose(&x, m, k);
+        let of_weight = linear::product(&x, Right::Rows(&gradient), None, [k, m, n]);
+        B::from_numbers(of_weight, [k, n])
+    }
+
+    fn dense_bias_grad(gradient: T<B>) -> T<B> {
+        let [_, n] = gradient.shape().dims();
+        B::from_numbers(linear::column_sums(&B::numbers(&gradient), n), [1, n])
     }
 }
 

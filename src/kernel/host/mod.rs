@@ -9,6 +9,7 @@ pub(crate) mod backend;
 mod categorical;
 mod convolution;
 mod gate;
+mod linear;
 mod maps;
 mod math;
 mod nade;

@@ -183,6 +183,29 @@ impl Pointwise<2, 1> for EluGrad {
     }
 }
 
+/// `1 / (1 + e^-x)`.
+#[derive(Clone, Copy)]
+pub(crate) struct Sigmoid;
+
+impl Pointwise<1, 1> for Sigmoid {
+    #[inline(always)]
+    fn apply<const FMA: bool>(self, _: f32, [x]: [f32; 1]) -> [f32; 1] {
+        [sigmoid::<FMA>(x)]
+    }
+}
+
+/// Its gradient, from that of the output.
+#[derive(Clone, Copy)]
+pub(crate) struct SigmoidGrad;
+
+impl Pointwise<2, 1> for SigmoidGrad {
+    #[inline(always)]
+    fn apply<const FMA: bool>(self, _: f32, [gradient, x]: [f32; 2]) -> [f32; 1] {
+        let share = sigmoid::<FMA>(x);
+        [gradient * share * (1.0 - share)]
+    }
+}
+
 /// `bound tanh(x / bound)`.
 #[derive(Clone, Copy)]
 pub(crate) struct SoftClamp(pub(crate) f32);

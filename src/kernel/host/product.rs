@@ -46,8 +46,8 @@ pub(super) unsafe fn add_product<V: Vector>(factors: Factors, sum: &mut [f32], p
                     // One row alone needs more columns to keep the processor busy.
                     (1, 8..) => strip.add::<V, 8>(),
                     (_, 1) => strip.add::<V, 1>(),
-                    (_, 2 | 4) => strip.add::<V, 2>(),
-                    _ => strip.add::<V, 3>(),
+                    (_, 3 | 5..) if V::LANES == 16 => strip.add::<V, 3>(),
+                    _ => strip.add::<V, 2>(),
                 }
             };
         }
@@ -97,8 +97,10 @@ impl Strip<'_> {
             row += match left_rows.len() {
                 1 => block!(1),
                 2 | 3 => block!(2),
-                // AVX-512 has 32 registers, what came before it 16.
+                // AVX-512 has 32 registers, what came before it 16: one more than twelve sums, the numbers that they
+                // multiply and a factor take. With none to spare the compiler keeps a sum in memory, at half the speed.
                 8.. if V::LANES == 16 && VECTORS <= 3 => block!(8),
+                6 | 7 | 10.. if VECTORS <= 2 => block!(6),
                 _ => block!(4),
             };
         }
