@@ -1,6 +1,8 @@
 //! Products of matrices in memory, for dense layers. The right matrix is laid out anew first, as strips of few columns whose rows
 //! follow each other; it is read and written in the order of memory there, which strips read out of the matrix would not be.
 
+#![allow(clippy::needless_range_loop)] // what iterators call is not always inlined; see super::write!
+
 use super::product::{Factors, add_product};
 use super::simd::{self, Job, Vector};
 use super::{Scratch, Shared, share};
@@ -115,7 +117,6 @@ struct Lay<'a> {
 
 impl Job for Lay<'_> {
     #[inline(always)]
-    #[allow(clippy::needless_range_loop)] // what iterators call is not always inlined; see super::write!
     fn run<const FMA: bool, V: Vector>(self) {
         let [k, n] = self.shape;
         let width = |start: usize| strip::<V>().min((n - start).next_multiple_of(V::LANES));
@@ -163,7 +164,6 @@ struct Multiply<'a> {
 
 impl Job for Multiply<'_> {
     #[inline(always)]
-    #[allow(clippy::needless_range_loop)] // as above
     fn run<const FMA: bool, V: Vector>(self) {
         if self.units.is_empty() {
             return;
