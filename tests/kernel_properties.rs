@@ -1114,7 +1114,7 @@ fn a_dense_layer_is_the_product_of_its_matrices() {
     }
 }
 
-/// A row of a dense layer's output is the same to the last digit with whatever rows it comes and by whatever thread, and what is no
+/// A row of a dense layer's output is the same to the last digit with whatever other rows it comes, three at least, and by whatever thread, and what is no
 /// number stays in its row and is not met again where memory is used anew.
 #[test]
 fn a_row_of_a_dense_layer_knows_no_other() {
@@ -1150,4 +1150,23 @@ fn a_row_of_a_dense_layer_knows_no_other() {
         }
         assert!(rows(x) == whole, "{name}: memory is not clean");
     }
+}
+
+/// Quantised weights, which burn multiplies, go to burn.
+#[cfg(feature = "flex")]
+#[test]
+fn a_dense_layer_takes_quantised_weights() {
+    use burn::tensor::quantization::QuantScheme;
+
+    let device = Device::flex();
+    let matrix = |shape: [usize; 2]| {
+        let fraction = |i: usize| (i * 7919 % 1009) as f32 / 1009.0;
+        let numbers: Vec<f32> = (0..shape[0] * shape[1]).map(fraction).collect();
+        Tensor::<2>::from_data(TensorData::new(numbers, shape), &device)
+    };
+    let (x, weight) = (matrix([8, 64]), matrix([64, 32]));
+    let exact = kernel::linear(x.clone(), weight.clone(), None);
+    let quantised = kernel::linear(x, weight.quantize_dynamic(&QuantScheme::default()), None);
+    let error = (quantised - exact.clone()).abs().max() / exact.max();
+    assert!(error.into_scalar::<f32>() < 0.02);
 }

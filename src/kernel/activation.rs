@@ -1,4 +1,4 @@
-//! Activations that burn composes of several operations: where the processor's memory holds the tensor, one pass forward and one
+//! Activations that burn composes of several operations, or computes number by number: where the processor's memory holds the tensor, one pass forward and one
 //! backward. Elsewhere the composition runs.
 
 use super::convolution::is_here;

@@ -1,24 +1,23 @@
-//! Dense layers: where the processor's memory holds the tensors, products of this crate, each forward and backward pass one
-//! parallel region. Elsewhere the [`reference`](super::reference) runs.
+//! Dense layers: where the processor's memory holds the tensors, products of this crate. Elsewhere the [`reference`](super::reference) runs.
 
 use super::convolution::is_here;
 use super::{assert_compatible, reference};
 use burn::backend::{Autodiff, Backend, Dispatch, backend_extension, tensor::FloatTensor};
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 use burn_autodiff::{
     checkpoint::{base::Checkpointer, strategy::CheckpointStrategy},
     grads::Gradients as Tape,
     ops::{Backward, Ops, OpsKind},
 };
 
-/// Rows for which it is not worth to lay the weight out anew.
+/// From so many rows on it is worth to lay the weight out anew.
 const FEW: usize = 4;
 
 /// A dense layer: `x W + b`, `[batch, outputs]`, of `x` `[batch, inputs]`, the weight `[inputs, outputs]` and the bias
 /// `[outputs]`, which is 0 where there is none.
 ///
-/// On flex and ndarray, in `f32` and of four rows or more, an element's sum is the same to the last digit on every processor that
-/// has fused multiply-add, whatever the number of threads.
+/// On flex and ndarray, in `f32` and of four rows or more, an element's sum is the same to the last digit whatever the other rows
+/// are, and the number of threads; on x86-64 also with and without AVX-512.
 ///
 /// # Panics
 ///
@@ -36,13 +35,21 @@ const FEW: usize = 4;
 /// ```
 pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
     let [inputs, outputs] = weight.dims();
-    let bias_len = bias.as_ref().map_or(outputs, |bias| bias.dims()[0]);
+    let bias_shape = bias.as_ref().map(Tensor::dims);
     assert!(
-        x.dims()[1] == inputs && bias_len == outputs,
-        "linear: x of shape {:?} and a bias of {bias_len} do not fit a weight of shape {:?}",
+        x.dims()[1] == inputs && bias_shape.is_none_or(|[len]| len == outputs),
+        "linear: x of shape {:?}, a weight of shape {:?} and a bias of shape {bias_shape:?} do not fit each other",
         x.dims(),
         weight.dims(),
     );
+    // burn multiplies numbers with quantised ones.
+    let dtypes = [Some(weight.dtype()), bias.as_ref().map(Tensor::dtype)];
+    if dtypes
+        .iter()
+        .any(|dtype| matches!(dtype, Some(DType::QFloat(_))))
+    {
+        return reference::linear(x, weight, bias);
+    }
     assert_compatible("linear", ("the weight", &weight), ("x", &x));
     if let Some(bias) = &bias {
         assert_compatible("linear", ("the bias", bias), ("x", &x));

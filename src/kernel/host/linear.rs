@@ -11,8 +11,9 @@ use std::{mem::MaybeUninit, ops::Range};
 /// Columns of a unit of work: whole strips of every kind of processor, and so many that a row of them is worth going to.
 const PANEL: usize = 96;
 
-/// Rows of a unit of work, which stay in the second-level cache meanwhile.
+/// The most rows of a unit of work, which stay in the second-level cache meanwhile, and the fewest.
 const ROWS: usize = 128;
+const FEWEST: usize = 16;
 
 /// The side of a square that is transposed at a time.
 const SQUARE: usize = 8;
@@ -38,6 +39,11 @@ pub(super) fn product(
     assert!(left.len() == m * k && numbers.len() == k * n);
     assert!(bias.is_none_or(|bias| bias.len() == n));
     let panels = n.div_ceil(PANEL);
+    // An element's sum is the same in every unit, so there may be as many as there are threads to do them.
+    let mut rows = ROWS;
+    while rows > FEWEST && m.div_ceil(rows) * panels < 4 * rayon::current_num_threads() {
+        rows /= 2;
+    }
     let mut strips = Scratch::new(k * n.next_multiple_of(PANEL));
     let shared = Shared(strips.as_mut_ptr());
     let units = match right {
@@ -54,9 +60,11 @@ pub(super) fn product(
     });
     let mut output = Vec::with_capacity(m * n);
     let shared = Shared(output.as_mut_ptr());
-    share(m.div_ceil(ROWS) * panels, m * k * n / PRODUCTS, |units| {
+    let products = m.saturating_mul(k).saturating_mul(n);
+    share(m.div_ceil(rows) * panels, products / PRODUCTS, |units| {
         simd::dispatch(Multiply {
             left,
+            rows,
             strips: &strips,
             bias,
             shape: [m, k, n],
@@ -71,6 +79,7 @@ pub(super) fn product(
 
 /// `matrix`, `[rows, columns]`, as `[columns, rows]`.
 pub(super) fn transpose(matrix: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+    assert_eq!(matrix.len(), rows * columns);
     let mut output: Vec<f32> = Vec::with_capacity(rows * columns);
     let shared = Shared(output.as_mut_ptr());
     share(columns.div_ceil(SQUARE), rows * columns, |units| {
@@ -105,8 +114,7 @@ const fn strip<V: Vector>() -> usize {
     V::LANES * if V::LANES == 16 { 3 } else { 2 }
 }
 
-/// The strips of the right matrix, one after the other. The rows of the last one are whole vectors, with anything behind the last
-/// column.
+/// The strips of the right matrix, one after the other, with anything behind the last column.
 struct Lay<'a> {
     right: Right<'a>,
     shape: [usize; 2],
@@ -119,18 +127,15 @@ impl Job for Lay<'_> {
     #[inline(always)]
     fn run<const FMA: bool, V: Vector>(self) {
         let [k, n] = self.shape;
-        let width = |start: usize| strip::<V>().min((n - start).next_multiple_of(V::LANES));
+        let strip = strip::<V>();
         match self.right {
             Right::Columns(columns) => {
-                let end = (self.units.end * PANEL).min(n);
-                let mut start = self.units.start * PANEL;
-                while start < end {
-                    let width = width(start);
+                let panels = self.units.start * PANEL..(self.units.end * PANEL).min(n);
+                for start in panels.step_by(strip) {
                     // SAFETY: no other unit has this strip.
-                    let strip = unsafe { self.strips.slice(start * k, width * k) };
-                    let columns = &columns[start * k..(start + width).min(n) * k];
-                    transpose_columns(columns, k, 0..k, strip, width);
-                    start += width;
+                    let numbers = unsafe { self.strips.slice(start * k, strip * k) };
+                    let columns = &columns[start * k..(start + strip).min(n) * k];
+                    transpose_columns(columns, k, 0..k, numbers, strip);
                 }
             }
             Right::Rows(rows) => {
@@ -138,13 +143,12 @@ impl Job for Lay<'_> {
                     let numbers = &rows[row * n..][..n];
                     let mut start = 0;
                     while start < n {
-                        let width = width(start);
                         // SAFETY: no other unit has this row.
-                        let strip = unsafe { self.strips.slice(start * k + row * width, width) };
-                        for column in 0..width.min(n - start) {
-                            strip[column].write(numbers[start + column]);
+                        let line = unsafe { self.strips.slice(start * k + row * strip, strip) };
+                        for column in 0..strip.min(n - start) {
+                            line[column].write(numbers[start + column]);
                         }
-                        start += width;
+                        start += strip;
                     }
                 }
             }
@@ -154,6 +158,8 @@ impl Job for Lay<'_> {
 
 struct Multiply<'a> {
     left: &'a [f32],
+    /// Rows of a unit.
+    rows: usize,
     strips: &'a [f32],
     bias: Option<&'a [f32]>,
     shape: [usize; 3],
@@ -169,13 +175,18 @@ impl Job for Multiply<'_> {
             return;
         }
         let [m, k, n] = self.shape;
-        let mut sums = Scratch::new(ROWS.min(m) * PANEL);
-        let (mut left_rows, mut right_rows) = (Vec::with_capacity(ROWS), Vec::with_capacity(k));
-        let chunks = m.div_ceil(ROWS);
+        let strip = strip::<V>();
+        let mut sums = Scratch::new(self.rows.min(m) * PANEL);
+        let (mut left_rows, mut right_rows) =
+            (Vec::with_capacity(self.rows), Vec::with_capacity(k));
+        for row in 0..k {
+            right_rows.push(row * strip);
+        }
+        let chunks = m.div_ceil(self.rows);
         for unit in self.units {
             let (panel, chunk) = (unit / chunks, unit % chunks);
             let columns = panel * PANEL..((panel + 1) * PANEL).min(n);
-            let rows = chunk * ROWS..((chunk + 1) * ROWS).min(m);
+            let rows = chunk * self.rows..((chunk + 1) * self.rows).min(m);
             left_rows.clear();
             for row in rows.clone() {
                 left_rows.push(row * k);
@@ -183,23 +194,18 @@ impl Job for Multiply<'_> {
             let pitch = columns.len().next_multiple_of(V::LANES);
             let sums = &mut sums[..rows.len() * pitch];
             sums.fill(0.0);
-            let mut start = columns.start;
-            while start < columns.end {
-                let width = strip::<V>().min((n - start).next_multiple_of(V::LANES));
-                right_rows.clear();
-                for row in 0..k {
-                    right_rows.push(row * width);
-                }
+            let mut start = 0;
+            while start < pitch {
                 let factors = Factors {
                     left: self.left,
                     left_rows: &left_rows,
-                    right: &self.strips[start * k..],
+                    right: &self.strips[(columns.start + start) * k..],
                     right_rows: &right_rows,
-                    columns: width,
+                    columns: strip.min(pitch - start),
                 };
                 // SAFETY: a job runs where the processor has its vectors.
-                unsafe { add_product::<V>(factors, &mut sums[start - columns.start..], pitch) };
-                start += width;
+                unsafe { add_product::<V>(factors, &mut sums[start..], pitch) };
+                start += strip;
             }
             for row in rows.clone() {
                 let sums = &sums[(row - rows.start) * pitch..][..columns.len()];

@@ -309,7 +309,7 @@ impl Scratch {
 }
 
 /// How many numbers a buffer may have that a thread keeps: no job on large maps holds memory for ever.
-const KEPT: usize = 1 << 20;
+const KEPT: usize = 1 << 21;
 
 impl Drop for Scratch {
     fn drop(&mut self) {

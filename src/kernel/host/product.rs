@@ -46,7 +46,8 @@ pub(super) unsafe fn add_product<V: Vector>(factors: Factors, sum: &mut [f32], p
                     // One row alone needs more columns to keep the processor busy.
                     (1, 8..) => strip.add::<V, 8>(),
                     (_, 1) => strip.add::<V, 1>(),
-                    (_, 3 | 5..) if V::LANES == 16 => strip.add::<V, 3>(),
+                    // Nor do two or three rows of two vectors.
+                    (rows, 3 | 5..) if V::LANES == 16 || rows < 4 => strip.add::<V, 3>(),
                     _ => strip.add::<V, 2>(),
                 }
             };
