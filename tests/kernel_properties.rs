@@ -1034,7 +1034,12 @@ fn a_dense_layer_is_the_product_of_its_matrices() {
         let data = TensorData::new(numbers.collect::<Vec<f32>>(), [rows, columns]);
         Tensor::<2>::from_data(data, device)
     };
-    for (name, device) in devices() {
+    // (Elsewhere the product is burn's.)
+    let hosts = ["flex", "ndarray"];
+    for (name, device) in devices()
+        .into_iter()
+        .filter(|(name, _)| hosts.contains(name))
+    {
         let device = device.autodiff();
         for [batch, inputs, outputs] in [
             [1, 3, 2],
