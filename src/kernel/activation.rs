@@ -1,5 +1,5 @@
-//! Activations that burn composes of several operations, or computes number by number: where the processor's memory holds the tensor, one pass forward and one
-//! backward. Elsewhere the composition runs.
+//! Activations that burn composes of several operations, or computes number by number: where the processor's memory holds the
+//! tensor, one pass forward and one backward. Elsewhere burn's run.
 
 use super::convolution::is_here;
 use super::{from_rows, rows};

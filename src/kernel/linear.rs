@@ -1,4 +1,5 @@
-//! Dense layers: where the processor's memory holds the tensors, products of this crate. Elsewhere the [`reference`](super::reference) runs.
+//! Dense layers: where the processor's memory holds the tensors, products of this crate. Elsewhere the
+//! [`reference`](super::reference) runs.
 
 use super::convolution::is_here;
 use super::{assert_compatible, reference};
@@ -43,10 +44,8 @@ pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tenso
         weight.dims(),
     );
     // burn multiplies numbers with quantised ones.
-    let dtypes = [Some(weight.dtype()), bias.as_ref().map(Tensor::dtype)];
-    if dtypes
-        .iter()
-        .any(|dtype| matches!(dtype, Some(DType::QFloat(_))))
+    let is_quantised = |dtype| matches!(dtype, DType::QFloat(_));
+    if is_quantised(weight.dtype()) || bias.as_ref().is_some_and(|bias| is_quantised(bias.dtype()))
     {
         return reference::linear(x, weight, bias);
     }

@@ -99,7 +99,7 @@ impl Strip<'_> {
                 1 => block!(1),
                 2 | 3 => block!(2),
                 // AVX-512 has 32 registers, what came before it 16: one more than twelve sums, the numbers that they
-                // multiply and a factor take. With none to spare the compiler keeps a sum in memory, at half the speed.
+                // multiply and a factor take. With none to spare the compiler keeps a sum in memory.
                 8.. if V::LANES == 16 && VECTORS <= 3 => block!(8),
                 6 | 7 | 10.. if VECTORS <= 2 => block!(6),
                 _ => block!(4),
