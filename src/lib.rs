@@ -114,6 +114,7 @@
 //! | `train` | yes | `TrainStep` and `InferenceStep` on every model, the module `train` |
 //! | `data` | yes | the module `data` |
 //! | `plot` | yes | the module `plot` |
+//! | `autotune` | yes | a GPU's kernels, chosen by measurement for each size |
 //! | `tui` | no | burn-train's dashboard in a terminal, in the place of plain lines |
 //! | `vision` | no | PSNR and SSIM of burn-train in [`metric`], and its Inception network for the FID |
 //! | `sound` | no | WAV files, resampling, spectrograms, in `data::sound` |
