@@ -19,7 +19,9 @@ use burn_generative::nn::{
 };
 use burn_generative::prelude::*;
 use burn_generative::prior::GaussianMixture;
-use common::{assert_all_close, assert_close, cpu, derivative, devices, noise, tensor, values};
+use common::{
+    Fixed, assert_all_close, assert_close, cpu, derivative, devices, noise, tensor, values,
+};
 use std::sync::Arc;
 
 fn sp(x: f64) -> f64 {
@@ -846,7 +848,7 @@ fn an_objective_sees_every_patch() {
         SquaredError,
     );
     let model = ReconstructionGanConfig::new(5.0).init(autoencoder, critic, Hinge);
-    let model = model.unwrap();
+    let model = model.unwrap().map(&mut Fixed(0, 0.5));
 
     let (drawn, made) = vae.losses_and_reconstruction(images());
     let error = SquaredError.loss(made, images());

@@ -1,7 +1,7 @@
 //! What the tests share.
 #![allow(dead_code)] // each test file uses its own part
 
-use burn::module::{ModuleVisitor, Param};
+use burn::module::{ModuleMapper, ModuleVisitor, Param};
 use burn::nn::Linear;
 use burn::prelude::*;
 use burn::tensor::Gradients;
@@ -110,6 +110,23 @@ pub fn conv(device: &Device) -> (ConvEncoder<GaussianHead>, ConvDecoder) {
 /// Fixed numbers that look random, in `[-scale, scale]`.
 pub fn noise(seed: usize, scale: f64) -> impl Fn(usize) -> f64 {
     move |i| scale * (((i + 1) * (seed * 31 + 17)) as f64 * 0.754_877_666).sin()
+}
+
+/// Sets the k-th parameter that is visited to `noise(k, scale)`, from 0 on.
+pub struct Fixed(pub usize, pub f64);
+
+impl ModuleMapper for Fixed {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let value = noise(self.0, self.1);
+        self.0 += 1;
+        param.map(|old| {
+            let new = tensor(old.dims(), &old.device(), value);
+            match old.is_require_grad() {
+                true => new.require_grad(),
+                false => new,
+            }
+        })
+    }
 }
 
 /// Fails unless `got` is `want` to a relative tolerance (absolute below one).
