@@ -1,7 +1,7 @@
 //! A Glow of pictures: an exact density of MNIST, or of any folder of pictures, in bits a number.
 //!
 //!     cargo run --example glow_images
-//!     cargo run --example glow_images -- --pictures path/to/pictures --size 32
+//!     cargo run --example glow_images -- --pictures path/to/pictures --size 32 --out out/glow-32
 //!     cargo run --example glow_images -- --levels 3 --steps 32 --hidden 256 --epochs 200 --out out/glow-full    # for a GPU
 //!     cargo run --example glow_images -- --help
 //!

@@ -1,7 +1,7 @@
 //! A deep hierarchy of latents, an NVAE: of MNIST, binarised, or of any folder of pictures in colour.
 //!
 //!     cargo run --example nvae_images
-//!     cargo run --example nvae_images -- --pictures path/to/pictures --size 64 --groups 1,2,2 --channels 16
+//!     cargo run --example nvae_images -- --pictures path/to/pictures --size 64 --groups 1,2,2 --channels 16 --out out/nvae-64
 //!     cargo run --example nvae_images -- --help
 //!
 //! Each of these is a recipe of its own for a GPU, and goes on with what is in its folder:

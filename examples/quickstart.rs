@@ -22,7 +22,7 @@ fn main() -> burn_generative::Result<()> {
         BernoulliNll,
     )?;
 
-    let run = Run::open("out/quickstart", &config)?; // new, or to be resumed
+    let run = Run::open("out/digits", &config)?; // new, or to be resumed
     let fit = Fit::new(5, 64).seed(1).watch(PosteriorWatch::new(10));
     let adam = FusedAdamConfig::new().init()?;
     let (vae, _epochs) = fit.run(&run, vae, adam, 1e-3, &train, &test)?;

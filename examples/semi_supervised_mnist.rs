@@ -1,7 +1,7 @@
 //! Classifies digits by a hundred labels and sixty thousand images: the semi-supervised VAEs of Kingma et al. 2014.
 //!
 //!     cargo run --example semi_supervised_mnist
-//!     cargo run --example semi_supervised_mnist -- --model m2
+//!     cargo run --example semi_supervised_mnist -- --model m2 --out out/m2
 //!
 //! The default, M1+M2, trains a VAE of the images first, without a label, and then a semi-supervised one of its codes; each in a folder
 //! of its own, and each goes on where it was stopped.

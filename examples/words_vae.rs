@@ -1,7 +1,7 @@
 //! A variational autoencoder of sentences: words of a list, lines of a text, or a grammar whose entropy is known.
 //!
 //!     cargo run --example words_vae
-//!     cargo run --example words_vae -- --text /usr/share/dict/words --characters
+//!     cargo run --example words_vae -- --text /usr/share/dict/words --characters --out out/english
 //!     cargo run --example words_vae -- --help
 //!
 //! No model's bound on the grammar can be below its entropy, on average, and the example says how near it comes. The decoder

@@ -67,7 +67,7 @@
 //!
 //! | module | what is in it |
 //! |---|---|
-//! | [`traits`] | all contracts: **start here to write a part of your own** |
+//! | [`traits`] | the contracts of models and their parts: **start here to write a part of your own** |
 //! | [`nn`] | ready-made encoders, decoders and critics: multi-layer perceptrons and convolutions; corruptions |
 //! | [`flow`] | normalizing flows: exact densities of data, as priors, as posteriors |
 //! | [`autoregressive`] | exact likelihoods of discrete data, variable by variable: MADE, NADE, PixelCNN, WaveNet |
@@ -123,7 +123,7 @@
 //! | `ndarray`, `wgpu`, `webgpu`, `vulkan`, `metal`, `cuda`, `rocm`, `cpu`, `tch` | no | that backend of burn |
 //!
 //! With `default-features = false` the building blocks remain, and no backend: for an application
-//! that picks its own.
+//! that picks its own, and for a GPU `autotune`.
 
 #![warn(missing_docs)]
 
@@ -172,6 +172,12 @@ pub mod prelude;
 pub use error::{Error, Result};
 
 /// The code in the README runs as it stands there.
-#[cfg(all(doctest, feature = "data", feature = "flex", feature = "train"))]
+#[cfg(all(
+    doctest,
+    feature = "data",
+    feature = "flex",
+    feature = "plot",
+    feature = "train"
+))]
 #[doc = include_str!("../README.md")]
 pub struct Readme;

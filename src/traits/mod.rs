@@ -1,4 +1,5 @@
-//! All contracts of the crate.
+//! The contracts of models and their parts. (Those of flows, hierarchies, autoregressive models and sequences stand in the
+//! modules of these.)
 //!
 //! Three rules hold for every one of them:
 //!
