@@ -47,7 +47,9 @@ def example(train, seed, *flags):
     train.to_csv(folder / "train.csv", index=False)
     command = [BINARY, "--csv", folder / "train.csv", "--out", folder / "run", "--seed", str(seed), *flags]
     begin = time.time()
-    subprocess.run(command, check=True, capture_output=True)
+    ended = subprocess.run(command, capture_output=True, text=True)
+    if ended.returncode != 0:
+        raise SystemExit(f"{command} ended with {ended.returncode}:\n{ended.stdout[-1000:]}{ended.stderr}")
     return folder / "run", time.time() - begin
 
 
