@@ -7,16 +7,18 @@
 
 mod common;
 
+use burn::nn::Linear;
 use burn::prelude::*;
-use burn_generative::metric::{Estimate, MmdKernel, mmd_test};
-use burn_generative::nn::{UNKNOWN, initialize};
+use burn_generative::metric::{Estimate, MmdKernel, mmd_test, quantile, squared_mmd};
+use burn_generative::nn::{MlpCritic, MlpDecoder, MlpJointCritic, UNKNOWN, initialize};
 use burn_generative::plot::Measured;
 use burn_generative::prelude::*;
 use burn_generative::prior::{AnyPrior, GaussianMixture, SwissRollConfig, Uniform};
-use burn_generative::train::{CriticWatch, FusedAdamConfig};
+use burn_generative::train::{Cosine, CriticWatch, FusedAdamConfig, Trainable};
 use burn_generative::{Error, Result};
 use clap::{Parser, ValueEnum};
-use common::session::{RunArgs, Session, TrainingArgs, critics, named, plain, unit_interval};
+use common::in_batches;
+use common::session::{RunArgs, Session, TrainingArgs, critics, named, nats, plain, unit_interval};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -46,6 +48,14 @@ struct Config {
     /// `--prior mixture`.
     #[arg(long, value_name = "N")]
     labels: Option<usize>,
+
+    /// What share of the images has a label, with `--labels`: the labelled ones are repeated so often. [default: as they come]
+    #[arg(long, value_name = "X")]
+    share: Option<f64>,
+
+    /// What the encoder makes of an image.
+    #[arg(long, default_value = "point")]
+    encoder: CodeKind,
 
     /// Number of latent coordinates. [default: 8; 2 for mixture and swiss-roll, which lie in the plane]
     #[arg(long, value_name = "N")]
@@ -77,6 +87,15 @@ enum Kind {
     Uniform,
 }
 
+#[derive(Clone, Copy, Debug, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum CodeKind {
+    /// A point.
+    Point,
+    /// A Gaussian, of which a draw is decoded and judged.
+    Gaussian,
+}
+
 impl Config {
     fn latent_dim(&self) -> Result<usize> {
         let plane = matches!(self.prior, Kind::Mixture | Kind::SwissRoll);
@@ -97,6 +116,9 @@ impl Config {
 /// Digits.
 const CLASSES: usize = 10;
 
+/// How many neighbours of a code are asked for their class.
+const NEIGHBOURS: usize = 10;
+
 const TERMS: [&str; 3] = ["reconstruction", "critic", "encoder"];
 
 fn main() -> ExitCode {
@@ -108,125 +130,173 @@ fn run(args: Args) -> Result<()> {
     let summary = |terms: &BTreeMap<String, f64>| named(terms, TERMS);
     let session = Session::open("aae_mnist", args.run, &config.training, &config, summary)?;
     let session = session.without_unit();
-    let latent_dim = config.latent_dim()?;
     if config.labels.is_some() && config.prior != Kind::Mixture {
         return Err(Error::Config(
             "--labels needs a prior with classes: add --prior mixture".to_string(),
         ));
     }
+    match (config.labels, config.share) {
+        (None, Some(_)) => {
+            return Err(Error::Config("--share is that of --labels N".to_string()));
+        }
+        (Some(_), Some(share)) if !(share > 0.0 && share < 1.0) => {
+            return Err(Error::Config(format!(
+                "--share must lie between 0 and 1, not {share}"
+            )));
+        }
+        _ => {}
+    }
     let shape = session.data.train.shape().to_vec();
     let device = session.devices.training();
-    let hidden = vec![config.hidden; 2];
-    let encoder = MlpEncoderConfig::new(shape.clone(), latent_dim)
-        .with_hidden(hidden.clone())
-        .init(&device)?;
-    let decoder = MlpDecoderConfig::new(latent_dim, shape)
-        .with_hidden(hidden.clone())
-        .init(&device)?;
-    let critic = MlpCriticConfig::new(vec![latent_dim]).with_hidden(hidden);
-    let ring = || GaussianMixture::ring(CLASSES, 4.0, 0.5, &device);
-    let prior = match config.prior {
-        Kind::Normal => AnyPrior::StandardNormal(StandardNormal::new(latent_dim)),
-        Kind::Mixture => AnyPrior::GaussianMixture(ring()?),
-        Kind::SwissRoll => AnyPrior::SwissRoll(SwissRollConfig::new().init()?),
-        Kind::Uniform => AnyPrior::Uniform(Uniform::new(latent_dim, -2.0, 2.0)?),
-    };
-    let weight = config.adversarial_weight;
-    let watch = CriticWatch::new(&NonSaturating, &session.device());
-    let fit = session.fit().watch(watch);
+    let encoder =
+        MlpEncoderConfig::new(shape, config.latent_dim()?).with_hidden(vec![config.hidden; 2]);
+    let game = Game { config, session };
+    match game.config.encoder {
+        CodeKind::Point => game.play(encoder.init(&device)?),
+        CodeKind::Gaussian => game.play(encoder.init_gaussian(&device)?),
+    }
+}
 
-    // The critic has no momentum: what it was asked yesterday is no longer asked.
-    let adam = |beta_1| FusedAdamConfig::new().with_beta_1(beta_1);
-    let optimizer = adam(0.9)
-        .init()?
-        .with_group(critics(), adam(0.0).build()?, None);
-    let [train, test] = session.images(unit_interval)?;
-    let rate = config.training.lr;
-    match config.labels {
-        None => {
-            let critic = critic.init::<2>(&device)?;
+type ImageDecoder = MlpDecoder<Linear, 4>;
+type Unlabeled<E> = Aae<E, ImageDecoder, MlpCritic<2>, AnyPrior, BernoulliNll>;
+type Labeled<E> =
+    SemiSupervisedAae<E, ImageDecoder, MlpJointCritic<2>, GaussianMixture, BernoulliNll>;
+
+struct Game {
+    config: Config,
+    session: Session<Config>,
+}
+
+impl Game {
+    fn play<E>(self, encoder: E) -> Result<()>
+    where
+        E: Encoder<Input = Tensor<4>, Code: Code<Latent = Tensor<2>>>,
+        Unlabeled<E>: Trainable + Model<Input = Tensor<4>>,
+        Labeled<E>: Trainable + Model<Input = (Tensor<4>, Tensor<1, Int>)>,
+    {
+        let (config, session) = (&self.config, &self.session);
+        let device = session.devices.training();
+        let latent_dim = config.latent_dim()?;
+        let shape = session.data.train.shape().to_vec();
+        let hidden = vec![config.hidden; 2];
+        let decoder = MlpDecoderConfig::new(latent_dim, shape).with_hidden(hidden.clone());
+        let decoder = decoder.init(&device)?;
+        let critic = MlpCriticConfig::new(vec![latent_dim]).with_hidden(hidden);
+        let ring = || GaussianMixture::ring(CLASSES, 4.0, 0.5, &device);
+        let weight = config.adversarial_weight;
+        let watch = CriticWatch::new(&NonSaturating, &session.device());
+        let fit = session.fit().watch(watch);
+
+        // The critic has no momentum: what it was asked yesterday is no longer asked.
+        let adam = |beta_1| FusedAdamConfig::new().with_beta_1(beta_1);
+        let optimizer = adam(0.9)
+            .init()?
+            .with_group(critics(), adam(0.0).build()?, None);
+        let [train, test] = session.images(unit_interval)?;
+        let rate = Cosine::new(config.training.lr);
+        let Some(known) = config.labels else {
+            let prior = match config.prior {
+                Kind::Normal => AnyPrior::StandardNormal(StandardNormal::new(latent_dim)),
+                Kind::Mixture => AnyPrior::GaussianMixture(ring()?),
+                Kind::SwissRoll => AnyPrior::SwissRoll(SwissRollConfig::new().init()?),
+                Kind::Uniform => AnyPrior::Uniform(Uniform::new(latent_dim, -2.0, 2.0)?),
+            };
+            let critic = critic.init(&device)?;
             let aae = Aae::new(encoder, decoder, critic, prior, BernoulliNll, NonSaturating)
                 .with_adversarial_weight(weight)?;
             initialize(&aae);
             let (aae, epochs) = session.train(&fit, aae, optimizer, rate, [&train, &test])?;
-            let outcome = Outcome {
-                session: &session,
-                encode: &|images| aae.encode(images),
-                reconstruct: &|images| aae.reconstruct(images),
-                prior: &aae.prior,
-            };
-            outcome.draw(test)?;
+            self.judge(&aae, test)?;
             session.save_samples(&aae)?;
-            session.finish(&epochs)
-        }
-        Some(known) => {
-            let critic = critic.init_joint::<2>(CLASSES + 1, &device)?;
-            let aae = SemiSupervisedAae::new(
-                encoder,
-                decoder,
-                critic,
-                ring()?,
-                BernoulliNll,
-                NonSaturating,
+            return session.finish(&epochs);
+        };
+        let critic = critic.init_joint(CLASSES + 1, &device)?;
+        let objective = NonSaturating;
+        let aae =
+            SemiSupervisedAae::new(encoder, decoder, critic, ring()?, BernoulliNll, objective)
+                .with_adversarial_weight(weight)?;
+        initialize(&aae);
+        let labels = |labels: &[u8], known: usize| {
+            let label = |(i, &digit): (usize, &u8)| {
+                if i < known { i64::from(digit) } else { UNKNOWN }
+            };
+            let labels: Vec<i64> = labels.iter().enumerate().map(label).collect();
+            let length = labels.len();
+            Tensor::<1, Int>::from_data(TensorData::new(labels, [length]), &session.device())
+        };
+        let of_train = labels(session.data.train.labels(), known);
+        let of_test = labels(session.data.test.labels(), usize::MAX);
+        aae.check_labels(&of_train)?;
+        aae.check_labels(&of_test)?;
+        let more = self.repeats(known.min(train.dims()[0]), train.dims()[0]);
+        let repeated = |images: Tensor<4>, labels: Tensor<1, Int>| {
+            let first = |n: usize| {
+                (
+                    images.clone().narrow(0, 0, n),
+                    labels.clone().narrow(0, 0, n),
+                )
+            };
+            let (again, theirs) = first(known.min(images.dims()[0]));
+            (
+                Tensor::cat(vec![images.clone(), again.repeat_dim(0, more)], 0),
+                Tensor::cat(vec![labels.clone(), theirs.repeat_dim(0, more)], 0),
             )
-            .with_adversarial_weight(weight)?;
-            initialize(&aae);
-            let labels = |labels: &[u8], known: usize| {
-                let label = |(i, &digit): (usize, &u8)| {
-                    if i < known { i64::from(digit) } else { UNKNOWN }
-                };
-                let labels: Vec<i64> = labels.iter().enumerate().map(label).collect();
-                let length = labels.len();
-                Tensor::<1, Int>::from_data(TensorData::new(labels, [length]), &session.device())
-            };
-            let of_train = labels(session.data.train.labels(), known);
-            let of_test = labels(session.data.test.labels(), usize::MAX);
-            aae.check_labels(&of_train)?;
-            aae.check_labels(&of_test)?;
-            let data = [&(train, of_train), &(test.clone(), of_test)];
-            let (aae, epochs) = session.train(&fit, aae, optimizer, rate, data)?;
-            let outcome = Outcome {
-                session: &session,
-                encode: &|images| aae.encode(images),
-                reconstruct: &|images| aae.reconstruct(images),
-                prior: &aae.aae.prior,
-            };
-            outcome.draw(test)?;
-            session.save_samples_by(&aae, |aae, n| {
-                let anything = vec![UNKNOWN; n];
-                let anything = TensorData::new(anything, [n]);
-                aae.sample_labeled(Tensor::from_data(anything, &session.device()))
-            })?;
-            // A row a class.
-            let classes = (0..CLASSES as i64).flat_map(|class| [class; 12]).collect();
-            let classes = TensorData::new::<i64, _>(classes, [12 * CLASSES]);
-            let samples = aae.sample_labeled(Tensor::from_data(classes, &session.device()));
-            let words = [
-                "Classes",
-                "Samples of each class of the prior, a row a class.",
-            ];
-            session.save_grid("classes.png", words, samples)?;
-            session.finish(&epochs)
-        }
+        };
+        let train = if more > 0 {
+            repeated(train, of_train)
+        } else {
+            (train, of_train)
+        };
+        let data = [&train, &(test.clone(), of_test)];
+        let (aae, epochs) = session.train(&fit, aae, optimizer, rate, data)?;
+        self.judge(&aae.aae, test.clone())?;
+        self.judge_places(&aae, test)?;
+        session.save_samples_by(&aae, |aae, n| {
+            let anything = TensorData::new(vec![UNKNOWN; n], [n]);
+            aae.sample_labeled(Tensor::from_data(anything, &session.device()))
+        })?;
+        // A row a class.
+        let classes = (0..CLASSES as i64).flat_map(|class| [class; 12]).collect();
+        let classes = TensorData::new::<i64, _>(classes, [12 * CLASSES]);
+        let samples = aae.sample_labeled(Tensor::from_data(classes, &session.device()));
+        let words = [
+            "Classes",
+            "Samples of each class of the prior, a row a class.",
+        ];
+        session.save_grid("classes.png", words, samples)?;
+        session.finish(&epochs)
     }
-}
 
-/// What was trained, by its functions.
-struct Outcome<'a, P> {
-    session: &'a Session<Config>,
-    encode: &'a dyn Fn(Tensor<4>) -> Tensor<2>,
-    reconstruct: &'a dyn Fn(Tensor<4>) -> Tensor<4>,
-    prior: &'a P,
-}
+    /// How many more times the labelled images are seen than the others, so that their share is the one asked for.
+    fn repeats(&self, known: usize, images: usize) -> usize {
+        let Some(share) = self.config.share else {
+            return 0;
+        };
+        let others = (images - known) as f64;
+        let times = share / (1.0 - share) * others / known.max(1) as f64;
+        (times.round() as usize).saturating_sub(1)
+    }
 
-impl<P: Sampler<Value = Tensor<2>>> Outcome<'_, P> {
     /// Draws the pictures, and prints how good codes and reconstructions are.
-    fn draw(&self, test: Tensor<4>) -> Result<()> {
-        let session = self.session;
-        session.save_reconstructions(&test, self.reconstruct)?;
-        session.save_latent_map(test.clone(), self.encode)?;
+    fn judge<E, C, P>(
+        &self,
+        aae: &Aae<E, ImageDecoder, C, P, BernoulliNll>,
+        test: Tensor<4>,
+    ) -> Result<()>
+    where
+        E: Encoder<Input = Tensor<4>, Code: Code<Latent = Tensor<2>>>,
+        C: Block,
+        P: Sampler<Value = Tensor<2>>,
+    {
+        let session = &self.session;
+        let reconstruct = |images: Tensor<4>| {
+            let output = aae.decoder.decode(aae.encoder.encode(images).point());
+            aae.reconstruction.point(output)
+        };
+        session.save_reconstructions(&test, reconstruct)?;
+        session.save_latent_map(test.clone(), |images| aae.encoder.encode(images).point())?;
         session.device().seed(session.seed());
-        let draw = |n| self.prior.sample(n, &session.device());
+        let draw = |n| aae.prior.sample(n, &session.device());
 
         // A thousand from all over the test set: its first half is not like its second.
         let total = test.dims()[0];
@@ -234,12 +304,14 @@ impl<P: Sampler<Value = Tensor<2>>> Outcome<'_, P> {
         let chosen: Vec<i64> = (0..shown).map(|i| (i * total / shown) as i64).collect();
         let chosen = Tensor::from_data(TensorData::new(chosen, [shown]), &session.device());
         let images = test.select(0, chosen);
-        let codes = (self.encode)(images.clone());
+        let codes = aae.encoder.encode(images.clone()).rsample();
         let kernel = MmdKernel::InverseMultiquadric {
             scale: 2.0 * codes.dims()[1] as f64,
         };
         let test = mmd_test(codes, draw(shown), kernel, 200, session.seed())?;
-        let error = SquaredError.loss((self.reconstruct)(images.clone()), images);
+        let of_prior = || squared_mmd(draw(shown), draw(shown), kernel);
+        let by_chance = (0..60).map(|_| of_prior()).collect::<Result<Vec<_>>>()?;
+        let error = SquaredError.loss(reconstruct(images.clone()), images);
         let error = Estimate::of_batch(error)?;
         session.measured(Measured {
             standard_error: Some(error.standard_error),
@@ -249,6 +321,55 @@ impl<P: Sampler<Value = Tensor<2>>> Outcome<'_, P> {
             "1000 x squared MMD of codes and prior",
             1000.0 * test.squared_mmd,
         ))?;
+        session.measured(plain(
+            "as a share of what two draws of the prior stay below in 19 of 20 cases",
+            test.squared_mmd / quantile(&by_chance, 0.95)?,
+        ))?;
         session.measured(plain("p-value of codes being the prior's", test.p_value))
+    }
+
+    /// Prints how many test codes lie where the prior has their class, and among their like.
+    fn judge_places<E>(&self, aae: &Labeled<E>, test: Tensor<4>) -> Result<()>
+    where
+        E: Encoder<Input = Tensor<4>, Code: Code<Latent = Tensor<2>>>,
+    {
+        let labels = self.session.data.test.labels();
+        let codes = in_batches(test, |images| aae.encode(images).point());
+        let points = |codes: Tensor<2>| -> Result<Vec<[f64; 2]>> {
+            let numbers: Vec<f64> = codes.try_into_data_as::<f64>()?.iter::<f64>().collect();
+            Ok(numbers.chunks_exact(2).map(|xy| [xy[0], xy[1]]).collect())
+        };
+        let (codes, places) = (points(codes)?, points(aae.aae.prior.means())?);
+        let neighbours = NEIGHBOURS.min(codes.len() - 1);
+        let (mut there, mut alike) = (Vec::new(), Vec::new());
+        for (i, (code, label)) in codes.iter().zip(labels).enumerate() {
+            let from =
+                |point: &[f64; 2]| (point[0] - code[0]).powi(2) + (point[1] - code[1]).powi(2);
+            let own = from(&places[usize::from(*label)]);
+            let is_there = places.iter().all(|place| own <= from(place));
+            there.push(if is_there { 100.0 } else { 0.0 });
+            let mut others: Vec<(f64, u8)> =
+                codes.iter().map(from).zip(labels.iter().copied()).collect();
+            others.swap_remove(i);
+            if neighbours < others.len() {
+                others.select_nth_unstable_by(neighbours, |a, b| a.0.total_cmp(&b.0));
+            }
+            let like = others[..neighbours]
+                .iter()
+                .filter(|(_, other)| other == label);
+            alike.push(100.0 * like.count() as f64 / neighbours as f64);
+        }
+        for (name, hits) in [
+            ("test codes in the place of their class", there),
+            (
+                "the ten nearest of a test code that are of its class",
+                alike,
+            ),
+        ] {
+            let mut measured = nats(name, Estimate::of(&hits)?);
+            measured.unit = "%".to_string();
+            self.session.measured(measured)?;
+        }
+        Ok(())
     }
 }

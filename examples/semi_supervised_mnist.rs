@@ -12,7 +12,7 @@ use burn::prelude::*;
 use burn_generative::data::mnist::Mnist;
 use burn_generative::device::Devices;
 use burn_generative::metric::Estimate;
-use burn_generative::nn::{LabeledDecoder, LabeledEncoder, LabeledRowEncoder, initialize};
+use burn_generative::nn::{LabeledDecoder, LabeledRowEncoder, initialize};
 use burn_generative::plot::RunReport;
 use burn_generative::prelude::*;
 use burn_generative::train::{Cosine, Fit, FusedAdamConfig, Run, Trainable};
@@ -155,14 +155,14 @@ fn run(args: Args) -> Result<()> {
         .with_warmup_steps(config.warmup_epochs * steps);
     let latent = config.latent;
     let shape = data.train.shape();
-    let [channels, height, width] = shape;
     match config.model {
         Kind::M2 => {
-            let of_images = encoder(vec![channels + 1, height, width], latent, &SECOND);
+            let pixels: usize = shape.iter().product();
+            let of_images = encoder(vec![pixels + CLASSES], latent, &SECOND);
             let of_images = of_images.init_gaussian(&training)?;
             let to_images = decoder(latent + CLASSES, shape.to_vec(), &SECOND).init(&training)?;
             let model = m2.init(
-                LabeledEncoder::new(of_images, CLASSES, [height, width], &training),
+                LabeledRowEncoder::new(of_images, CLASSES),
                 LabeledDecoder::new(to_images, CLASSES),
                 encoder(shape.to_vec(), CLASSES, &SECOND).init(&training)?,
                 StandardNormal::new(latent),

@@ -24,6 +24,11 @@ pub(crate) fn soft_clamp<const D: usize>(x: Tensor<D>, bound: f64) -> Tensor<D> 
     activate(&x, activation).unwrap_or_else(|| (x / bound).tanh() * bound)
 }
 
+/// Hyperbolic tangent: a bound of 1.
+pub(crate) fn tanh<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    activate(&x, Activation::SoftClamp(1.0)).unwrap_or_else(|| x.tanh())
+}
+
 /// `1 / (1 + e^-x)`.
 pub(crate) fn sigmoid<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     activate(&x, Activation::Sigmoid).unwrap_or_else(|| activation::sigmoid(x))
@@ -115,13 +120,14 @@ mod tests {
         type Function = fn(Tensor<2>) -> Tensor<2>;
         type Error = fn(f32) -> f32;
         // The composition's `e^x - 1` is off by some units in the last place of 1 at any scale, both `1 - tanh^2` where that is small.
-        let pairs: [([Function; 2], Error); 3] = [
+        let pairs: [([Function; 2], Error); 4] = [
             ([elu, |x| activation::elu(x, 1.0)], |_scale| 1e-6),
             ([sigmoid, activation::sigmoid], |_scale| 1e-6),
             (
                 [|x| soft_clamp(x, 5.0), |x| (x / 5.0).tanh() * 5.0],
                 |scale| 1e-6 * scale.min(1.0),
             ),
+            ([tanh, Tensor::tanh], |scale| 1e-6 * scale.min(1.0)),
         ];
         let device = Device::default().autodiff();
         for scale in [1e-3, 1.0, 40.0] {

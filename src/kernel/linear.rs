@@ -54,9 +54,9 @@ pub fn linear(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tenso
         assert_compatible("linear", ("the bias", bias), ("x", &x));
     }
     let [batch, _] = x.dims();
-    if batch == 0 {
-        // (burn multiplies no empty batch on every backend.)
-        return Tensor::empty([0, outputs], (&x.device(), x.dtype()));
+    if batch == 0 || outputs == 0 {
+        // (burn multiplies no empty matrices on every backend.)
+        return Tensor::empty([batch, outputs], (&x.device(), x.dtype()));
     }
     if batch < FEW || !is_here(&x) {
         return reference::linear(x, weight, bias);

@@ -56,6 +56,9 @@ mod linear;
 mod maps;
 #[allow(deprecated)]
 #[cfg_attr(not(feature = "_host"), allow(unused))]
+pub(crate) mod mixture;
+#[allow(deprecated)]
+#[cfg_attr(not(feature = "_host"), allow(unused))]
 mod nade;
 #[cfg(feature = "ndarray")]
 #[allow(deprecated)] // burn deprecates the backend, and ships it.

@@ -1,4 +1,4 @@
-use super::linear::linear;
+use super::linear::{activate, linear};
 use super::maps::{KERNEL, PADDING, STRIDE, double, extra, finish, halve};
 use super::{GaussianHead, Head, bias, check_layers, event_size};
 use crate::error::{Error, Result, check_at_least_one};
@@ -133,7 +133,7 @@ impl<H: Head> Encoder for ConvEncoder<H> {
         };
         let maps = self.convs.iter().zip(&self.norms).fold(input, layer);
         let features = linear(&self.dense, maps.flatten(1, 3));
-        self.head.forward(self.activation.forward(features))
+        self.head.forward(activate(&self.activation, features))
     }
 }
 
@@ -254,7 +254,9 @@ impl Decoder for ConvDecoder {
         let batch = latent.dims()[0];
         let mut dense = self.dense.iter();
         let last = dense.next_back().expect("the one that makes the map");
-        let x = dense.fold(latent, |x, layer| self.activation.forward(linear(layer, x)));
+        let x = dense.fold(latent, |x, layer| {
+            activate(&self.activation, linear(layer, x))
+        });
         let x = linear(last, x).reshape([batch, channels, height, width]);
         let mut x = finish(x, self.code_norm.as_ref(), &self.activation);
         for (level, conv) in self.convs.iter().enumerate() {

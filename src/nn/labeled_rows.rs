@@ -3,35 +3,37 @@ use crate::traits::Encoder;
 use burn::module::Module;
 use burn::tensor::{Int, Tensor};
 
-/// An encoder of rows that is told their labels: it reads the label, one-hot, behind the row.
+/// An encoder that is told the label of each sample: it reads the label, one-hot, behind the sample's numbers, as a row.
 ///
-/// Input: rows `[batch, columns]` and labels `[batch]`, in `0..classes`; labels beyond are the caller's to avoid. The inner
-/// encoder is built for `columns + classes`. Of images it is [`LabeledEncoder`](super::LabeledEncoder).
+/// Input: samples of any shape, `[batch, ...]`, and labels `[batch]`, in `0..classes`; labels beyond are the caller's to avoid.
+/// The inner encoder reads rows, and is built for as many numbers as a sample has, and `classes`. For convolutions over images
+/// there is [`LabeledEncoder`](super::LabeledEncoder).
 /// [`StackedSemiSupervisedVae`](crate::model::StackedSemiSupervisedVae) has an example.
 #[derive(Module, Debug)]
-pub struct LabeledRowEncoder<E> {
+pub struct LabeledRowEncoder<E, const D: usize = 2> {
     encoder: E,
     classes: usize,
 }
 
-impl<E> LabeledRowEncoder<E> {
+impl<E, const D: usize> LabeledRowEncoder<E, D> {
     /// Tells `encoder` labels of so many classes.
     pub fn new(encoder: E, classes: usize) -> Self {
         Self { encoder, classes }
     }
 }
 
-impl<E: Encoder<Input = Tensor<2>>> Encoder for LabeledRowEncoder<E> {
-    type Input = (Tensor<2>, Tensor<1, Int>);
+impl<E: Encoder<Input = Tensor<2>>, const D: usize> Encoder for LabeledRowEncoder<E, D> {
+    type Input = (Tensor<D>, Tensor<1, Int>);
     type Code = E::Code;
 
-    fn encode(&self, (rows, labels): Self::Input) -> E::Code {
+    fn encode(&self, (samples, labels): Self::Input) -> E::Code {
         assert!(
-            rows.dims()[0] == labels.dims()[0],
-            "LabeledRowEncoder: {} rows, but {} labels",
-            rows.dims()[0],
+            samples.dims()[0] == labels.dims()[0],
+            "LabeledRowEncoder: {} samples, but {} labels",
+            samples.dims()[0],
             labels.dims()[0],
         );
+        let rows = samples.flatten::<2>(1, D - 1);
         let labels = one_hot(labels, self.classes);
         self.encoder.encode(Tensor::cat(vec![rows, labels], 1))
     }

@@ -1,6 +1,7 @@
 //! The convolutions of this crate: 3x3, padding 1, and a stride of 2, down and up.
 
 use super::batch_norm;
+use super::linear::activate;
 use crate::kernel::convolution::{conv_transpose2d, conv2d};
 use burn::nn::activation::Activation;
 use burn::nn::norm::Normalization;
@@ -47,7 +48,7 @@ pub(super) fn finish(
         Some(norm) => norm.forward(x),
         None => x,
     };
-    activation.forward(x)
+    activate(activation, x)
 }
 
 #[cfg(all(test, feature = "_host"))]

@@ -1,4 +1,4 @@
-use super::linear::linear;
+use super::linear::{activate, linear};
 use super::{GaussianHead, Head, check_layers, event_size};
 use crate::distribution::DiagonalGaussian;
 use crate::error::{Error, Result, check_at_least_one};
@@ -289,7 +289,7 @@ impl Mlp {
     }
 
     pub(crate) fn forward(&self, input: Tensor<2>) -> Tensor<2> {
-        let layer = |x, layer: &Linear| self.activation.forward(linear(layer, x));
+        let layer = |x, layer: &Linear| activate(&self.activation, linear(layer, x));
         self.layers.iter().fold(input, layer)
     }
 }

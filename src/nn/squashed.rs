@@ -1,3 +1,4 @@
+use super::linear::activate;
 use crate::traits::Decoder;
 use burn::module::Module;
 use burn::nn::activation::Activation;
@@ -55,6 +56,6 @@ where
     type Output = Tensor<N>;
 
     fn decode(&self, latent: D::Latent) -> Tensor<N> {
-        self.activation.forward(self.decoder.decode(latent))
+        activate(&self.activation, self.decoder.decode(latent))
     }
 }

@@ -1,7 +1,7 @@
 //! Log-densities of mixtures, which several priors share.
 
 use crate::distribution;
-use crate::kernel::reference::LN_2PI;
+use crate::kernel::mixture::{log_densities, numbers_of_pair};
 use burn::tensor::kind::Basic;
 use burn::tensor::{FloatDType, Tensor};
 
@@ -16,7 +16,7 @@ pub(crate) fn log_density(
     means: Tensor<2>,
     log_vars: Tensor<2>,
 ) -> Tensor<1> {
-    let [components, latent] = means.dims();
+    let each = means.dims()[0] * numbers_of_pair(&z);
     let of_block = |block: Tensor<2>| {
         log_sum_exp(log_joint(
             block,
@@ -25,7 +25,7 @@ pub(crate) fn log_density(
             log_vars.clone(),
         ))
     };
-    by_blocks(z, components * latent, of_block)
+    by_blocks(z, each, of_block)
 }
 
 /// The log-density of each of `z` under each component, weight included: `[batch, components]`.
@@ -36,13 +36,7 @@ pub(super) fn log_joint(
     log_vars: Tensor<2>,
 ) -> Tensor<2> {
     assert_fits(&z, means.dims()[1]);
-    let (means, log_vars) = (means.unsqueeze_dim::<3>(0), log_vars.unsqueeze_dim::<3>(0));
-    let distance = z.unsqueeze_dim::<3>(1) - means;
-    // Divided by the deviation before it is squared: either may leave the range of floats where the quotient does not.
-    let distance = distance * log_vars.clone().mul_scalar(-0.5).exp();
-    let exponent = distance.square() + log_vars;
-    let log_normal = (exponent + LN_2PI).sum_dim(2).mul_scalar(-0.5);
-    log_normal.squeeze_dim::<2>(2) + log_weights.unsqueeze()
+    log_densities(z, means, log_vars) + log_weights.unsqueeze()
 }
 
 /// A function of points that gives each a number, on as many of them at a time as there is room for, if one takes

@@ -3,7 +3,9 @@
 use super::{
     Pointwise, categorical, convolution, gate,
     linear::{self, Right},
-    maps, nade, norm,
+    maps,
+    mixture::Components,
+    nade, norm,
     pointwise::{
         AddScaled, BernoulliNll, BernoulliNllGrad, Elu, EluGrad, GaussianKl, GaussianKlBetween,
         GaussianKlBetweenGrad, GaussianKlGrad, GaussianNll, GaussianNllGrad, Product,
@@ -19,6 +21,7 @@ use crate::kernel::{
     gate::{Gate, GateGradient},
     linear::{Dense, DenseGradients},
     maps::{Map, MapGradients, Maps},
+    mixture::{Densities, DensitiesGradients},
     nade::{RunningUnits, RunningUnitsGradients},
     norm::{Norm, Normalization, NormalizationGradients},
     ops::{Gradients, Operations, Updates},
@@ -297,6 +300,36 @@ impl<B: HostBackend> DenseGradients for B {
     fn dense_bias_grad(gradient: T<B>) -> T<B> {
         let [_, n] = gradient.shape().dims();
         B::from_numbers(linear::column_sums(&B::numbers(&gradient), n), [1, n])
+    }
+}
+
+impl<B: HostBackend> Densities for B {
+    fn log_densities(z: T<B>, means: T<B>, log_vars: T<B>) -> T<B> {
+        let arguments = [z, means, log_vars];
+        let [[batch, _], shape, _] = shapes::<B, 3>(&arguments);
+        let [z, means, log_vars] = arguments.each_ref().map(B::numbers);
+        let components = Components::new([&means, &log_vars], shape);
+        B::from_numbers(components.log_densities(&z), [batch, shape[0]])
+    }
+}
+
+impl<B: HostBackend> DensitiesGradients for B {
+    fn log_densities_grad(
+        gradient: T<B>,
+        z: T<B>,
+        means: T<B>,
+        log_vars: T<B>,
+    ) -> (T<B>, T<B>, T<B>) {
+        let arguments = [z, means, log_vars];
+        let [of_points, shape, _] = shapes::<B, 3>(&arguments);
+        let [z, means, log_vars] = arguments.each_ref().map(B::numbers);
+        let components = Components::new([&means, &log_vars], shape);
+        let of = components.gradients(&z, &B::numbers(&gradient));
+        (
+            B::from_numbers(of.z, of_points),
+            B::from_numbers(of.means, shape),
+            B::from_numbers(of.log_vars, shape),
+        )
     }
 }
 

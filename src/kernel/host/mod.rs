@@ -12,6 +12,7 @@ mod gate;
 mod linear;
 mod maps;
 mod math;
+mod mixture;
 mod nade;
 mod norm;
 mod pointwise;
