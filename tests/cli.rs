@@ -906,7 +906,18 @@ fn every_model_of_the_family_leaves_what_it_promises_and_resumes() {
         ),
         (
             "aae_mnist",
-            &["--hidden", "16", "--prior", "mixture", "--labels", "50"],
+            &[
+                "--hidden",
+                "16",
+                "--prior",
+                "mixture",
+                "--labels",
+                "50",
+                "--share",
+                "0.5",
+                "--encoder",
+                "gaussian",
+            ],
             &["loss", "reconstruction", "critic", "encoder"],
             &["classes.png", "samples.png", "latent.png", "curves.png"],
         ),
@@ -1038,7 +1049,7 @@ fn every_objective_with_every_penalty_trains_and_every_prior_is_matched() {
 fn the_family_refuses_what_cannot_work() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
-    let cases: [(&str, &[&str], &str); 12] = [
+    let cases: [(&str, &[&str], &str); 14] = [
         (
             "gan_mnist",
             &["--critic-steps", "0"],
@@ -1061,6 +1072,16 @@ fn the_family_refuses_what_cannot_work() {
             "number of filters must be at least 1",
         ),
         ("aae_mnist", &["--labels", "10"], "add --prior mixture"),
+        (
+            "aae_mnist",
+            &["--share", "0.5"],
+            "--share is that of --labels N",
+        ),
+        (
+            "aae_mnist",
+            &["--prior", "mixture", "--labels", "10", "--share", "1"],
+            "--share must lie between 0 and 1",
+        ),
         (
             "aae_mnist",
             &["--prior", "swiss-roll", "--latent-dim", "3"],

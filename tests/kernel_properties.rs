@@ -1116,6 +1116,13 @@ fn a_dense_layer_is_the_product_of_its_matrices() {
             None,
         );
         assert_eq!(none.dims(), [0, 2]);
+        // And no outputs.
+        let none = kernel::linear(
+            Tensor::zeros([5, 3], &device),
+            Tensor::zeros([3, 0], &device),
+            None,
+        );
+        assert_eq!(none.dims(), [5, 0]);
     }
 }
 

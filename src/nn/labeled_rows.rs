@@ -8,7 +8,23 @@ use burn::tensor::{Int, Tensor};
 /// Input: samples of any shape, `[batch, ...]`, and labels `[batch]`, in `0..classes`; labels beyond are the caller's to avoid.
 /// The inner encoder reads rows, and is built for as many numbers as a sample has, and `classes`. For convolutions over images
 /// there is [`LabeledEncoder`](super::LabeledEncoder).
-/// [`StackedSemiSupervisedVae`](crate::model::StackedSemiSupervisedVae) has an example.
+///
+/// ```
+/// use burn::prelude::*;
+/// use burn_generative::nn::LabeledRowEncoder;
+/// use burn_generative::prelude::*;
+///
+/// let device = Device::default();
+/// let (pixels, classes) = (28 * 28, 10);
+/// let rows = MlpEncoderConfig::new(vec![pixels + classes], 2).init::<2>(&device)?;
+/// let encoder = LabeledRowEncoder::new(rows, classes);
+/// let images = Tensor::<4>::ones([3, 1, 28, 28], &device);
+/// let codes = encoder.encode((images, Tensor::from_ints([7, 7, 0], &device)));
+/// let [first, second, third] = [0, 1, 2].map(|i| codes.clone().narrow(0, i, 1).into_data());
+/// assert_eq!(first, second);
+/// assert_ne!(first, third);
+/// # Ok::<(), burn_generative::Error>(())
+/// ```
 #[derive(Module, Debug)]
 pub struct LabeledRowEncoder<E, const D: usize = 2> {
     encoder: E,
