@@ -1,7 +1,7 @@
 //! Trains an adversarial autoencoder on MNIST: codes that a critic cannot tell from a prior.
 //!
 //!     cargo run --example aae_mnist
-//!     cargo run --example aae_mnist -- --prior mixture --labels 10000 --adversarial-weight 50
+//!     cargo run --example aae_mnist -- --prior mixture --labels 10000 --share 0.5 --encoder gaussian --adversarial-weight 300
 //!     cargo run --example aae_mnist -- --prior swiss-roll
 //!     cargo run --example aae_mnist -- --help
 
@@ -17,8 +17,8 @@ use burn_generative::prior::{AnyPrior, GaussianMixture, SwissRollConfig, Uniform
 use burn_generative::train::{Cosine, CriticWatch, FusedAdamConfig, Trainable};
 use burn_generative::{Error, Result};
 use clap::{Parser, ValueEnum};
-use common::in_batches;
 use common::session::{RunArgs, Session, TrainingArgs, critics, named, nats, plain, unit_interval};
+use common::{in_batches, positive};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -135,6 +135,9 @@ fn run(args: Args) -> Result<()> {
             "--labels needs a prior with classes: add --prior mixture".to_string(),
         ));
     }
+    if let Some(known) = config.labels {
+        positive("--labels", known)?;
+    }
     match (config.labels, config.share) {
         (None, Some(_)) => {
             return Err(Error::Config("--share is that of --labels N".to_string()));
@@ -228,22 +231,15 @@ impl Game {
         let of_test = labels(session.data.test.labels(), usize::MAX);
         aae.check_labels(&of_train)?;
         aae.check_labels(&of_test)?;
-        let more = self.repeats(known.min(train.dims()[0]), train.dims()[0]);
-        let repeated = |images: Tensor<4>, labels: Tensor<1, Int>| {
-            let first = |n: usize| {
-                (
-                    images.clone().narrow(0, 0, n),
-                    labels.clone().narrow(0, 0, n),
-                )
-            };
-            let (again, theirs) = first(known.min(images.dims()[0]));
-            (
-                Tensor::cat(vec![images.clone(), again.repeat_dim(0, more)], 0),
-                Tensor::cat(vec![labels.clone(), theirs.repeat_dim(0, more)], 0),
-            )
-        };
+        let first = known.min(train.dims()[0]);
+        let more = self.repeats(first, train.dims()[0]);
         let train = if more > 0 {
-            repeated(train, of_train)
+            let again = train.clone().narrow(0, 0, first).repeat_dim(0, more);
+            let labels = of_train.clone().narrow(0, 0, first).repeat_dim(0, more);
+            (
+                Tensor::cat(vec![train, again], 0),
+                Tensor::cat(vec![of_train, labels], 0),
+            )
         } else {
             (train, of_train)
         };
@@ -273,7 +269,7 @@ impl Game {
             return 0;
         };
         let others = (images - known) as f64;
-        let times = share / (1.0 - share) * others / known.max(1) as f64;
+        let times = share / (1.0 - share) * others / known as f64;
         (times.round() as usize).saturating_sub(1)
     }
 
