@@ -1,20 +1,21 @@
 //! Trains an adversarial autoencoder on MNIST: codes that a critic cannot tell from a prior.
 //!
 //!     cargo run --example aae_mnist
-//!     cargo run --example aae_mnist -- --prior mixture --labels 10000 --share 0.5 --encoder gaussian --adversarial-weight 300
+//!     cargo run --example aae_mnist -- --prior mixture --labels 10000 --share 0.5 --encoder gaussian --adversarial-weight 300 --decay
 //!     cargo run --example aae_mnist -- --prior swiss-roll
 //!     cargo run --example aae_mnist -- --help
 
 mod common;
 
 use burn::nn::Linear;
+use burn::optim::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::prelude::*;
 use burn_generative::metric::{Estimate, MmdKernel, mmd_test, quantile, squared_mmd};
 use burn_generative::nn::{MlpCritic, MlpDecoder, MlpJointCritic, UNKNOWN, initialize};
 use burn_generative::plot::Measured;
 use burn_generative::prelude::*;
 use burn_generative::prior::{AnyPrior, GaussianMixture, SwissRollConfig, Uniform};
-use burn_generative::train::{Cosine, CriticWatch, FusedAdamConfig, Trainable};
+use burn_generative::train::{Cosine, CriticWatch, FusedAdamConfig, Rates, Trainable};
 use burn_generative::{Error, Result};
 use clap::{Parser, ValueEnum};
 use common::session::{RunArgs, Session, TrainingArgs, critics, named, nats, plain, unit_interval};
@@ -56,6 +57,10 @@ struct Config {
     /// What the encoder makes of an image.
     #[arg(long, default_value = "point")]
     encoder: CodeKind,
+
+    /// Let the learning rate fall to 0 along half a cosine.
+    #[arg(long)]
+    decay: bool,
 
     /// Number of latent coordinates. [default: 8; 2 for mixture and swiss-roll, which lie in the plane]
     #[arg(long, value_name = "N")]
@@ -165,6 +170,22 @@ type Unlabeled<E> = Aae<E, ImageDecoder, MlpCritic<2>, AnyPrior, BernoulliNll>;
 type Labeled<E> =
     SemiSupervisedAae<E, ImageDecoder, MlpJointCritic<2>, GaussianMixture, BernoulliNll>;
 
+/// A learning rate that stays, or falls.
+struct Rate {
+    lr: f64,
+    decays: bool,
+}
+
+impl Rates for Rate {
+    fn scheduler(self, steps: Option<usize>) -> Result<ModuleLrScheduler> {
+        if self.decays {
+            Cosine::new(self.lr).scheduler(steps)
+        } else {
+            self.lr.scheduler(steps)
+        }
+    }
+}
+
 struct Game {
     config: Config,
     session: Session<Config>,
@@ -196,7 +217,10 @@ impl Game {
             .init()?
             .with_group(critics(), adam(0.0).build()?, None);
         let [train, test] = session.images(unit_interval)?;
-        let rate = Cosine::new(config.training.lr);
+        let rate = Rate {
+            lr: config.training.lr,
+            decays: config.decay,
+        };
         let Some(known) = config.labels else {
             let prior = match config.prior {
                 Kind::Normal => AnyPrior::StandardNormal(StandardNormal::new(latent_dim)),
@@ -232,7 +256,7 @@ impl Game {
         aae.check_labels(&of_train)?;
         aae.check_labels(&of_test)?;
         let first = known.min(train.dims()[0]);
-        let more = self.repeats(first, train.dims()[0]);
+        let more = self.repeats(first, train.dims()[0])?;
         let train = if more > 0 {
             let again = train.clone().narrow(0, 0, first).repeat_dim(0, more);
             let labels = of_train.clone().narrow(0, 0, first).repeat_dim(0, more);
@@ -264,13 +288,19 @@ impl Game {
     }
 
     /// How many more times the labelled images are seen than the others, so that their share is the one asked for.
-    fn repeats(&self, known: usize, images: usize) -> usize {
+    fn repeats(&self, known: usize, images: usize) -> Result<usize> {
         let Some(share) = self.config.share else {
-            return 0;
+            return Ok(0);
         };
+        if known as f64 >= share * images as f64 {
+            return Err(Error::Config(format!(
+                "--share {share}: {known} of {images} images have a label, which is that share or more; ask for a larger one, or \
+                 leave it out"
+            )));
+        }
         let others = (images - known) as f64;
         let times = share / (1.0 - share) * others / known as f64;
-        (times.round() as usize).saturating_sub(1)
+        Ok((times.round() as usize).saturating_sub(1))
     }
 
     /// Draws the pictures, and prints how good codes and reconstructions are.

@@ -912,7 +912,7 @@ fn every_model_of_the_family_leaves_what_it_promises_and_resumes() {
                 "--prior",
                 "mixture",
                 "--labels",
-                "50",
+                "5",
                 "--share",
                 "0.5",
                 "--encoder",
@@ -1049,7 +1049,7 @@ fn every_objective_with_every_penalty_trains_and_every_prior_is_matched() {
 fn the_family_refuses_what_cannot_work() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
-    let cases: [(&str, &[&str], &str); 14] = [
+    let cases: [(&str, &[&str], &str); 16] = [
         (
             "gan_mnist",
             &["--critic-steps", "0"],
@@ -1081,6 +1081,16 @@ fn the_family_refuses_what_cannot_work() {
             "aae_mnist",
             &["--prior", "mixture", "--labels", "10", "--share", "1"],
             "--share must lie between 0 and 1",
+        ),
+        (
+            "aae_mnist",
+            &["--prior", "mixture", "--labels", "0"],
+            "--labels must be at least 1",
+        ),
+        (
+            "aae_mnist",
+            &["--prior", "mixture", "--labels", "10000", "--share", "0.5"],
+            "images have a label, which is that share or more",
         ),
         (
             "aae_mnist",

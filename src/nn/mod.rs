@@ -14,7 +14,7 @@
 //! | [`MlpJointCritic`] | any shape, and a latent | a logit |
 //! | [`ConvJointCritic`] | images, and a latent | a logit |
 //!
-//! [`LabeledEncoder`] (of images), [`LabeledRowEncoder`] (of rows) and [`LabeledDecoder`] tell a network that knows no labels
+//! [`LabeledEncoder`] (of images), [`LabeledRowEncoder`] (of any shape, read as rows) and [`LabeledDecoder`] tell a network that knows no labels
 //! the label of each sample.
 //! [`Squashed`] puts a sigmoid or a tanh behind a decoder whose output a critic is to see.
 //!

@@ -25,7 +25,7 @@ pub(super) struct Components {
     means: Vec<Lanes>,
     /// One over the deviations.
     scales: Vec<Lanes>,
-    /// The log-density at the mean, less what is common to all.
+    /// The log-density at the mean.
     constants: Vec<Lanes>,
     count: usize,
     latent: usize,
