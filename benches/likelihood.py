@@ -2,8 +2,8 @@
 
 FOLDER has MNIST as IDX files, and BINARY (target/release/examples/likelihood_mnist, unless the environment names another) is
 the example. Networks of Burda et al. 2016, images that are binarised at random whenever they are seen, batches of 128, Adam
-along half a cosine, the same images and epochs, one process after the other. Prints the seconds of training, with the test
-loss after each epoch, and the importance-weighted bound of the test images, by one formula for both.
+along half a cosine, the same images and epochs, one process after the other. Prints the seconds of training, a test
+after each epoch among them, and the importance-weighted bound of the test images, by one formula for both.
 """
 
 import argparse
@@ -12,7 +12,6 @@ import math
 import os
 import pathlib
 import re
-import subprocess
 import tempfile
 import time
 
@@ -25,7 +24,8 @@ from pythae.models.nn import BaseDecoder, BaseEncoder
 from pythae.trainers import BaseTrainer, BaseTrainerConfig
 from torch import nn
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from turns import ENVIRONMENT, ROOT, printed
+
 BINARY = os.environ.get("BINARY", ROOT / "target/release/examples/likelihood_mnist")
 LATENT = 50
 FLAGS = {
@@ -129,8 +129,7 @@ def pythae(name, train, test, args):
         seed=args.seed,
         no_cuda=True,
     )
-    none = torch.zeros(len(train))
-    data = Binarised(train, none)
+    data = Binarised(train, torch.zeros(len(train)))
     torch.manual_seed(0)
     test = torch.bernoulli(test)
     tested = BaseDataset(test, torch.zeros(len(test)))
@@ -146,12 +145,9 @@ def ours(name, args):
     flags = FLAGS[name] + (["--warmup", str(args.warmup)] if name == "vamp" else [])
     command = [BINARY, *flags, "--data-dir", args.folder, "--limit", str(args.limit), "--epochs", str(args.epochs)]
     command += ["--seed", str(args.seed), "--nll", str(args.draws), "--out", pathlib.Path(tempfile.mkdtemp()) / "run"]
-    environment = {"MIMALLOC_PURGE_DELAY": "-1", **os.environ}  # as .cargo/config.toml has it
-    ended = subprocess.run(command, capture_output=True, text=True, env=environment)
-    if ended.returncode != 0:
-        raise SystemExit(f"{command} ended with {ended.returncode}:\n{ended.stdout[-1000:]}{ended.stderr}")
-    seconds = sum(float(s) for s in re.findall(r"^epoch .*; ([0-9.]+) s\b", ended.stdout, re.M))
-    nats, error = re.search(r"test NLL.*?: ([0-9.]+) \u00b1 ([0-9.]+)", ended.stdout).groups()
+    output = printed(command, ENVIRONMENT)
+    seconds = sum(float(s) for s in re.findall(r"^epoch .*; ([0-9.]+) s\b", output, re.M))
+    nats, error = re.search(r"test NLL.*?: ([0-9.]+) \u00b1 ([0-9.]+)", output).groups()
     return seconds, float(nats), float(error)
 
 

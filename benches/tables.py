@@ -11,7 +11,6 @@ import argparse
 import json
 import os
 import pathlib
-import subprocess
 import tempfile
 import time
 import warnings
@@ -24,7 +23,8 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import train_test_split
 from sklearn.neighbors import NearestNeighbors
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from turns import ROOT, printed
+
 BINARY = os.environ.get("BINARY", ROOT / "target/release/examples/table_vae")
 # The label of each table, and the class that is no anomaly.
 TABLES = {
@@ -47,9 +47,7 @@ def example(train, seed, *flags):
     train.to_csv(folder / "train.csv", index=False)
     command = [BINARY, "--csv", folder / "train.csv", "--out", folder / "run", "--seed", str(seed), *flags]
     begin = time.time()
-    ended = subprocess.run(command, capture_output=True, text=True)
-    if ended.returncode != 0:
-        raise SystemExit(f"{command} ended with {ended.returncode}:\n{ended.stdout[-1000:]}{ended.stderr}")
+    printed(command)
     return folder / "run", time.time() - begin
 
 

@@ -9,6 +9,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 ROUNDS = int(os.environ.get("ROUNDS", 3))
+ENVIRONMENT = {"MIMALLOC_PURGE_DELAY": "-1", **os.environ}  # as .cargo/config.toml has it
 UNITS = {"ns": 1e-6, "\u00b5s": 1e-3, "us": 1e-3, "ms": 1.0, "s": 1e3}
 
 
@@ -16,9 +17,8 @@ def ours(bench, *filters):
     """Medians of a bench file in milliseconds, by (group, name); BENCH_BINARY names one that is built."""
     command = ["cargo", "bench", "--quiet", "--profile", "dev", "--bench", bench, "--"]
     command = [os.environ["BENCH_BINARY"], "--bench"] if "BENCH_BINARY" in os.environ else command
-    environment = {"MIMALLOC_PURGE_DELAY": "-1", **os.environ}  # as .cargo/config.toml has it
     output = subprocess.run(
-        command + list(filters), cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True
+        command + list(filters), cwd=ROOT, env=ENVIRONMENT, check=True, stdout=subprocess.PIPE, text=True
     ).stdout
     times, group = {}, None
     for line in output.splitlines():
@@ -30,6 +30,14 @@ def ours(bench, *filters):
         elif match:
             group = match[1]
     return times
+
+
+def printed(command, environment=None):
+    """What an example prints; where it fails, the end of that and its complaint end this program."""
+    ended = subprocess.run(command, capture_output=True, text=True, env=environment)
+    if ended.returncode != 0:
+        raise SystemExit(f"{command} ended with {ended.returncode}:\n{ended.stdout[-1000:]}{ended.stderr}")
+    return ended.stdout
 
 
 def median(task, seconds=2.0):

@@ -18,8 +18,10 @@ use burn_generative::prior::{AnyPrior, GaussianMixture, SwissRollConfig, Uniform
 use burn_generative::train::{Cosine, CriticWatch, FusedAdamConfig, Rates, Trainable};
 use burn_generative::{Error, Result};
 use clap::{Parser, ValueEnum};
-use common::session::{RunArgs, Session, TrainingArgs, critics, named, nats, plain, unit_interval};
-use common::{in_batches, positive};
+use common::session::{
+    RunArgs, Session, TrainingArgs, critics, named, percent, plain, unit_interval,
+};
+use common::{in_batches, positive, share};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -147,12 +149,8 @@ fn run(args: Args) -> Result<()> {
         (None, Some(_)) => {
             return Err(Error::Config("--share is that of --labels N".to_string()));
         }
-        (Some(_), Some(share)) if !(share > 0.0 && share < 1.0) => {
-            return Err(Error::Config(format!(
-                "--share must lie between 0 and 1, not {share}"
-            )));
-        }
-        _ => {}
+        (_, Some(value)) => share("--share", value)?,
+        (_, None) => {}
     }
     let shape = session.data.train.shape().to_vec();
     let device = session.devices.training();
@@ -392,9 +390,7 @@ impl Game {
                 alike,
             ),
         ] {
-            let mut measured = nats(name, Estimate::of(&hits)?);
-            measured.unit = "%".to_string();
-            self.session.measured(measured)?;
+            self.session.measured(percent(name, Estimate::of(&hits)?))?;
         }
         Ok(())
     }

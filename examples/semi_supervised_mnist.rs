@@ -18,8 +18,8 @@ use burn_generative::prelude::*;
 use burn_generative::train::{Cosine, Fit, FusedAdamConfig, Run, Trainable};
 use burn_generative::{Error, Result};
 use clap::{Parser, ValueEnum};
-use common::session::{TrainingArgs, nats, plain};
-use common::{DataArgs, in_batches, positive};
+use common::session::{TrainingArgs, percent, plain};
+use common::{DataArgs, in_batches, positive, share};
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_pcg::Pcg64;
 use serde::Serialize;
@@ -132,12 +132,7 @@ fn run(args: Args) -> Result<()> {
             config.labels
         )));
     }
-    if !(config.share > 0.0 && config.share < 1.0) {
-        return Err(Error::Config(format!(
-            "--share must lie between 0 and 1, not {}",
-            config.share
-        )));
-    }
+    share("--share", config.share)?;
     let devices = Devices::named(args.device.as_deref())?;
     println!("device: {}", devices.name());
     let data = args.data.load(config.training.limit)?;
@@ -327,9 +322,7 @@ impl Stage<'_> {
         let found = in_batches(images.clone(), |images| classify(&model, images).float());
         let is_wrong = found.not_equal(labels.clone().float()).float();
         let is_wrong = is_wrong.mul_scalar(100.0);
-        let wrong = Estimate::of_batch(is_wrong)?;
-        let mut measured = nats("test error", wrong);
-        measured.unit = "%".to_string();
+        let measured = percent("test error", Estimate::of_batch(is_wrong)?);
         println!("{measured}");
         report.measured(measured);
         report.measured(plain("training images", self.data.train.len() as f64));

@@ -207,6 +207,16 @@ pub fn positive(flag: &str, value: usize) -> Result<()> {
     Err(Error::Config(format!("{flag} must be at least 1")))
 }
 
+/// Refuses what is no share of a whole, neither nothing nor all of it.
+pub fn share(flag: &str, value: f64) -> Result<()> {
+    if value > 0.0 && value < 1.0 {
+        return Ok(());
+    }
+    Err(Error::Config(format!(
+        "{flag} must lie between 0 and 1, not {value}"
+    )))
+}
+
 /// A learning rate, or an error that names its flag.
 pub fn rate(flag: &str, value: f64) -> Result<f64> {
     if value > 0.0 && value.is_finite() {

@@ -580,6 +580,14 @@ pub fn nats(name: &str, estimate: Estimate) -> Measured {
     }
 }
 
+/// A share of a hundred, with its standard error.
+pub fn percent(name: &str, estimate: Estimate) -> Measured {
+    Measured {
+        unit: "%".to_string(),
+        ..nats(name, estimate)
+    }
+}
+
 /// Every value in `[0, 1]`: what a critic compares squashed images with.
 pub fn unit_interval(images: &Tensor<4>, what: &str) -> Result<()> {
     Support::UnitInterval.check(images, what)

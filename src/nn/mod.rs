@@ -14,8 +14,8 @@
 //! | [`MlpJointCritic`] | any shape, and a latent | a logit |
 //! | [`ConvJointCritic`] | images, and a latent | a logit |
 //!
-//! [`LabeledEncoder`] (of images), [`LabeledRowEncoder`] (of any shape, read as rows) and [`LabeledDecoder`] tell a network that knows no labels
-//! the label of each sample.
+//! [`LabeledEncoder`] (of images), [`LabeledRowEncoder`] (of any shape, read as rows) and [`LabeledDecoder`] tell a network that
+//! knows no labels the label of each sample.
 //! [`Squashed`] puts a sigmoid or a tanh behind a decoder whose output a critic is to see.
 //!
 //! What one builds networks of one's own from: convolutions with burn's configuration, and its names and shapes of

@@ -1,6 +1,7 @@
 //! Densities of points under Gaussians, many components at a time.
 
 use super::{
+    add,
     math::{exp, fma},
     share,
     simd::{self, Job, Vector},
@@ -39,19 +40,16 @@ pub(super) struct ComponentsGradients {
 }
 
 impl Components {
-    /// Of means and log-variances `[count, latent]`.
+    /// Of means and log-variances `[count, latent]`, neither of them 0.
     pub(super) fn new([means, log_vars]: [&[f32]; 2], [count, latent]: [usize; 2]) -> Self {
         let mut scales = blocks(log_vars, [count, latent], f32::INFINITY);
-        let constants = scales.chunks_exact(latent.max(1)).map(|block| {
+        let constants = scales.chunks_exact(latent).map(|block| {
             std::array::from_fn(|lane| {
                 let log_vars = block.iter().map(|log_vars| f64::from(log_vars[lane]));
                 (-0.5 * (log_vars.sum::<f64>() + latent as f64 * LN_2PI)) as f32
             })
         });
-        let constants = match latent {
-            0 => vec![[0.0; LANES]; count.div_ceil(LANES)],
-            _ => constants.collect(),
-        };
+        let constants = constants.collect();
         simd::dispatch(Scales(&mut scales));
         Self {
             means: blocks(means, [count, latent], 0.0),
@@ -85,7 +83,7 @@ impl Components {
     /// From the gradient of the log-densities.
     pub(super) fn gradients(&self, z: &[f32], gradient: &[f32]) -> ComponentsGradients {
         let blocks = self.constants.len();
-        let each = blocks.div_ceil(GROUPS).max(1);
+        let each = blocks.div_ceil(GROUPS);
         let mut of_means = vec![[0.0; LANES]; self.means.len()];
         let mut of_log_vars = of_means.clone();
         let groups = of_means
@@ -116,9 +114,7 @@ impl Components {
         let sums = groups.into_iter();
         let sums = sums.map(|group| group.into_inner().expect("no thread panics with it").0);
         let of_z = sums.reduce(|mut sum, other| {
-            for (sum, other) in sum.iter_mut().zip(other) {
-                *sum += other;
-            }
+            add(&mut sum, &other);
             sum
         });
         ComponentsGradients {
@@ -149,7 +145,7 @@ impl Components {
 /// Rows as blocks, filled up by a number.
 fn blocks(rows: &[f32], [count, latent]: [usize; 2], filling: f32) -> Vec<Lanes> {
     let mut blocks = vec![[filling; LANES]; count.div_ceil(LANES) * latent];
-    for (component, row) in rows.chunks_exact(latent.max(1)).enumerate() {
+    for (component, row) in rows.chunks_exact(latent).enumerate() {
         let block = &mut blocks[component / LANES * latent..][..latent];
         for (lanes, number) in block.iter_mut().zip(row) {
             lanes[component % LANES] = *number;

@@ -287,6 +287,13 @@ fn share(units: usize, elements: usize, work: impl Fn(Range<usize>) + Sync) {
     });
 }
 
+/// Adds to each sum a number.
+fn add(sums: &mut [f32], numbers: &[f32]) {
+    for (sum, number) in sums.iter_mut().zip(numbers) {
+        *sum += number;
+    }
+}
+
 /// Numbers to work on, of any values: those that a job of this thread has left, or new ones. So no job waits for pages that the
 /// operating system clears, nor clears them itself.
 struct Scratch {

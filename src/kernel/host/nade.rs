@@ -2,6 +2,7 @@
 //! backward pass computes them anew.
 
 use super::{
+    add,
     math::fma,
     share,
     simd::{self, Job, Vector},
@@ -110,12 +111,6 @@ pub(super) fn gradients(layers: Layers, gradient: &[f32], asks_for_x: bool) -> L
         weight,
         start,
         readout,
-    }
-}
-
-fn add(sum: &mut [f32], other: &[f32]) {
-    for (sum, other) in sum.iter_mut().zip(other) {
-        *sum += other;
     }
 }
 
