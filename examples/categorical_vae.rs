@@ -16,8 +16,8 @@ use burn_generative::prelude::*;
 use burn_generative::prior::UniformCategorical;
 use burn_generative::train::{Cosine, FusedAdamConfig};
 use clap::Parser;
-use common::session::{RunArgs, Session, TrainingArgs, named};
-use common::{binarized, positive};
+use common::binarized;
+use common::session::{NllArgs, RunArgs, Session, TrainingArgs, named};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -35,9 +35,8 @@ struct Args {
     #[command(flatten)]
     run: RunArgs,
 
-    /// Estimate log p(x) of the test images by so many draws of the posterior.
-    #[arg(long, value_name = "K")]
-    nll: Option<usize>,
+    #[command(flatten)]
+    nll: NllArgs,
 }
 
 /// What defines a run: two runs with the same values are the same run.
@@ -86,9 +85,7 @@ fn main() -> ExitCode {
 
 fn run(args: Args) -> Result<()> {
     let config = args.config;
-    if let Some(draws) = args.nll {
-        positive("--nll", draws)?;
-    }
+    args.nll.check()?;
     let summary =
         |terms: &BTreeMap<String, f64>| named(terms, [Losses::TOTAL, "reconstruction", "kl"]);
     let prior = UniformCategorical::new(config.variables, config.classes)?;
@@ -135,8 +132,6 @@ fn run(args: Args) -> Result<()> {
 
     session.save_reconstructions(&test, |images| vae.reconstruct(images))?;
     session.save_samples(&vae)?;
-    if let Some(draws) = args.nll {
-        session.measure_nll(&vae, test, draws)?;
-    }
+    session.measure_nll(&vae, test, &args.nll)?;
     session.finish(&epochs)
 }

@@ -15,8 +15,7 @@ use burn_generative::nn::initialize;
 use burn_generative::prelude::*;
 use burn_generative::train::{Cosine, FusedAdamConfig, PosteriorWatch};
 use clap::{Parser, ValueEnum};
-use common::positive;
-use common::session::{RunArgs, Session, TrainingArgs, named};
+use common::session::{NllArgs, RunArgs, Session, TrainingArgs, named};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -34,9 +33,8 @@ struct Args {
     #[command(flatten)]
     run: RunArgs,
 
-    /// Estimate log p(x) of the test images by so many draws of the posterior.
-    #[arg(long, value_name = "K")]
-    nll: Option<usize>,
+    #[command(flatten)]
+    nll: NllArgs,
 }
 
 /// What defines a run: two runs with the same values are the same run.
@@ -86,9 +84,7 @@ fn main() -> ExitCode {
 
 fn run(args: Args) -> Result<()> {
     let config = args.config;
-    if let Some(draws) = args.nll {
-        positive("--nll", draws)?;
-    }
+    args.nll.check()?;
     let summary =
         |terms: &BTreeMap<String, f64>| named(terms, [Losses::TOTAL, "reconstruction", "kl"]);
     let session = Session::open("flow_vae", args.run, &config.training, &config, summary)?;
@@ -113,7 +109,7 @@ fn run(args: Args) -> Result<()> {
 struct Run {
     config: Config,
     session: Session<Config>,
-    nll: Option<usize>,
+    nll: NllArgs,
 }
 
 impl Run {
@@ -153,9 +149,7 @@ impl Run {
         session.save_samples(&vae)?;
         let decode = |latent| vae.likelihood.point(vae.decode(latent));
         session.judge_mixture(train, |images| vae.encode(images).point(), decode)?;
-        if let Some(draws) = self.nll {
-            session.measure_nll(&vae, test, draws)?;
-        }
+        session.measure_nll(&vae, test, &self.nll)?;
         session.finish(&epochs)
     }
 }

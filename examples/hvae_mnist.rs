@@ -16,8 +16,8 @@ use burn_generative::prelude::*;
 use burn_generative::train::{Cosine, FusedAdamConfig};
 use burn_generative::{Error, Result};
 use clap::Parser;
-use common::session::{RunArgs, Session, TrainingArgs, named, unit_interval};
-use common::{binarized, levels, positive};
+use common::session::{NllArgs, RunArgs, Session, TrainingArgs, named, unit_interval};
+use common::{binarized, levels};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -35,9 +35,8 @@ struct Args {
     #[command(flatten)]
     run: RunArgs,
 
-    /// Estimate log p(x) of the test images by so many draws of the posterior.
-    #[arg(long, value_name = "K")]
-    nll: Option<usize>,
+    #[command(flatten)]
+    nll: NllArgs,
 }
 
 /// What defines a run: two runs with the same values are the same run.
@@ -75,9 +74,7 @@ fn main() -> ExitCode {
 
 fn run(args: Args) -> Result<()> {
     let config = args.config;
-    if let Some(draws) = args.nll {
-        positive("--nll", draws)?;
-    }
+    args.nll.check()?;
     let summary = |terms: &BTreeMap<String, f64>| named(terms, [Losses::TOTAL, "kl_1", "kl"]);
     let session = Session::open("hvae_mnist", args.run, &config.training, &config, summary)?;
     let [train, test] = session.images(unit_interval)?;
@@ -119,8 +116,6 @@ fn run(args: Args) -> Result<()> {
     let words = ["What each level knows", text];
     let picture = levels::known(&model, &test)?;
     session.save_pixels("levels.png", words, picture, 2)?;
-    if let Some(draws) = args.nll {
-        session.measure_nll(&model, test, draws)?;
-    }
+    session.measure_nll(&model, test, &args.nll)?;
     session.finish(&epochs)
 }

@@ -24,8 +24,8 @@ use burn_generative::prior::{GaussianMixture, PseudoInputs};
 use burn_generative::train::{Cosine, FusedAdamConfig, PosteriorWatch, Trainable};
 use burn_generative::{Error, Result};
 use clap::{Parser, ValueEnum};
-use common::session::{RunArgs, Session, TrainingArgs, named, unit_interval};
-use common::{binarized, positive};
+use common::binarized;
+use common::session::{NllArgs, RunArgs, Session, TrainingArgs, named, unit_interval};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -43,9 +43,8 @@ struct Args {
     #[command(flatten)]
     run: RunArgs,
 
-    /// Estimate log p(x) of the test images by so many draws of the posterior.
-    #[arg(long, value_name = "K")]
-    nll: Option<usize>,
+    #[command(flatten)]
+    nll: NllArgs,
 }
 
 /// What defines a run: two runs with the same values are the same run.
@@ -126,9 +125,7 @@ fn main() -> ExitCode {
 
 fn run(args: Args) -> Result<()> {
     let config = args.config;
-    if let Some(draws) = args.nll {
-        positive("--nll", draws)?;
-    }
+    args.nll.check()?;
     let is_plain = matches!(config.objective, Objective::Vae | Objective::Iwae);
     if !is_plain && config.prior != PriorKind::Normal {
         return Err(Error::Config(format!(
@@ -167,7 +164,7 @@ struct Likelihood {
     session: Session<Config>,
     train: Tensor<4>,
     test: Tensor<4>,
-    nll: Option<usize>,
+    nll: NllArgs,
 }
 
 impl Likelihood {
@@ -302,9 +299,7 @@ impl Likelihood {
         let (model, epochs) = session.train(&fit, model, adam, rate, [&self.train, &self.test])?;
 
         session.save_samples(&model.model)?;
-        if let Some(draws) = self.nll {
-            session.measure_nll(&model.model, self.test.clone(), draws)?;
-        }
+        session.measure_nll(&model.model, self.test.clone(), &self.nll)?;
         session.finish(&epochs)
     }
 }

@@ -23,13 +23,13 @@ use burn_generative::device::Devices;
 use burn_generative::distribution::Levels;
 use burn_generative::hierarchy::{Cells, Nvae, NvaeConfig, TopDown};
 use burn_generative::loss::LogisticMixtureNll;
-use burn_generative::metric::{Estimate, importance_weighted_bound};
 use burn_generative::model::{Augmented, HierarchicalVae, Regularized};
 use burn_generative::nn::{Binarization, initialize};
-use burn_generative::plot::{self, Measured, RunReport};
+use burn_generative::plot::{self, RunReport};
 use burn_generative::prelude::*;
 use burn_generative::train::{Cosine, Epoch, Fit, FusedAdamConfig, Run, Trainable};
 use clap::Parser;
+use common::session::NllArgs;
 use common::{DataArgs, binarized, levels, positive, rate, split_pictures};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -60,9 +60,8 @@ struct Args {
     #[arg(long, value_delimiter = ',', value_name = "N")]
     interpolate: Vec<usize>,
 
-    /// Bound log p(x) of the test pictures by so many draws of the posterior.
-    #[arg(long, value_name = "K")]
-    nll: Option<usize>,
+    #[command(flatten)]
+    nll: NllArgs,
 
     /// Devices to train on: flex, wgpu, cuda:0,cuda:1, ... [default: the first that is built in, GPUs first]
     #[arg(long, value_name = "NAME")]
@@ -164,9 +163,7 @@ fn run(args: Args) -> Result<()> {
     rate("--lr", config.lr)?;
     rate("--temperature", args.temperature)?;
     levels::check(&args.interpolate, config.groups.iter().sum())?;
-    if let Some(draws) = args.nll {
-        positive("--nll", draws)?;
-    }
+    args.nll.check()?;
     let devices = Devices::named(args.device.as_deref())?;
     devices.seed(config.seed);
     println!("device: {}", devices.name());
@@ -256,22 +253,8 @@ where
 
     let device = devices.device();
     let mut report = RunReport::new(&run, "nvae_images", "nats/picture");
-    if let Some(draws) = args.nll {
-        device.seed(config.seed);
-        let of_batch =
-            |batch| importance_weighted_bound(&model, batch, draws).map(|bound| bound.log_prob);
-        let batches = test.clone().split(500, 0).into_iter().map(of_batch);
-        let log_p = Tensor::cat(batches.collect::<Result<Vec<_>>>()?, 0);
-        let nll = Estimate::of_batch(log_p.neg())?;
-        let measured = Measured {
-            name: format!("test NLL, k = {draws}"),
-            value: nll.mean,
-            standard_error: Some(nll.standard_error),
-            unit: "nats/picture".to_string(),
-        };
-        println!("{measured}");
-        report.measured(measured);
-    }
+    args.nll
+        .measure(&model, test.clone(), config.seed, &mut report)?;
     device.seed(config.seed);
     let samples = levels::sample(&model, 72, args.temperature, &device)?;
     let text = format!(

@@ -20,8 +20,7 @@ use burn_generative::plot;
 use burn_generative::prelude::*;
 use burn_generative::train::{FusedAdamConfig, GradientNorm, PosteriorWatch};
 use clap::{Parser, ValueEnum};
-use common::positive;
-use common::session::{RunArgs, Session, TrainingArgs, nats};
+use common::session::{NllArgs, RunArgs, Session, TrainingArgs, nats};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -41,9 +40,8 @@ struct Args {
     #[command(flatten)]
     run: RunArgs,
 
-    /// Estimate log p(x) of the test images by so many draws of the posterior: 200 take some seconds.
-    #[arg(long, value_name = "K")]
-    nll: Option<usize>,
+    #[command(flatten)]
+    nll: NllArgs,
 }
 
 /// What defines a run: two runs with the same values are the same run.
@@ -119,9 +117,7 @@ fn main() -> ExitCode {
 
 fn run(args: Args) -> Result<()> {
     let config = args.config;
-    if let Some(draws) = args.nll {
-        positive("--nll", draws)?;
-    }
+    args.nll.check()?;
     let beta = config.beta;
     let summary = move |terms: &BTreeMap<String, f64>| sum(terms, beta);
     let session = Session::open("vae_mnist", args.run, &config.training, &config, summary)?;
@@ -152,7 +148,7 @@ fn run(args: Args) -> Result<()> {
 struct Run {
     config: Config,
     session: Session<Config>,
-    nll: Option<usize>,
+    nll: NllArgs,
 }
 
 type ImageVae<E, D> = Vae<E, D, StandardNormal, AnyLikelihood>;
@@ -183,8 +179,8 @@ impl Run {
         let rate = config.training.lr;
         let (vae, epochs) = session.train(&fit, vae, optimizer, rate, [&train, &test])?;
         self.draw(&vae, [train, test.clone()])?;
-        if let Some(draws) = self.nll {
-            self.judge(&vae, test, draws)?;
+        if self.nll.is_asked() {
+            self.judge(&vae, test)?;
         }
         self.session.finish(&epochs)
     }
@@ -288,13 +284,13 @@ impl Run {
     }
 
     /// How probable the test images are, and what the latent knows of them.
-    fn judge<E, D>(&self, vae: &ImageVae<E, D>, test: Tensor<4>, draws: usize) -> Result<()>
+    fn judge<E, D>(&self, vae: &ImageVae<E, D>, test: Tensor<4>) -> Result<()>
     where
         E: Encoder<Input = Tensor<4>, Code = DiagonalGaussian>,
         D: Decoder<Latent = Tensor<2>, Output = Tensor<4>>,
     {
         let session = &self.session;
-        session.measure_nll(vae, test.clone(), draws)?;
+        session.measure_nll(vae, test.clone(), &self.nll)?;
         #[cfg(feature = "vision")]
         {
             let some = test.clone().narrow(0, 0, test.dims()[0].min(1000));

@@ -16,14 +16,15 @@ use burn::prelude::*;
 use burn_generative::data::{TensorLoader, digits};
 use burn_generative::device::Devices;
 use burn_generative::prelude::*;
-use burn_generative::train::{self, Cosine, Epoch, Fit, FusedAdamConfig, Run};
+use burn_generative::train::{self, Cosine, Epoch, Fit, FusedAdamConfig, Run, Watch};
 use common::alone;
 use runs::*;
 use serde_json::Value;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 /// The variables that make [`program`] a program: its folder, and its number of epochs.
@@ -488,4 +489,53 @@ fn early_stopping_gives_back_the_best_epoch() {
         "{said}"
     );
     assert_eq!(names(&run).len(), left.len() + 1);
+}
+
+/// Looks at an epoch for longer than a step and a checkpoint take, and then for that checkpoint.
+#[derive(Clone, Debug, Default)]
+struct SlowWatch {
+    folder: PathBuf,
+    was_ahead: Arc<AtomicBool>,
+}
+
+impl Watch for SlowWatch {
+    fn look(&self, epoch: &Epoch, _steps: usize) -> Option<String> {
+        std::thread::sleep(Duration::from_millis(300));
+        let checkpoint = self.folder.join(format!("model-{}.bpk", epoch.epoch));
+        self.was_ahead
+            .fetch_or(checkpoint.exists(), Ordering::SeqCst);
+        None
+    }
+}
+
+#[test]
+fn no_checkpoint_is_ahead_of_its_metrics() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let devices = Devices::named(Some("flex")).unwrap();
+    let images = digits::generate(8, 1).images(&devices.device());
+    let encoder = MlpEncoderConfig::new(vec![1, 28, 28], 2);
+    let decoder = MlpDecoderConfig::new(2, vec![1, 28, 28]);
+    let autoencoder = Autoencoder::new(
+        encoder.init(&devices.training()).unwrap(),
+        decoder.init(&devices.training()).unwrap(),
+        BernoulliNll,
+    );
+    let run = Run::open(folder.path().join("run"), &"autoencoder").unwrap();
+    let adam = FusedAdamConfig::new().init().unwrap();
+    let watch = SlowWatch {
+        folder: run.path("checkpoint"),
+        ..SlowWatch::default()
+    };
+    let fit = Fit::new(9, 8)
+        .stop_early("loss", 1)
+        .quiet()
+        .watch(watch.clone());
+    // Steps too small to be felt: no epoch is better than the first.
+    let (_, epochs) = fit
+        .run(&run, autoencoder, adam, 1e-30, &images, &images)
+        .unwrap();
+    assert_eq!(epochs.len(), 2);
+    assert!(run.path("checkpoint/model-2.bpk").exists());
+    assert!(!watch.was_ahead.load(Ordering::SeqCst));
 }

@@ -88,6 +88,61 @@ impl TrainingArgs {
     }
 }
 
+/// Flags of the likelihood that papers report: a bound by many draws.
+#[derive(clap::Args, Clone, Debug)]
+pub struct NllArgs {
+    /// Estimate log p(x) of the test images by so many draws of the posterior: 200 take some seconds.
+    #[arg(long, value_name = "K")]
+    nll: Option<usize>,
+
+    /// Of the first N test images only.
+    #[arg(long, value_name = "N", requires = "nll")]
+    nll_images: Option<usize>,
+}
+
+impl NllArgs {
+    /// Whether there is something to estimate.
+    pub fn is_asked(&self) -> bool {
+        self.nll.is_some()
+    }
+
+    /// Refuses what cannot work.
+    pub fn check(&self) -> Result<()> {
+        positive("--nll", self.nll.unwrap_or(1))?;
+        positive("--nll-images", self.nll_images.unwrap_or(1))
+    }
+
+    /// Measures a model, and leaves the nats of each image in nll.json: image by image two models differ by less than images do.
+    pub fn measure<M>(
+        &self,
+        model: &M,
+        test: Tensor<4>,
+        seed: u64,
+        report: &mut RunReport,
+    ) -> Result<()>
+    where
+        M: LatentVariableModel<Input = Tensor<4>>,
+    {
+        let Some(draws) = self.nll else {
+            return Ok(());
+        };
+        let count = self.nll_images.unwrap_or(usize::MAX).min(test.dims()[0]);
+        let test = test.narrow(0, 0, count);
+        test.device().seed(seed);
+        let started = Instant::now();
+        let mut cost = Vec::new();
+        for images in test.split(500, 0) {
+            let bound = importance_weighted_bound(model, images, draws)?.log_prob;
+            cost.extend(bound.neg().try_into_data_as::<f64>()?.iter::<f64>());
+        }
+        let seconds = started.elapsed().as_secs_f64();
+        let measured = nats(&format!("test NLL, k = {draws}"), Estimate::of(&cost)?);
+        println!("{measured}\n({count} images in {seconds:.1} s)");
+        report.measured(measured);
+        report.run().write("nll.json", &cost)
+    }
+}
+
 /// A folder of pictures, in the place of IDX files.
 #[derive(clap::Args, Clone, Debug, Serialize)]
 pub struct PictureArgs {
@@ -493,23 +548,12 @@ impl<C: Serialize + Clone> Session<C> {
         self.judge_samples(", from a mixture on the codes", sample)
     }
 
-    /// How probable the test images are: the bound by so many draws of the posterior each.
-    pub fn measure_nll<M>(&self, model: &M, test: Tensor<4>, draws: usize) -> Result<()>
+    /// How probable the test images are, if that was asked for.
+    pub fn measure_nll<M>(&self, model: &M, test: Tensor<4>, nll: &NllArgs) -> Result<()>
     where
         M: LatentVariableModel<Input = Tensor<4>>,
     {
-        self.device().seed(self.seed());
-        let started = Instant::now();
-        let mut cost = Vec::new();
-        for images in test.split(500, 0) {
-            let bound = importance_weighted_bound(model, images, draws)?.log_prob;
-            cost.extend(bound.neg().try_into_data_as::<f64>()?.iter::<f64>());
-        }
-        let seconds = started.elapsed().as_secs_f64();
-        let name = format!("test NLL, k = {draws}");
-        self.measured(nats(&name, Estimate::of(&cost)?))?;
-        println!("({} images in {seconds:.1} s)", cost.len());
-        Ok(())
+        self.report(|report| nll.measure(model, test, self.seed(), report))
     }
 
     /// The same draws of the prior, decoded after each epoch: `samples.gif`.

@@ -15,8 +15,8 @@ use burn::grad_clipping::GradientClipping;
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
 use burn::tensor::Device;
-use burn::train::checkpoint::KeepLastNCheckpoints;
-use burn::train::metric::store::EventStoreClient;
+use burn::train::checkpoint::{CheckpointingAction, CheckpointingStrategy, KeepLastNCheckpoints};
+use burn::train::metric::store::{Aggregate, EventStoreClient, Split};
 use burn::train::{
     EarlyStoppingStrategy, ExecutionStrategy, Learner, MultiDeviceOptim, SupervisedTraining,
 };
@@ -354,7 +354,7 @@ impl Fit {
     }
 
     /// The epochs to go on after, up to the last that has both its metrics and its checkpoint. (A run may be killed between
-    /// the two, in either order.)
+    /// the two.)
     fn finished<M: Module>(
         &self,
         run: &Run,
@@ -454,7 +454,10 @@ struct EarlyStopping {
 impl EarlyStopping {
     /// The epoch where the term was lowest, the first of them.
     fn best(&self) -> Option<usize> {
-        let epochs = self.history.epochs();
+        self.best_of(&self.history.epochs())
+    }
+
+    fn best_of(&self, epochs: &[Epoch]) -> Option<usize> {
         let of = |epoch: &Epoch| epoch.test.get(&self.term).copied();
         let lowest = epochs.iter().filter_map(of).reduce(f64::min)?;
         let best = epochs.iter().find(|epoch| of(epoch) == Some(lowest))?;
@@ -462,14 +465,32 @@ impl EarlyStopping {
     }
 
     fn is_over(&self) -> bool {
-        let last = self.history.epochs().last().map_or(0, |epoch| epoch.epoch);
-        self.best().is_some_and(|best| last - best >= self.patience)
+        let epochs = self.history.epochs();
+        let best = self.best_of(&epochs).zip(epochs.last());
+        best.is_some_and(|(best, last)| last.epoch - best >= self.patience)
     }
 }
 
 impl EarlyStoppingStrategy for EarlyStopping {
     fn should_stop(&mut self, _epoch: usize, _store: &EventStoreClient) -> bool {
         self.is_over()
+    }
+}
+
+/// Keeps the last checkpoints, and saves none before the metrics of its epoch are in the history.
+///
+/// Metrics go through a thread of burn-train's own, which may be behind. It answers in turn: what it is asked now it answers
+/// after them.
+struct AfterMetrics(KeepLastNCheckpoints);
+
+impl CheckpointingStrategy for AfterMetrics {
+    fn checkpointing(
+        &mut self,
+        epoch: usize,
+        store: &EventStoreClient,
+    ) -> Vec<CheckpointingAction> {
+        store.find_metric(Losses::TOTAL, epoch, Aggregate::Mean, &Split::Valid);
+        self.0.checkpointing(epoch, store)
     }
 }
 
@@ -519,7 +540,7 @@ impl Training<'_> {
             test.loader(&cut(false)),
         )
         .with_metric_logger(self.recorder(&guard, &terms))
-        .with_checkpointing_strategy(KeepLastNCheckpoints::new(keep))
+        .with_checkpointing_strategy(AfterMetrics(KeepLastNCheckpoints::new(keep)))
         .with_interrupter(guard.interrupter())
         .with_application_logger(None)
         .num_epochs(fit.epochs)
