@@ -149,6 +149,12 @@ fn run(args: Args) -> Result<()> {
         (None, Some(_)) => {
             return Err(Error::Config("--share is that of --labels N".to_string()));
         }
+        // Repeated so often, the labelled images make ten times the others, in memory.
+        (_, Some(value)) if value > 0.9 => {
+            return Err(Error::Config(format!(
+                "--share must be at most 0.9, not {value}"
+            )));
+        }
         (_, Some(value)) => share("--share", value)?,
         (_, None) => {}
     }

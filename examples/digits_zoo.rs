@@ -300,7 +300,7 @@ impl Zoo {
             }
             Kind::VampVae => {
                 let (encoder, decoder) = self.networks()?;
-                let train = IMAGES.data(&self.parts[0]).to_device(device);
+                let train = IMAGES.data(&self.parts[0]);
                 let inputs = PseudoInputs::of_data(&train, 50, self.config.seed)?;
                 let kl = Kl::default().with_warmup(200, device);
                 let model = VampVae::with_latent_loss(encoder, decoder, inputs, grey, kl);

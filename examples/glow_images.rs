@@ -11,7 +11,7 @@
 mod common;
 
 use burn::prelude::*;
-use burn_generative::data::{Channels, ImageFolderConfig, LabeledImages};
+use burn_generative::data::LabeledImages;
 use burn_generative::device::Devices;
 use burn_generative::flow::{Dequantize, Flow, GlowConfig, Tempered, bits_per_dimension};
 use burn_generative::metric::Estimate;
@@ -20,7 +20,7 @@ use burn_generative::prelude::*;
 use burn_generative::train::{Fit, FusedAdamConfig, Run};
 use burn_generative::{Error, Result};
 use clap::Parser;
-use common::{DataArgs, positive, rate, split_pictures};
+use common::{DataArgs, Settings, positive, rate};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -118,7 +118,10 @@ fn run(args: Args) -> Result<()> {
     devices.seed(config.seed);
     println!("device: {}", devices.name());
     let device = devices.device();
-    let [train, test] = images(&args)?;
+    let source = (config.pictures.as_deref(), config.size, config.test_share);
+    let ([train, test], data) = args
+        .data
+        .pictures_or_mnist(source, config.seed, config.limit)?;
     let shape = train.shape();
     let numbers = shape.iter().product();
     let [train, test] = [train, test].map(|images| bytes(&images, &device));
@@ -132,7 +135,13 @@ fn run(args: Args) -> Result<()> {
     let flow = Flow::new(glow, StandardNormal::new(numbers));
     let model = MaximumLikelihood::new(Dequantize::new(flow, 256)?);
 
-    let run = Run::open(&args.out, config)?;
+    let run = Run::open(
+        &args.out,
+        &Settings {
+            config: config.clone(),
+            data,
+        },
+    )?;
     let bits = move |nats: f64| nats / (numbers as f64 * std::f64::consts::LN_2);
     let fit = Fit::new(args.epochs, config.batch_size)
         .seed(config.seed)
@@ -166,19 +175,6 @@ fn run(args: Args) -> Result<()> {
         args.out.display()
     );
     Ok(())
-}
-
-/// The pictures to train and to test on: of the folder, if there is one, or MNIST's.
-fn images(args: &Args) -> Result<[LabeledImages; 2]> {
-    let config = &args.config;
-    let Some(folder) = &config.pictures else {
-        let data = args.data.load(config.limit)?;
-        return Ok([data.train, data.test]);
-    };
-    let pictures = ImageFolderConfig::new([config.size; 2])
-        .with_channels(Channels::Rgb)
-        .open(folder)?;
-    split_pictures(&pictures, config.test_share, config.seed, config.limit)
 }
 
 /// Images as the bytes that they were, `0, 1, .., 255`.

@@ -4,7 +4,7 @@
 //!     cargo run --example hvae_mnist -- --latents 8,16,32 --hidden 64,128,256 --nll 1000
 //!     cargo run --example hvae_mnist -- --latents 50 --hidden 256 --nll 1000
 //!
-//! The long run has the sizes of Sønderby et al. 2016, without their batch normalisation, and is resumed by `--resume` as often
+//! The long run has the sizes of Sønderby et al. 2016 (of whose networks `Ladder` differs as it says), and is resumed by `--resume` as often
 //! as need be: `--latents 4,8,16,32,64 --hidden 64,64,128,256,512 --epochs 2000 --warmup 200 --free-bits 0.5 --nll 1000`.
 
 mod common;
@@ -91,13 +91,13 @@ fn run(args: Args) -> Result<()> {
     let mean = train.clone().mean_dim(0).clamp(1e-3, 1.0 - 1e-3);
     let logits = mean.clone().log() - (mean.neg() + 1.0).log();
     let decoder = MlpDecoderConfig::new(lowest, shape.clone()).with_hidden(vec![width, width]);
-    let decoder = decoder
-        .init(&device)?
-        .with_output_bias(logits.to_device(&device));
+    let decoder = decoder.init(&device)?.with_output_bias(logits);
     let ladder = LadderConfig::new(shape, config.latents.clone(), config.hidden.clone());
     let ladder = ladder.init::<_, 4>(decoder, &device)?;
-    let steps = config.warmup * train.dims()[0].div_ceil(config.training.batch_size);
-    let kl = Kl::default().with_warmup(steps, &device);
+    let steps = session
+        .devices
+        .steps(train.dims()[0], config.training.batch_size);
+    let kl = Kl::default().with_warmup(config.warmup.saturating_mul(steps), &device);
     let kl = kl.with_free_bits(config.free_bits)?;
     let model = HierarchicalVae::with_kl(ladder, BernoulliNll, kl);
     let model = Augmented::new(model, Binarization);

@@ -176,9 +176,8 @@ impl Likelihood {
             PriorKind::Normal => self.with_prior(normal),
             PriorKind::Vamp => {
                 let (encoder, decoder) = self.networks()?;
-                let images = self.train.clone().to_device(&device);
                 let seed = self.config.training.seed;
-                let inputs = PseudoInputs::of_data(&images, self.config.components, seed)?;
+                let inputs = PseudoInputs::of_data(&self.train, self.config.components, seed)?;
                 let kl = self.kl();
                 let vae = VampVae::with_latent_loss(encoder, decoder, inputs, BernoulliNll, kl);
                 self.train(vae)
@@ -205,7 +204,11 @@ impl Likelihood {
         };
         let epochs = self.config.warmup.unwrap_or(usual);
         let images = self.train.dims()[0];
-        let steps = epochs * images.div_ceil(self.config.training.batch_size);
+        let steps = self
+            .session
+            .devices
+            .steps(images, self.config.training.batch_size)
+            .saturating_mul(epochs);
         if steps == 0 {
             return Kl::default();
         }
@@ -223,8 +226,7 @@ impl Likelihood {
             .with_hidden(hidden)
             .with_activation(ActivationConfig::Tanh);
         // The decoder starts at the mean image, as that of the paper.
-        let mean = self.train.clone().mean_dim(0).to_device(&device);
-        let mean = mean.clamp(1e-3, 1.0 - 1e-3);
+        let mean = self.train.clone().mean_dim(0).clamp(1e-3, 1.0 - 1e-3);
         let logits = mean.clone().log() - (mean.neg() + 1.0).log();
         let decoder = decoder.init(&device)?.with_output_bias(logits);
         Ok((encoder.init_gaussian(&device)?, decoder))

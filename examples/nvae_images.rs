@@ -6,19 +6,18 @@
 //!
 //! Each of these is a recipe of its own for a GPU, and goes on with what is in its folder:
 //!
-//!     cargo run --features cuda --example nvae_images -- --padding 2 --halvings 2 --groups 10,10 --channels 32 --latents 20 \
+//!     cargo run --features cuda --example nvae_images -- --padding 2 --halvings 2 --groups 5,10 --channels 32 --latents 20 \
 //!         --cells 1 --expansion 6 --batch-size 200 --epochs 400 --warmup 120 --spectral 0.01 --average 0.999 --nll 1000 --out out/nvae-full
 //!     cargo run --features cuda --example nvae_images -- --pictures path/to/pictures --size 64 --groups 4,8,16 --channels 30 --cells 2 \
 //!         --expansion 6 --components 10 --batch-size 16 --epochs 300 --warmup 90 --spectral 0.1 --average 0.9999 --out out/nvae-colour
 //!
-//! The first has the sizes of Vahdat & Kautz 2020 for MNIST (78.01 nats there, by 1,000 draws). On a CPU, beside the same of a flat
+//! The first has the groups of Vahdat & Kautz 2020 for MNIST (78.01 nats there, by 1,000 draws). On a CPU, beside the same of a flat
 //! model and of a ladder of three by `hvae_mnist`: `--limit 20000 --epochs 8 --nll 1000`.
 
 mod common;
 
 use burn::prelude::*;
 use burn_generative::Result;
-use burn_generative::data::{Channels, ImageFolderConfig, LabeledImages};
 use burn_generative::device::Devices;
 use burn_generative::distribution::Levels;
 use burn_generative::hierarchy::{Cells, Nvae, NvaeConfig, TopDown};
@@ -30,7 +29,7 @@ use burn_generative::prelude::*;
 use burn_generative::train::{Cosine, Epoch, Fit, FusedAdamConfig, Run, Trainable};
 use clap::Parser;
 use common::session::NllArgs;
-use common::{DataArgs, binarized, levels, positive, rate, split_pictures};
+use common::{DataArgs, Settings, binarized, levels, positive, rate};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -162,13 +161,24 @@ fn run(args: Args) -> Result<()> {
     positive("--batch-size", config.batch_size)?;
     rate("--lr", config.lr)?;
     rate("--temperature", args.temperature)?;
-    levels::check(&args.interpolate, config.groups.iter().sum())?;
+    let levels = config
+        .groups
+        .iter()
+        .fold(0, |sum, &groups| groups.saturating_add(sum));
+    levels::check(&args.interpolate, levels)?;
     args.nll.check()?;
     let devices = Devices::named(args.device.as_deref())?;
     devices.seed(config.seed);
     println!("device: {}", devices.name());
     let device = devices.device();
-    let [train, test] = images(&args)?;
+    let source = (config.pictures.as_deref(), config.size, config.test_share);
+    let ([train, test], data) = args
+        .data
+        .pictures_or_mnist(source, config.seed, config.limit)?;
+    let settings = Settings {
+        config: config.clone(),
+        data,
+    };
     let shape = train.shape();
     let [train, test] = [train, test].map(|images| images.images(&device));
     if config.pictures.is_some() {
@@ -176,7 +186,14 @@ fn run(args: Args) -> Result<()> {
         likelihood.check(&train, "the pictures to train on")?;
         let network = network(config, shape, likelihood.parameters(), &devices)?;
         let model = model(config, network, likelihood, train.dims()[0], &devices)?;
-        return fit(&args, &devices, model, |model| model.model, [train, test]);
+        return fit(
+            &args,
+            &settings,
+            &devices,
+            model,
+            |model| model.model,
+            [train, test],
+        );
     }
     let test = binarized(test, &device, config.seed);
     let network = network(config, shape, shape[0], &devices)?;
@@ -184,6 +201,7 @@ fn run(args: Args) -> Result<()> {
     let model = Augmented::new(model, Binarization);
     fit(
         &args,
+        &settings,
         &devices,
         model,
         |model| model.model.model,
@@ -216,8 +234,8 @@ fn model<L>(
 where
     L: Likelihood<Tensor<4>>,
 {
-    let steps = config.warmup * pictures.div_ceil(config.batch_size);
-    let kl = Kl::default().with_warmup(steps, &devices.training());
+    let steps = devices.steps(pictures, config.batch_size);
+    let kl = Kl::default().with_warmup(config.warmup.saturating_mul(steps), &devices.training());
     let model = HierarchicalVae::with_kl(network, likelihood, kl).balanced_in_warmup();
     Regularized::new(model, config.spectral)
 }
@@ -225,6 +243,7 @@ where
 /// Trains a model, which `hierarchy` makes bare, and draws what there is to see.
 fn fit<M, L>(
     args: &Args,
+    settings: &Settings<Config>,
     devices: &Devices,
     model: M,
     hierarchy: impl Fn(M) -> HierarchicalVae<Nvae, L>,
@@ -237,7 +256,7 @@ where
     initialize(&model);
     println!("parameters: {}", Module::num_params(&model));
     let config = &args.config;
-    let run = Run::open(&args.out, config)?;
+    let run = Run::open(&args.out, settings)?;
     let fit = Fit::new(args.epochs, config.batch_size)
         .seed(config.seed)
         .devices(devices)
@@ -305,17 +324,4 @@ fn kl_of_groups(epoch: &Epoch, levels: usize) -> Result<plot::RgbImage> {
     };
     let bars: Vec<_> = (1..=levels).map(bar).collect();
     plot::bars("KL of each group", ["group, the top first", "nats"], &bars)
-}
-
-/// The pictures to train and to test on: of the folder, if there is one, or MNIST's.
-fn images(args: &Args) -> Result<[LabeledImages; 2]> {
-    let config = &args.config;
-    let Some(folder) = &config.pictures else {
-        let data = args.data.load(config.limit)?;
-        return Ok([data.train, data.test]);
-    };
-    let pictures = ImageFolderConfig::new([config.size; 2])
-        .with_channels(Channels::Rgb)
-        .open(folder)?;
-    split_pictures(&pictures, config.test_share, config.seed, config.limit)
 }

@@ -161,15 +161,15 @@ fn run(args: Args) -> Result<()> {
     model.save(run.path("model"))?;
 
     device.seed(config.seed);
-    let write = |name: &str, table: &Table| schema.write(run.path(name), table.tensor(&device));
     let drawn = model.sample(samples, &device)?;
-    write("samples.csv", &drawn)?;
+    drawn.write(run.path("samples.csv"))?;
     if schema
         .columns()
         .iter()
         .any(|column| column.missing.is_some())
     {
-        write("imputed.csv", &model.impute(&table, &device)?)?;
+        let imputed = model.impute(&table, &device)?;
+        imputed.write(run.path("imputed.csv"))?;
     }
     let mut report = RunReport::new(&run, "table_vae", "nats/row");
     let mut add = |name: &str, value: f64, standard_error: Option<f64>, unit: &str| {

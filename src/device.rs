@@ -101,6 +101,17 @@ impl Devices {
         self.all.iter().for_each(|device| device.seed(seed));
     }
 
+    /// Training steps of an epoch: in each every device takes a batch of its own part of the items.
+    ///
+    /// # Panics
+    ///
+    /// If the batch size is 0.
+    pub fn steps(&self, items: usize, batch_size: usize) -> usize {
+        let count = self.all.len();
+        // burn gives what is left over to the last part.
+        (items / count + items % count).div_ceil(batch_size)
+    }
+
     /// All of them.
     pub fn all(&self) -> &[Device] {
         &self.all

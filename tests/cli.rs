@@ -1049,7 +1049,7 @@ fn every_objective_with_every_penalty_trains_and_every_prior_is_matched() {
 fn the_family_refuses_what_cannot_work() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
-    let cases: [(&str, &[&str], &str); 16] = [
+    let cases: [(&str, &[&str], &str); 17] = [
         (
             "gan_mnist",
             &["--critic-steps", "0"],
@@ -1079,8 +1079,13 @@ fn the_family_refuses_what_cannot_work() {
         ),
         (
             "aae_mnist",
-            &["--prior", "mixture", "--labels", "10", "--share", "1"],
+            &["--prior", "mixture", "--labels", "10", "--share", "0"],
             "--share must lie between 0 and 1",
+        ),
+        (
+            "aae_mnist",
+            &["--prior", "mixture", "--labels", "10", "--share", "1"],
+            "--share must be at most 0.9, not 1",
         ),
         (
             "aae_mnist",

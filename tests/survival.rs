@@ -262,6 +262,17 @@ fn a_folder_that_is_not_the_runs_own_is_refused() {
     assert!(again.contains("already holds a run"), "{again}");
     let other = message(Run::resume(&out, &config.clone().with_beta(4.0)));
     assert!(other.contains("beta is 1.0 there, 4.0 here"), "{other}");
+    // What was stopped before it left anything else may begin anew with other settings.
+    let renewed = Run::open(&out, &config.clone().with_beta(4.0)).unwrap();
+    assert!(!renewed.is_resumed());
+    drop(renewed);
+    assert!(
+        Run::resume(&out, &config.clone().with_beta(4.0))
+            .unwrap()
+            .is_resumed()
+    );
+    drop(Run::open(&out, &config).unwrap());
+    fs::create_dir(out.join("checkpoint")).unwrap();
     // Of another kind of model, and of a version that knew more.
     let other = message(Run::open(&out, &GanConfig::new()));
     assert!(other.contains("it does not name critic_steps"), "{other}");

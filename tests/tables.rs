@@ -3,6 +3,7 @@
 
 mod common;
 
+use burn::module::{ModuleMapper, Param};
 use burn::prelude::*;
 use burn::tensor::{Distribution, Tensor};
 use burn_generative::data::table::{Kind, Table, TableConfig, TableNll, TableVae, TableVaeConfig};
@@ -534,7 +535,7 @@ fn what_cannot_be_fitted_is_named() {
         vae.sample(0, &device)
             .unwrap_err()
             .to_string()
-            .contains('n')
+            .contains("n must be at least 1")
     );
     let error = vae.impute(&single, &device).unwrap_err().to_string();
     assert!(error.contains("another schema"), "{error}");
@@ -583,4 +584,91 @@ fn odd_columns_are_fitted() {
     let config = config.with_components(0);
     let drawn = config.fit(&table, &device).unwrap().sample(3, &device);
     assert_eq!(drawn.unwrap().len(), 3);
+}
+
+/// What a table holds is kept and written as it was read; what it lacks, and no more, is drawn.
+#[test]
+fn known_values_are_kept_to_the_last_digit() {
+    let _turn = common::alone();
+    let device = common::cpu();
+    device.seed(5);
+    let row = |at: usize| {
+        let time = 1_500_000_123.25 + 7_654_321.5 * at as f64;
+        let kind = ["a", "?", "b"][at % 3];
+        format!("{time},0.5,{kind}\n")
+    };
+    let lines: String = (0..30).map(row).collect();
+    let table = opened("digits", &format!("time,level,kind\n{lines}"));
+    let vae = quick(1).fit(&table, &device).unwrap();
+    let path = written("digits-filled", "");
+    vae.impute(&table, &device).unwrap().write(&path).unwrap();
+    let filled = std::fs::read_to_string(&path).unwrap();
+    for (line, filled) in lines.lines().zip(filled.lines().skip(1)) {
+        let (known, kind) = line.rsplit_once(',').unwrap();
+        assert!(filled.starts_with(known), "{filled}, not {known}");
+        let filled = filled.rsplit_once(',').unwrap().1;
+        assert!(filled == kind || kind == "?" && ["a", "b"].contains(&filled));
+    }
+    let given = vae.sample_given(&table, &["time"], 2, &device).unwrap();
+    given.write(&path).unwrap();
+    let given = std::fs::read_to_string(&path).unwrap();
+    for (line, given) in lines.lines().zip(given.lines().skip(1)) {
+        let [mut line, mut given] = [line, given].map(|line| line.split(','));
+        assert_eq!(line.next(), given.next());
+        // What is always the same is drawn so.
+        assert_eq!(given.next(), Some("0.5"));
+    }
+}
+
+/// Multiplies all numbers.
+struct Times(f64);
+
+impl ModuleMapper for Times {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        param.map(|tensor| tensor * self.0)
+    }
+}
+
+/// Of a row of which nothing is known the encoder, which never saw one, is not asked.
+#[test]
+fn a_row_without_values_is_one_of_the_prior() {
+    let _turn = common::alone();
+    let device = common::cpu();
+    device.seed(6);
+    let rows = "1.5,?\n?,a\n2.5,b\n".repeat(10);
+    let table = opened("some", &format!("x,kind\n{rows}"));
+    let config = quick(1).with_components(0);
+    let vae = config.fit(&table, &device).unwrap();
+    let mut networks = vae.vae().clone();
+    networks.encoder = networks.encoder.map(&mut Times(30.0));
+    let other = vae.clone().trained(networks, &table).unwrap();
+    let empty = written("none", &format!("x,kind\n{}", "?,?\n".repeat(10)));
+    let empty = Table::open_with(&empty, table.schema()).unwrap();
+    let imputed = |vae: &TableVae, table: &Table| {
+        device.seed(7);
+        text(&vae.impute(table, &device).unwrap())
+    };
+    assert_eq!(imputed(&vae, &empty), imputed(&other, &empty));
+    assert_ne!(imputed(&vae, &table), imputed(&other, &table));
+}
+
+/// A few amounts among noughts, of which a sample of the rows has none; and a number that stands for none.
+#[test]
+fn rare_and_far_values() {
+    let device = common::cpu();
+    // The amounts are none of every third value, which the modes are fitted to.
+    let amount = |at: usize| match at % 600 {
+        1 => format!("{}.5\n", at),
+        _ => "0\n".to_string(),
+    };
+    let rows: String = (0..4001).map(amount).collect();
+    let table = opened("rare", &format!("amount\n{rows}"));
+    TableNll::fit(table.schema(), 5, table.tensor(&device)).unwrap();
+    let far = written("far", "amount\n-3.4e38\n");
+    let error = Table::open_with(&far, table.schema())
+        .unwrap_err()
+        .to_string();
+    for words in ["row 1", "amount", "standard deviations from the mean"] {
+        assert!(error.contains(words), "{error}");
+    }
 }

@@ -12,7 +12,7 @@ pub mod speech;
 use burn::prelude::*;
 use burn_generative::data::mnist::{Mnist, Origin};
 use burn_generative::data::table::TableConfig;
-use burn_generative::data::{ImageFolder, LabeledImages};
+use burn_generative::data::{Channels, ImageFolder, ImageFolderConfig, LabeledImages};
 use burn_generative::distribution::Levels;
 use burn_generative::loss::SquaredError;
 use burn_generative::nn::Binarization;
@@ -101,6 +101,36 @@ impl DataArgs {
         }
         Ok(data)
     }
+
+    /// The images to train and to test on, at most `limit` of either: of a folder, if there is one, in colour and brought to a
+    /// size, of which a share is tested on; or as [`load`](Self::load), with what tells them from others.
+    pub fn pictures_or_mnist(
+        &self,
+        (folder, size, test_share): (Option<&Path>, usize, f64),
+        seed: u64,
+        limit: Option<usize>,
+    ) -> Result<([LabeledImages; 2], Option<DataIdentity>)> {
+        let Some(folder) = folder else {
+            let data = self.load(limit)?;
+            let identity = DataIdentity::of(&data);
+            return Ok(([data.train, data.test], Some(identity)));
+        };
+        let pictures = ImageFolderConfig::new([size; 2])
+            .with_channels(Channels::Rgb)
+            .open(folder)?;
+        let pictures = split_pictures(&pictures, test_share, seed, limit)?;
+        Ok((pictures, None))
+    }
+}
+
+/// What `config.json` holds: enough to build the model again, and to know its data.
+#[derive(Clone, Serialize)]
+pub struct Settings<C> {
+    #[serde(flatten)]
+    pub config: C,
+    /// None of a folder, whose path the configuration has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<DataIdentity>,
 }
 
 /// A file of rows of levels without a header, raw or gzip-compressed, of which some columns are left out (by number, from 1

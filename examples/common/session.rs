@@ -2,7 +2,7 @@
 //! library's: `train::Run` and `train::Fit`.
 
 use super::judge::{self, Judge};
-use super::{DataArgs, DataIdentity, in_batches, positive, rate, split_pictures};
+use super::{DataArgs, DataIdentity, Settings, in_batches, positive, rate, split_pictures};
 use burn::data::dataloader::DataLoader;
 use burn::module::ParamGroup;
 use burn::optim::ModuleOptimizer;
@@ -257,14 +257,6 @@ pub struct PlaceArgs {
     pub out: OutArgs,
 }
 
-/// What `config.json` holds: enough to build the model again, and to know its data.
-#[derive(Clone, Serialize)]
-struct Settings<C> {
-    #[serde(flatten)]
-    config: C,
-    data: DataIdentity,
-}
-
 /// What an epoch's terms amount to, in words.
 type Summary = dyn Fn(&BTreeMap<String, f64>) -> String + Send + Sync;
 
@@ -326,7 +318,7 @@ impl<C: Serialize + Clone> Session<C> {
             name,
             settings: Settings {
                 config: config.clone(),
-                data: DataIdentity::of(&data),
+                data: Some(DataIdentity::of(&data)),
             },
             data,
             devices,

@@ -1,5 +1,6 @@
 use super::divergence::categorical;
 use crate::error::Result;
+use crate::kernel::points::at_least_single;
 use crate::kernel::{self, assert_match, sum_event};
 use crate::traits::{Code, Family, Posterior};
 use burn::tensor::activation::softmax;
@@ -108,9 +109,10 @@ pub(super) fn class_at(logits: Tensor<3>, noise: Tensor<3>) -> Tensor<3, Int> {
     if classes == 1 {
         return noise.zeros_like().int();
     }
-    let below = softmax(logits, 2).cumsum(2);
+    // Sums of 16 bits are too coarse for classes that are many.
+    let below = softmax(at_least_single(logits), 2).cumsum(2);
     // Of their own sum, which rounding leaves a little beside 1.
-    let place = noise * below.clone().narrow(2, classes - 1, 1);
+    let place = at_least_single(noise) * below.clone().narrow(2, classes - 1, 1);
     let passed = below.narrow(2, 0, classes - 1).lower_equal(place);
     passed.int().sum_dim(2)
 }
@@ -121,7 +123,8 @@ impl<const D: usize> Code for Categorical<D> {
     type Noise = Tensor<3>;
 
     fn noise(&self) -> Tensor<3> {
-        let one = self.logits.clone().detach().narrow(2, 0, 1);
+        // 16 bits would round some of it to 1.
+        let one = at_least_single(self.logits.clone().detach().narrow(2, 0, 1));
         one.random_like(Distribution::Default)
     }
 

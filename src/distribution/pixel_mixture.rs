@@ -4,7 +4,7 @@ use super::discretized_logistic::{
     LOG_SCALE, draw, log_probabilities, log_sum_exp, middles, nearest,
 };
 use super::levels::Levels;
-use crate::error::{Result, check_at_least_one};
+use crate::error::{Error, Result, check_at_least_one};
 use crate::kernel::sum_event;
 use crate::traits::{Code, Posterior};
 use burn::tensor::activation::{log_softmax, softmax};
@@ -56,7 +56,12 @@ impl PixelLogisticMixture {
         const NAME: &str = "PixelLogisticMixture";
         check_at_least_one(NAME, "the number of channels", channels)?;
         check_at_least_one(NAME, "the number of components", components)?;
-        Ok(components * blocks(channels))
+        let count = blocks(channels);
+        components.checked_mul(count).ok_or_else(|| {
+            Error::Config(format!(
+                "{NAME}: {components} components of {count} numbers are too many"
+            ))
+        })
     }
 
     /// The distribution over pictures of so many channels of these levels, with the numbers of each pixel,

@@ -76,7 +76,8 @@ impl LadderConfig {
 /// what the data say on the way up, and the decoder reads the lowest latent.
 ///
 /// The data's word is weighed by its precision, so that a level which the data say nothing to follows its prior.
-/// Of the paper's networks it has no batch normalisation. Shapes: `[batch, ...shape]` to latents `[batch, coordinates]`.
+/// Of the paper's networks it has no batch normalisation; and at the top, too, the posterior is a product with the prior, where
+/// the paper's is what the data say. Shapes: `[batch, ...shape]` to latents `[batch, coordinates]`.
 /// [Sønderby et al. 2016](https://arxiv.org/abs/1602.02282).
 ///
 /// ```

@@ -185,6 +185,16 @@ impl NvaeConfig {
                 )));
             }
         }
+        let levels = self
+            .groups
+            .iter()
+            .fold(0, |sum, &groups| groups.saturating_add(sum));
+        if levels.max(self.cells) > MOST {
+            return Err(Error::Config(format!(
+                "{PART}: {levels} groups of {} cells are more than {MOST}",
+                self.cells
+            )));
+        }
         // The widest layer there is, and the widest and the smallest maps.
         let expansion = match self.kind {
             Cells::Residual { expansion } => expansion,
@@ -298,10 +308,21 @@ fn doubled(x: Tensor<4>) -> Tensor<4> {
     four.reshape([batch, channels, 2 * height, 2 * width])
 }
 
+/// More groups, or cells of one, than any network has.
+const MOST: usize = 1000;
+
 /// The bound of means and log-scales.
 const BOUND: f64 = 5.0;
 
 impl Nvae {
+    /// Height and width of a picture.
+    fn picture(&self) -> [usize; 2] {
+        let halved = self.rungs.iter().filter(|rung| rung.halve.is_some());
+        let halvings = self.entry.len() + halved.count();
+        let [_, height, width] = self.start.val().dims();
+        [height, width].map(|side| (side << halvings) - 2 * self.padding)
+    }
+
     /// The two halves of the numbers of a group, bounded.
     fn halves(&self, numbers: Tensor<4>) -> [Tensor<4>; 2] {
         let numbers = soft_clamp(numbers, BOUND);
@@ -323,6 +344,13 @@ impl TopDown for Nvae {
     }
 
     fn bottom_up(&self, pictures: Tensor<4>) -> Vec<Tensor<4>> {
+        let [_, _, height, width] = pictures.dims();
+        let sides = self.picture();
+        assert!(
+            [height, width] == sides,
+            "Nvae: it is made for pictures of {sides:?}, and these have {:?}",
+            [height, width]
+        );
         let sides = (self.padding, self.padding, self.padding, self.padding);
         let pictures = match self.padding {
             0 => pictures,

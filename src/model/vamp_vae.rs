@@ -79,7 +79,8 @@ where
     L: ReconstructionLoss<D::Output, Tensor<N>>,
     R: LatentLoss<DiagonalGaussian, VampPrior<E, N>>,
 {
-    /// The autoencoder of these parts whose codes are held to the prior by this loss: a [`Kl`] that warms up, say.
+    /// The autoencoder of these parts whose codes are held to the prior by this loss: a [`Kl`] that warms up, say. The
+    /// pseudo-inputs go where the encoder is.
     pub fn with_latent_loss(
         encoder: E,
         decoder: D,
@@ -88,9 +89,9 @@ where
         latent_loss: R,
     ) -> Self {
         Self {
+            pseudo_inputs: pseudo_inputs.beside(&encoder),
             encoder,
             decoder,
-            pseudo_inputs,
             likelihood,
             latent_loss,
         }

@@ -3,7 +3,7 @@ use super::{GaussianHead, Head, check_layers, event_size};
 use crate::distribution::DiagonalGaussian;
 use crate::error::{Error, Result, check_at_least_one};
 use crate::kernel::rows;
-use crate::traits::{Decoder, Encoder};
+use crate::traits::{Batch, Decoder, Encoder};
 use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::nn::activation::{Activation, ActivationConfig};
@@ -213,7 +213,9 @@ impl<const D: usize> MlpDecoder<Linear, D> {
             "MlpDecoder: a bias of shape {dims:?} for outputs of shape {:?}",
             self.shape
         );
+        // Where the weights are: in a training, what came from data has to be put on the autodiff device to be trained.
         let bias = outputs.reshape([features]).detach();
+        let bias = Batch::to_device(&bias, &self.head.weight.lazy_device());
         self.head.bias = Some(Param::from_tensor(bias));
         self
     }

@@ -52,6 +52,16 @@ impl<const D: usize> PseudoInputs<D> {
         Self::new(data.clone().detach().select(0, chosen))
     }
 
+    /// The same where this module is: what came from data has to be on its autodiff device to be trained with it.
+    pub(crate) fn beside(self, module: &impl Module) -> Self {
+        let Some(device) = module.devices().into_iter().next() else {
+            return self;
+        };
+        Self {
+            values: Param::from_tensor(Batch::to_device(&self.values().detach(), &device)),
+        }
+    }
+
     /// What they are now, `[K, ...]`.
     pub fn values(&self) -> Tensor<D> {
         self.values.val()

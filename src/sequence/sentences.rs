@@ -2,11 +2,12 @@ use super::decoder::drop_words;
 use super::{Causal, SequenceDecoder, Tokens, Vocabulary};
 use crate::distribution::Categorical;
 use crate::error::{Result, check_at_least_one, check_positive};
+use crate::kernel::points::at_least_single;
 use crate::kernel::{categorical_nll, sum_event};
 use crate::traits::{Batch, Code, Posterior};
 use burn::module::Module;
 use burn::tensor::activation::log_softmax;
-use burn::tensor::{Bool, Distribution, Int, Tensor};
+use burn::tensor::{Bool, DType, Distribution, Int, Tensor};
 
 /// A distribution over sentences for each latent of a batch: what a [`SequenceDecoder`] returns.
 ///
@@ -135,7 +136,7 @@ impl<C: Causal> Sentences<C> {
         let Self { decoder, latent } = self.frozen();
         let batch = latent.dims()[0];
         // Of each latent there is one beginning at first.
-        let mut scores = first_alone([batch, width], &latent);
+        let mut scores = first_alone([batch, width], &at_least_single(latent.clone()));
         let rows = latent.unsqueeze_dim::<3>(1).repeat_dim(1, width);
         let rows: Tensor<2> = rows.flatten(0, 1);
         let mut last = ends(&rows);
@@ -148,7 +149,8 @@ impl<C: Causal> Sentences<C> {
             let logits;
             (logits, state) = decoder.step(last, state);
             let [_, vocabulary] = logits.dims();
-            let log_probs = after_the_end(log_softmax(logits, 1), is_over.clone());
+            let log_probs = log_softmax(at_least_single(logits), 1);
+            let log_probs = after_the_end(log_probs, is_over.clone());
             let scored = log_probs.reshape([batch, width, vocabulary]) + scores.unsqueeze_dim(2);
             let best;
             (scores, best) = scored
@@ -214,7 +216,8 @@ impl<C: Causal> Code for Sentences<C> {
 
     fn noise(&self) -> Tensor<2> {
         let device = self.latent.device().inner();
-        Tensor::random(self.noise_shape(), Distribution::Default, &device)
+        let options = (&device, DType::F32); // 16 bits would round some of it to 1
+        Tensor::random(self.noise_shape(), Distribution::Default, options)
     }
 
     fn rsample_with(&self, noise: Tensor<2>) -> Tokens {
@@ -294,7 +297,9 @@ impl TokenSampling {
 
     /// What a token is drawn from, by its logits `[batch, vocabulary]`.
     fn distribution(&self, logits: Tensor<2>) -> Categorical<1> {
-        let logits = logits / self.temperature;
+        // Beside the largest, which is 0 then, and by what leaves all others finite.
+        let logits = at_least_single(logits);
+        let logits = (logits.clone() - logits.max_dim(1)) / self.temperature.max(1e-30);
         let [_, vocabulary] = logits.dims();
         let Some(k) = self.top_k.filter(|&k| k < vocabulary) else {
             return Categorical::new(logits);

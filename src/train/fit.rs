@@ -12,9 +12,9 @@ use crate::losses::Losses;
 use crate::nn::initialize;
 use crate::traits::Model;
 use burn::grad_clipping::GradientClipping;
-use burn::module::Module;
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::ModuleOptimizer;
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use burn::train::checkpoint::{CheckpointingAction, CheckpointingStrategy, KeepLastNCheckpoints};
 use burn::train::metric::store::{Aggregate, EventStoreClient, Split};
 use burn::train::{
@@ -255,11 +255,21 @@ impl Fit {
             "norm above which steps are skipped": self.skip_above,
         });
         run.check(&shapes, &setup)?;
-        let batches = train.batches(self.batch_size);
-        let steps = batches.map(|batches| batches.div_ceil(devices.all().len()));
-        let rates = rates.scheduler(steps.map(|steps| steps * self.epochs))?;
+        let steps = train
+            .batches(self.batch_size)
+            .map(|batches| match devices.all().len() {
+                1 => batches,
+                _ => devices.steps(train.items(), self.batch_size),
+            });
+        let rates = rates.scheduler(steps.map(|steps| steps.saturating_mul(self.epochs)))?;
         devices.training().seed(self.seed);
         initialize(&model);
+        for name in Plain::of(&model) {
+            eprintln!(
+                "warning: the parameter '{name}' is not on the autodiff device, and will not be trained; make it from a tensor on \
+                 the model's training device, or freeze it by `no_grad`"
+            );
+        }
         let model = Aided::new(model, self.average, self.skip_above);
 
         // Nothing is written before everything is known to work.
@@ -406,22 +416,20 @@ impl Fit {
     }
 
     fn warn(&self, epoch: &Epoch, steps: usize) {
-        let skipped = epoch.train.get(SkippedSteps::NAME);
         // Of several devices each counts its own.
         let devices = self
             .devices
             .as_ref()
             .map_or(1, |devices| devices.all().len());
-        if skipped.is_some_and(|&skipped| skipped >= (steps * devices) as f64) {
-            eprintln!(
-                "warning: epoch {}: every step was skipped, so that nothing is learned; let gradients of a larger norm pass",
-                epoch.epoch
-            );
-        }
-        for watch in &self.watches {
-            if let Some(warning) = watch.look(epoch, steps * (epoch.epoch - 1)) {
-                eprintln!("warning: epoch {}: {warning}", epoch.epoch);
-            }
+        let looks = self
+            .watches
+            .iter()
+            .map(|watch| watch.look(epoch, steps * (epoch.epoch - 1)));
+        for warning in looks
+            .chain([too_many_skipped(epoch, steps * devices)])
+            .flatten()
+        {
+            eprintln!("warning: epoch {}: {warning}", epoch.epoch);
         }
     }
 }
@@ -441,6 +449,38 @@ impl Debug for Fit {
 fn on_another<M: Module>(model: &M, device: &Device) -> Option<Device> {
     let mut devices = model.devices().into_iter().map(Device::without_autodiff);
     devices.find(|other| other != device)
+}
+
+/// The parameters of a model that nobody has frozen, but that are on the device without autodiff, where none is trained: made
+/// from data, say. burn's `to_device` does not put them on the other.
+#[derive(Default)]
+struct Plain {
+    path: Vec<String>,
+    names: Vec<String>,
+}
+
+impl Plain {
+    fn of<M: Module>(model: &M) -> Vec<String> {
+        let mut plain = Self::default();
+        model.visit(&mut plain);
+        plain.names
+    }
+}
+
+impl ModuleVisitor for Plain {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_string());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if !param.is_require_grad() && param.clone().train().is_require_grad() {
+            self.names.push(self.path.join("."));
+        }
+    }
 }
 
 /// Stops when a term has not been lower for some epochs, of a history that somebody else fills.
@@ -628,6 +668,14 @@ impl Training<'_> {
     }
 }
 
+/// What to tell of an epoch of which half of the steps or more were skipped.
+fn too_many_skipped(epoch: &Epoch, steps: usize) -> Option<String> {
+    let &skipped = epoch.train.get(SkippedSteps::NAME)?;
+    (2.0 * skipped >= steps as f64).then(|| {
+        format!("{skipped} of {steps} steps were skipped for their gradient, and taught nothing; let a larger norm pass, or lower the learning rate if gradients are no numbers")
+    })
+}
+
 /// An epoch in one line, with the time that is left.
 fn line(fit: &Fit, terms: &[&str], epoch: &Epoch) -> String {
     let active = match epoch.test.get(ActiveUnits::NAME) {
@@ -650,4 +698,42 @@ fn line(fit: &Fit, terms: &[&str], epoch: &Epoch) -> String {
         fit.in_words(terms, &epoch.test),
         epoch.seconds
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::nn::{Linear, LinearConfig};
+
+    #[test]
+    fn what_would_not_be_trained_is_named() {
+        let device = Device::default();
+        let training = device.clone().autodiff();
+        let linear = || LinearConfig::new(2, 1).init(&training);
+        let with_bias = |bias: Param<Tensor<1>>| Linear {
+            bias: Some(bias),
+            ..linear()
+        };
+        let of_data = || Param::from_tensor(Tensor::<1>::zeros([1], &device));
+        assert!(Plain::of(&linear()).is_empty());
+        assert_eq!(Plain::of(&with_bias(of_data())), ["bias"]);
+        assert!(Plain::of(&with_bias(of_data().set_require_grad(false))).is_empty());
+        assert!(Plain::of(&linear().no_grad()).is_empty());
+    }
+
+    #[test]
+    fn half_of_the_steps_is_too_many_to_skip() {
+        let words = |skipped: f64| {
+            let train = BTreeMap::from([(SkippedSteps::NAME.to_string(), skipped)]);
+            let epoch = Epoch {
+                train,
+                ..Epoch::default()
+            };
+            too_many_skipped(&epoch, 9)
+        };
+        assert_eq!(words(4.0), None);
+        let said = words(5.0).unwrap();
+        assert!(said.starts_with("5 of 9 steps were skipped"), "{said}");
+        assert_eq!(too_many_skipped(&Epoch::default(), 9), None);
+    }
 }

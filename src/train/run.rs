@@ -97,7 +97,8 @@ impl Run {
         Self::at(folder.as_ref(), config, Some(true))
     }
 
-    /// The run in a folder if there is one, or else a new one.
+    /// The run in a folder if there is one, or else a new one. A folder with nothing but the configuration of one
+    /// that was refused or stopped before its first epoch is taken for a new one.
     ///
     /// # Errors
     ///
@@ -127,8 +128,12 @@ impl Run {
         let shown = folder.display();
         let refuse = |reason: String| Err(Error::Config(reason));
         let theirs = read::<Value>(&folder.join(CONFIG))?;
-        let resume = resume.unwrap_or(theirs.is_some());
+        let is_blank = || !holds_something(folder, Some(CONFIG));
+        let is_other = theirs.as_ref().is_some_and(|theirs| *theirs != config);
+        let renew = resume.is_none() && is_other && is_blank();
+        let resume = !renew && resume.unwrap_or(theirs.is_some());
         match theirs {
+            Some(_) if renew => (),
             Some(theirs) if resume && theirs != config => {
                 return refuse(format!(
                     "{shown} holds a run with another configuration ({}); resume it with the settings that it \
@@ -146,7 +151,7 @@ impl Run {
                     "there is no run to resume in {shown}: it holds no {CONFIG}"
                 ));
             }
-            None if holds_something(folder) => {
+            None if holds_something(folder, None) => {
                 return refuse(format!(
                     "{shown} is not an empty folder, and holds no run; choose another folder"
                 ));
@@ -155,7 +160,11 @@ impl Run {
         }
         std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
         let lock = Lock::of(folder)?;
-        if !resume && read::<Value>(&folder.join(CONFIG))?.is_some() {
+        let is_taken = match renew {
+            true => !is_blank(),
+            false => !resume && read::<Value>(&folder.join(CONFIG))?.is_some(),
+        };
+        if is_taken {
             return refuse(format!(
                 "another run has just begun in {shown}; choose another folder"
             ));
@@ -318,9 +327,9 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     }
 }
 
-/// Not counting what a process that was killed left: a lock, a file half written.
-fn holds_something(folder: &Path) -> bool {
-    let left = |name: &str| name == LOCK || name.ends_with(".tmp");
+/// Not counting this file, and what a process that was killed left: a lock, a file half written.
+fn holds_something(folder: &Path, but: Option<&str>) -> bool {
+    let left = |name: &str| name == LOCK || name.ends_with(".tmp") || but == Some(name);
     match std::fs::read_dir(folder) {
         Ok(mut entries) => entries
             .any(|entry| entry.map_or(true, |entry| !left(&entry.file_name().to_string_lossy()))),

@@ -1,6 +1,6 @@
 use super::modes::{Modes, Steps, Whole, column_modes, perturbed};
 use super::{Kind, Schema};
-use crate::error::{Result, check_at_least_one};
+use crate::error::{Error, Result, check_at_least_one};
 use crate::kernel::{activation::sigmoid, bernoulli_nll, sum_event};
 use crate::nn::one_hot;
 use crate::traits::{Batch, Likelihood, ReconstructionLoss};
@@ -39,9 +39,14 @@ pub struct TableNll {
     places: Vec<Place>,
 }
 
+/// More modes than any column has.
+const MOST_MODES: usize = 10_000;
+
 /// Where the numbers of a column stand in a row.
 #[derive(Clone, Debug)]
 struct Place {
+    /// Of the column.
+    name: String,
     begin: usize,
     values: Values,
     has_missing: bool,
@@ -96,7 +101,12 @@ impl TableNll {
     pub fn fit(schema: &Schema, modes: usize, rows: Tensor<2>) -> Result<Self> {
         check_at_least_one("TableNll", "modes", modes)?;
         let device = Tensor::device(&rows);
-        let width = schema.width();
+        let (width, own) = (schema.width(), rows.dims()[1]);
+        if own != width {
+            return Err(Error::Config(format!(
+                "TableNll: rows of {own} numbers, where the schema's columns make {width}"
+            )));
+        }
         let data = rows.without_autodiff().try_into_data_as::<f64>()?;
         let data: Vec<f64> = data.iter::<f64>().collect();
         let values_of = |place: &Place| -> Vec<f64> {
@@ -105,7 +115,7 @@ impl TableNll {
             rows.map(|row| row[place.begin]).collect()
         };
         Self::build(schema, modes, &device, |place| {
-            column_modes(&values_of(place), modes)
+            column_modes(&values_of(place), modes, &device)
         })
     }
 
@@ -121,6 +131,11 @@ impl TableNll {
         device: &Device,
         of_column: impl Fn(&Place) -> Result<Vec<(f64, f64)>>,
     ) -> Result<Self> {
+        if modes > MOST_MODES {
+            return Err(Error::Config(format!(
+                "TableNll: {modes} modes of a column are more than {MOST_MODES}"
+            )));
+        }
         let (mut begin, mut places, mut steps) = (0, Vec::new(), Vec::new());
         for column in schema.columns() {
             let values = match &column.kind {
@@ -137,6 +152,7 @@ impl TableNll {
             };
             let has_missing = column.missing.is_some();
             places.push(Place {
+                name: column.name.clone(),
                 begin,
                 values,
                 has_missing,
@@ -146,7 +162,15 @@ impl TableNll {
         let steps = (!steps.is_empty()).then(|| Steps::new(&steps, device));
         let modes_of = |kind: Values, steps: Option<Steps>| -> Result<Option<Modes>> {
             let places = places.iter().filter(|place| place.values == kind);
-            let columns = places.map(&of_column).collect::<Result<Vec<_>>>()?;
+            let of_column = |place: &Place| {
+                of_column(place).map_err(|error| match error {
+                    Error::Samples(reason) => {
+                        Error::Samples(format!("column `{}`: {reason}", place.name))
+                    }
+                    other => other,
+                })
+            };
+            let columns = places.map(of_column).collect::<Result<Vec<_>>>()?;
             let shape = [columns.len(), modes];
             let (centers, widths): (Vec<f64>, Vec<f64>) = columns.into_iter().flatten().unzip();
             let tensor = |values| Tensor::from_data(TensorData::new(values, shape), device);

@@ -33,7 +33,7 @@ pub use vae::{TableNetworks, TableVae, TableVaeConfig};
 use crate::error::{Error, Result};
 use burn::config::Config;
 use burn::tensor::{Device, Tensor, TensorData};
-use schema::Cell;
+use schema::{Cell, text};
 use sheet::Sheet;
 use std::path::Path;
 
@@ -261,6 +261,40 @@ impl Table {
         }
         let schema = schema.clone();
         Ok(Self { schema, cells })
+    }
+
+    /// Writes the table into a CSV file as that which its schema comes from, with its separator and, if it had one, a header:
+    /// what was read is written as it was, to the last digit of a number. The file is whole or not there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Record`] or [`Error::Io`] naming the file if it cannot be written.
+    pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
+        let columns = self.schema.columns();
+        let texts = |row: &[Cell]| {
+            let cells = columns.iter().zip(row);
+            cells.map(|(column, cell)| text(column, cell)).collect()
+        };
+        let rows = self.cells.chunks_exact(columns.len()).map(texts);
+        self.schema.write_rows(path.as_ref(), rows)
+    }
+
+    /// This table with the values of another of as many rows wherever `is_open` says so of a row, a column and the value.
+    fn filled(mut self, other: &Self, is_open: impl Fn(usize, Cell) -> bool) -> Self {
+        let width = self.schema.columns().len();
+        for (at, (cell, new)) in self.cells.iter_mut().zip(&other.cells).enumerate() {
+            if is_open(at % width, *cell) {
+                *cell = *new;
+            }
+        }
+        self
+    }
+
+    /// Whether of each row nothing is known.
+    fn is_empty_row(&self) -> Vec<bool> {
+        let rows = self.cells.chunks_exact(self.schema.columns().len());
+        rows.map(|row| row.iter().all(|cell| matches!(cell, Cell::Missing)))
+            .collect()
     }
 
     /// What the columns are.

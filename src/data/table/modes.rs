@@ -4,7 +4,7 @@ use crate::kernel::{points::at_least_single, reference::LN_2PI};
 use crate::prior::{MixtureFit, gumbel, log_sum_exp};
 use burn::module::{Module, Param};
 use burn::tensor::activation::log_softmax;
-use burn::tensor::{Device, Distribution, Tensor, TensorData};
+use burn::tensor::{DType, Device, Distribution, Tensor, TensorData};
 
 /// The share of a mode's width that a deviation has at least: else the density of a number that occurs twice would grow
 /// for ever.
@@ -12,6 +12,13 @@ const LEAST_DEVIATION: f64 = 0.01;
 
 /// The numbers of a column that its modes are fitted to, at most.
 const SEEN: usize = 2000;
+
+/// The width of the one mode of a column whose values are all the same, as a share of them: draws differ in digits that no
+/// table is written with.
+const ALONE: f64 = 1e-8;
+
+/// So many deviations from a mode are as far as more are.
+const FARTHEST: f64 = 1e18;
 
 /// The modes of several columns of numbers, each `[columns, modes]`: normal, or logistic where the numbers are whole.
 #[derive(Module, Debug)]
@@ -77,8 +84,9 @@ impl Steps {
         let [half, least, greatest] =
             [&self.half, &self.least, &self.greatest].map(|part| part.val().transpose());
         let step = half * 2.0;
-        let values = values.min_pair(greatest).max_pair(least.clone());
-        ((values - least.clone()) / step.clone()).round() * step + least
+        let values = values.min_pair(greatest.clone()).max_pair(least.clone());
+        // Rounding can leave the sum a step beyond the greatest where numbers are millions.
+        (((values - least.clone()) / step.clone()).round() * step + least).min_pair(greatest)
     }
 }
 
@@ -123,7 +131,8 @@ impl Modes {
         let log_p = match &self.steps {
             Some(steps) => steps.log_mass(values, distance, deviations),
             None => {
-                let distance = distance / deviations.clone();
+                // The square of what is further out is no number.
+                let distance = (distance / deviations.clone()).clamp(-FARTHEST, FARTHEST);
                 distance.square() * -0.5 - deviations.log() - 0.5 * LN_2PI
             }
         };
@@ -170,28 +179,44 @@ pub(super) fn uniform<const D: usize>(like: &Tensor<D>) -> Tensor<D> {
     at_least_single(like.clone()).random_like(Distribution::Default)
 }
 
-/// Centre and width of each mode of a column.
-pub(super) fn column_modes(values: &[f64], modes: usize) -> Result<Vec<(f64, f64)>> {
+/// The different values, in rising order.
+fn distinct(values: &[f64]) -> Vec<f64> {
     let mut distinct = values.to_vec();
     distinct.sort_by(f64::total_cmp);
     distinct.dedup();
-    if distinct.len() <= modes {
+    distinct
+}
+
+/// Centre and width of each mode of a column, fitted on a device.
+pub(super) fn column_modes(
+    values: &[f64],
+    modes: usize,
+    device: &Device,
+) -> Result<Vec<(f64, f64)>> {
+    let few = distinct(values);
+    if few.len() <= modes {
         // Each is a mode of its own, as wide as a quarter of the way to the nearest other.
-        let gaps = distinct.windows(2).map(|pair| pair[1] - pair[0]);
-        let gap = gaps.reduce(f64::min).unwrap_or(1.0);
-        let of = |mode: usize| (distinct.get(mode % distinct.len().max(1)), gap / 4.0);
-        let modes = (0..modes).map(of);
-        return Ok(modes
-            .map(|(center, width)| (center.copied().unwrap_or(0.0), width))
-            .collect());
+        let width = |at: usize| {
+            let before = at.checked_sub(1).map(|before| few[at] - few[before]);
+            let after = few.get(at + 1).map(|after| after - few[at]);
+            let gap = before.into_iter().chain(after).reduce(f64::min);
+            gap.map_or(ALONE, |gap| gap / 4.0)
+        };
+        let of = |at: usize| {
+            few.get(at)
+                .map_or((0.0, ALONE), |&center| (center, width(at)))
+        };
+        return Ok((0..modes).map(|mode| of(mode % few.len().max(1))).collect());
     }
     let every = values.len().div_ceil(SEEN);
     let mut seen: Vec<f64> = values.iter().copied().step_by(every).collect();
-    if seen.len() < modes {
+    // What is rare may not be among them: a column of noughts and a few amounts.
+    if distinct(&seen).len() <= modes {
         seen = values.to_vec();
     }
     let count = seen.len();
-    let codes = Tensor::from_data(TensorData::new(seen, [count, 1]), &Device::default());
+    let options = (&device.clone().without_autodiff(), DType::F32);
+    let codes = Tensor::from_data(TensorData::new(seen, [count, 1]), options);
     let fit = MixtureFit::new(modes)
         .with_restarts(1)
         .with_iterations(50)

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::Path;
 
+/// So many standard deviations from the mean a number is none that a model can be asked about: the square of more leaves `f32`.
+const FARTHEST: f64 = 1e15;
+
 /// What the columns of a table are: how its rows become numbers, and numbers become rows.
 ///
 /// It is serialised beside a model, which means nothing without it:
@@ -190,8 +193,15 @@ impl Schema {
             };
         }
         match &column.kind {
-            Kind::Number { range, .. } => {
+            Kind::Number { mean, std, range } => {
                 let number = number(value).ok_or_else(|| format!("{value:?} is no number"))?;
+                if ((number - mean) / std).abs() > FARTHEST {
+                    return Err(format!(
+                        "{value} lies {:.0e} standard deviations from the mean; leave it out, or name it as missing, if it stands \
+                         for that (TableConfig::with_missing)",
+                        ((number - mean) / std).abs()
+                    ));
+                }
                 if range.is_some() && number.fract() != 0.0 {
                     return Err(format!(
                         "{value:?} is no whole number, as all were where the schema comes from; name the column there, if it \
@@ -289,7 +299,15 @@ impl Schema {
     ///
     /// Those of [`rows`](Self::rows), and [`Error::Record`] or [`Error::Io`] naming the file if it cannot be written.
     pub fn write(&self, path: impl AsRef<Path>, rows: Tensor<2>) -> Result<()> {
-        let path = path.as_ref();
+        self.write_rows(path.as_ref(), self.rows(rows)?)
+    }
+
+    /// Writes rows of values.
+    pub(super) fn write_rows(
+        &self,
+        path: &Path,
+        rows: impl IntoIterator<Item = Vec<String>>,
+    ) -> Result<()> {
         let refuse = |error: csv::Error| Error::record(path, error.to_string());
         let mut writer = csv::WriterBuilder::new()
             .delimiter(self.config.separator_byte()?)
@@ -298,13 +316,30 @@ impl Schema {
             let names = self.columns.iter().map(|column| &column.name);
             writer.write_record(names).map_err(refuse)?;
         }
-        for row in self.rows(rows)? {
+        for row in rows {
             writer.write_record(row).map_err(refuse)?;
         }
         let bytes = writer
             .into_inner()
             .map_err(|error| Error::record(path, error.to_string()))?;
         file::write(path, &[&bytes])
+    }
+}
+
+/// A value as it is written.
+pub(super) fn text(column: &Column, cell: &Cell) -> String {
+    match (cell, &column.kind) {
+        (Cell::Missing, _) => column.missing.clone().unwrap_or_default(),
+        (&Cell::Category(place), Kind::Category { values }) => values[place].clone(),
+        (Cell::Number(number), _) => {
+            let text = number.to_string();
+            if text.len() > 24 {
+                format!("{number:e}")
+            } else {
+                text
+            }
+        }
+        (Cell::Category(place), Kind::Number { .. }) => place.to_string(), // no such cell is made
     }
 }
 

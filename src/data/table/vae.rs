@@ -1,16 +1,17 @@
 use super::modes::perturbed;
+use super::schema::Cell;
 use super::{Schema, Table, TableNll};
 use crate::error::{Error, Result, check_at_least_one};
 use crate::metric::importance_weighted_bound;
 use crate::model::{DensityFit, Vae, VaeConfig, sample};
 use crate::nn::{GaussianHead, MlpDecoder, MlpDecoderConfig, MlpEncoder, MlpEncoderConfig};
 use crate::prior::{AnyPrior, FullGaussianMixture, MixtureFit, StandardNormal};
-use crate::traits::{Code, Likelihood};
+use crate::traits::{Code, Likelihood, Sampler};
 use crate::weights;
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::Linear;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Bool, Device, Tensor};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -187,16 +188,29 @@ impl TableVae {
 
     /// The table with draws in the place of what is missing, given what is there: by a draw of the row's posterior, so
     /// that several calls differ as far as the model is unsure ([Rezende et al. 2014](https://arxiv.org/abs/1401.4082),
-    /// section 6). Of a row of which all is missing every value is a draw.
+    /// section 6). What is there stays as it is; of a row of which all is missing every
+    /// value is a draw of the prior's.
     ///
     /// # Errors
     ///
     /// [`Error::Config`] if the table is of another schema; those of [`Schema::rows`].
     pub fn impute(&self, table: &Table, device: &Device) -> Result<Table> {
         let rows = self.rows(table, device)?;
-        let latent = self.vae.encode(rows.clone()).rsample();
+        let mut latent = self.vae.encode(rows.clone()).rsample();
+        // Given nothing, a row is one of the prior; no such row was in training, and the encoder knows of none.
+        let is_unknown = table.is_empty_row();
+        if is_unknown.contains(&true) {
+            let [count, width] = latent.dims();
+            let is_unknown = Tensor::<1, Bool>::from_data(is_unknown.as_slice(), &latent.device());
+            let is_unknown = is_unknown.unsqueeze_dim::<2>(1).repeat_dim(1, width);
+            let drawn = self.vae.prior.sample(count, &latent.device());
+            latent = latent.mask_where(is_unknown, drawn);
+        }
         let output = self.vae.decode(latent);
-        Table::from_tensor(&self.schema, self.vae.likelihood.fill(rows, output))
+        let drawn = Table::from_tensor(&self.schema, self.vae.likelihood.fill(rows, output))?;
+        Ok(table
+            .clone()
+            .filled(&drawn, |_, cell| matches!(cell, Cell::Missing)))
     }
 
     /// The table with draws in all columns but these, given these: rows of a class, say. Any columns can be given, and none
@@ -247,7 +261,8 @@ impl TableVae {
             output = output.mask_where(is_better.repeat_dim(1, width), other);
         }
         let rows = likelihood.complete(rows, output, &is_given);
-        Table::from_tensor(&self.schema, rows)
+        let drawn = Table::from_tensor(&self.schema, rows)?;
+        Ok(table.clone().filled(&drawn, |column, _| !is_given[column]))
     }
 
     /// How strange each row is: minus the importance-weighted bound on its log-density, from `k` draws, in nats. Numbers
