@@ -214,9 +214,9 @@ impl<const D: usize> MlpDecoder<Linear, D> {
             self.shape
         );
         // Where the weights are: in a training, what came from data has to be put on the autodiff device to be trained.
-        let bias = outputs.reshape([features]).detach();
+        let bias = outputs.reshape([features]);
         let bias = Batch::to_device(&bias, &self.head.weight.lazy_device());
-        self.head.bias = Some(Param::from_tensor(bias));
+        self.head.bias = Some(Param::from_tensor(bias.detach()));
         self
     }
 }

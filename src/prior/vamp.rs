@@ -27,9 +27,13 @@ impl<const D: usize> PseudoInputs<D> {
                 "PseudoInputs: at least 1 is needed".to_string(),
             ));
         }
-        Ok(Self {
-            values: Param::from_tensor(values),
-        })
+        Ok(Self::of(values))
+    }
+
+    fn of(values: Tensor<D>) -> Self {
+        Self {
+            values: Param::from_tensor(values.detach()),
+        }
     }
 
     /// As many of the data, `[samples, ...]`, chosen by chance without one twice, to begin with.
@@ -49,7 +53,7 @@ impl<const D: usize> PseudoInputs<D> {
         let chosen = index::sample(&mut rng, samples, count).into_iter();
         let chosen: Vec<i64> = chosen.map(|index| index as i64).collect();
         let chosen = Tensor::<1, Int>::from_data(TensorData::new(chosen, [count]), &data.device());
-        Self::new(data.clone().detach().select(0, chosen))
+        Self::new(data.clone().select(0, chosen))
     }
 
     /// The same where this module is: what came from data has to be on its autodiff device to be trained with it.
@@ -57,9 +61,7 @@ impl<const D: usize> PseudoInputs<D> {
         let Some(device) = module.devices().into_iter().next() else {
             return self;
         };
-        Self {
-            values: Param::from_tensor(Batch::to_device(&self.values().detach(), &device)),
-        }
+        Self::of(Batch::to_device(&self.values(), &device))
     }
 
     /// What they are now, `[K, ...]`.
