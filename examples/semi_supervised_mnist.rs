@@ -144,10 +144,10 @@ fn run(args: Args) -> Result<()> {
         data: &data,
     };
     let labeled = [stage.labeled()?, stage.tested()];
-    let steps = labeled[0].len().div_ceil(config.training.batch_size);
+    let steps = devices.steps(labeled[0].len(), config.training.batch_size);
     let m2 = SemiSupervisedVaeConfig::new(CLASSES)
         .with_classification_weight(config.weight.unwrap_or(0.1 / config.share))
-        .with_warmup_steps(config.warmup_epochs * steps);
+        .with_warmup_steps(config.warmup_epochs.saturating_mul(steps));
     let latent = config.latent;
     let shape = data.train.shape();
     match config.model {
