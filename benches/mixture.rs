@@ -1,4 +1,5 @@
-//! The log-density of a mixture of Gaussians, beside its composition: what a step of a VAE with a VampPrior asks for twice.
+//! Log-densities of mixtures beside their compositions: of Gaussians, what a step of a VAE with a VampPrior asks for twice; and of
+//! logistic distributions over levels, the likelihood of a table's whole numbers, of sound and of colours.
 //!
 //!     cargo bench --profile dev --bench mixture
 
@@ -7,6 +8,8 @@ mod common;
 
 use burn::prelude::*;
 use burn::tensor::Distribution;
+use burn::tensor::activation::{log_sigmoid, log_softmax};
+use burn_generative::distribution::{DiscretizedLogisticMixture, Levels};
 use burn_generative::prelude::*;
 use burn_generative::prior::GaussianMixture;
 use divan::Bencher;
@@ -14,6 +17,70 @@ use std::f64::consts::TAU;
 
 fn main() {
     common::run();
+}
+
+/// Samples, variables of 256 levels, components: a table's, and a sound's.
+const LOGISTIC: [[usize; 3]; 2] = [[256, 36, 5], [2, 8000, 10]];
+
+/// Logits, means and log-scales of each component.
+type Logistic = [Tensor<3>; 3];
+
+fn density([logits, mean, log_scale]: Logistic, values: Tensor<2>) -> Tensor<1> {
+    let levels = Levels::unit(256).expect("levels");
+    DiscretizedLogisticMixture::<2>::new(logits, mean, log_scale, levels).log_prob(values)
+}
+
+/// In operations of burn.
+fn density_composed([logits, mean, log_scale]: Logistic, values: Tensor<2>) -> Tensor<1> {
+    let half = 1.0 / 255.0;
+    let index = (values.unsqueeze_dim::<3>(2) * 255.0).round();
+    let dims = mean.dims();
+    let is_first = index.clone().lower_equal_elem(0.0).expand(dims);
+    let is_last = index.clone().greater_equal_elem(255.0).expand(dims);
+    let distance = index * (2.0 * half) - 1.0 - mean;
+    let log_scale = log_scale.clamp(-7.0, 20.0);
+    let inverse = log_scale.neg().exp();
+    let upper = log_sigmoid((distance.clone() + half) * inverse.clone());
+    let lower = log_sigmoid((distance.neg() + half) * inverse.clone());
+    let tanh = (inverse * half).tanh();
+    let width = tanh.clone().log() - tanh.log1p() + 2f64.ln();
+    let is_edge = is_first.clone().bool_or(is_last.clone());
+    let log_p = upper.mask_fill(is_last, 0.0)
+        + lower.mask_fill(is_first, 0.0)
+        + width.mask_fill(is_edge, 0.0);
+    let joint = log_softmax(logits, 2) + log_p;
+    let greatest = joint.clone().detach().max_dim(2);
+    let sums = (joint - greatest.clone()).exp().sum_dim(2).log() + greatest;
+    sums.squeeze_dim::<2>(2).sum_dim(1).squeeze_dim(1)
+}
+
+#[divan::bench(args = LOGISTIC)]
+fn logistic_forward_backward(bencher: Bencher, size: [usize; 3]) {
+    measure_logistic(bencher, size, density);
+}
+
+#[divan::bench(args = LOGISTIC)]
+fn logistic_forward_backward_composed(bencher: Bencher, size: [usize; 3]) {
+    measure_logistic(bencher, size, density_composed);
+}
+
+fn measure_logistic(
+    bencher: Bencher,
+    size: [usize; 3],
+    log_density: impl Fn(Logistic, Tensor<2>) -> Tensor<1>,
+) {
+    let inner = common::device();
+    inner.seed(1);
+    let device = inner.clone().autodiff();
+    let normal = |scale| Tensor::<3>::random(size, Distribution::Normal(0.0, scale), &device);
+    let parameters = [1.0, 0.5, 1.0].map(|scale| normal(scale).require_grad());
+    let values = Tensor::<2>::random([size[0], size[1]], Distribution::Default, &device);
+    bencher.bench_local(|| {
+        let density = log_density(parameters.clone(), values.clone());
+        let gradients = density.clone().sum().backward();
+        inner.sync().expect("the work is done");
+        (density, gradients)
+    });
 }
 
 /// Points, components, coordinates.

@@ -697,6 +697,12 @@ fn a_table_is_read_as_it_is_configured() {
         rows,
         [["1.5", "7", "NA"], ["-999", "8", "b"], ["2.5", "7", "NA"]]
     );
+    // What it writes has no third column, and is read back.
+    let folder = folder();
+    let path = folder.path().join("made.csv");
+    table.write(&path).unwrap();
+    let again = Table::open_with(&path, schema).unwrap();
+    assert_eq!(schema.rows(again.tensor(&cpu())).unwrap(), rows);
 
     // Few whole numbers are numbers, unless asked for; a constant column is one of zeros.
     let table = self::table("class,always\n1,5\n2,5\n1,5\n").unwrap();
@@ -733,7 +739,7 @@ fn a_table_is_read_as_it_is_configured() {
 fn what_is_wrong_with_a_table_is_named() {
     let latin = b"name,age\nAnna,3\nJos\xe9,4\n".to_vec();
     let whole = gzip("a,b\n1,2\n".repeat(999).as_bytes());
-    let cases: [(Vec<u8>, &[&str]); 14] = [
+    let cases: [(Vec<u8>, &[&str]); 16] = [
         (b"".to_vec(), &["is empty"]),
         (b"\n\n".to_vec(), &["is empty"]),
         (b"a,b\n".to_vec(), &["a header and no rows", "with_header"]),
@@ -752,6 +758,14 @@ fn what_is_wrong_with_a_table_is_named() {
         ),
         (
             b"a,b\n1,2\n2,\"x\n3,4\n".to_vec(),
+            &["line 3: a quote is opened and never closed"],
+        ),
+        (
+            b"a,b\n1,x\n2,\"y\n".to_vec(),
+            &["line 3: a quote is opened and never closed"],
+        ),
+        (
+            b"a,b\n1,x\n2,\"y\"\"".to_vec(),
             &["line 3: a quote is opened and never closed"],
         ),
         (latin, &["no UTF-8 text, first on line 3"]),
@@ -782,6 +796,11 @@ fn what_is_wrong_with_a_table_is_named() {
         &message(Table::open("no/such.csv")),
         &["no/such.csv", "cannot be opened"],
     );
+    // Quotes that are closed, or are characters of a value that began without one.
+    for last in ["2,5\" pipe", "2,\"x, \"\"y\"\"\"", "2,\"\"", "\"2\",x\n"] {
+        let table = table(format!("a,b\n1,x\n{last}")).unwrap();
+        assert_eq!(table.len(), 2, "{last}");
+    }
     // A mark of UTF-8, and Windows' line ends.
     let marked = table("\u{feff}a,b\r\n1,2\r\n3,4\r\n").unwrap();
     assert_eq!(

@@ -198,8 +198,22 @@ mod laws {
             let exact = vae.decode(latent).log_prob(padded(&all(), 3, 0));
             let mut exact: Vec<(f64, Vec<i32>)> = values(exact).into_iter().zip(all()).collect();
             exact.sort_by(|a, b| b.0.total_cmp(&a.0));
-            let (expected, ranked): (Vec<f64>, Vec<Vec<i32>>) = exact.into_iter().unzip();
             let range = 40 * of..40 * (of + 1);
+            let (of_found, mut of_all) = (&found[range.clone()], all());
+            // Each is the one of its rank, but for the order of those that rounding alone tells apart.
+            for (sentence, log_prob) in of_found.iter().zip(&log_probs[range.clone()]) {
+                let own = exact.iter().find(|(_, other)| other == sentence);
+                let own = own.expect("a sentence").0;
+                assert!(
+                    (own - log_prob).abs() < 1e-5,
+                    "{sentence:?}: {own}, {log_prob}"
+                );
+            }
+            let mut of_found = of_found.to_vec();
+            of_found.sort();
+            of_all.sort();
+            assert_eq!(of_found, of_all);
+            let (expected, ranked): (Vec<f64>, Vec<Vec<i32>>) = exact.into_iter().unzip();
             assert_all_close(
                 &log_probs[range.clone()],
                 &expected,
@@ -496,6 +510,10 @@ fn bad_sentences_and_numbers_are_refused() {
         init(SequenceVaeConfig::new(9, 0)),
         &["max_length must be at least 1"],
     );
+    refused(
+        init(SequenceVaeConfig::new(9, 1 << 40)),
+        &["max_length of 1099511627776", "16777216"],
+    );
     refused(init(small().with_hidden(usize::MAX)), &["weights"]);
     refused(
         init(small().with_word_dropout(1.5)),
@@ -509,6 +527,13 @@ fn bad_sentences_and_numbers_are_refused() {
     refused(
         network.clone().with_dilations(vec![]).init(&cpu()),
         &["number of layers"],
+    );
+    refused(
+        network
+            .clone()
+            .with_dilations(vec![1, usize::MAX])
+            .init(&cpu()),
+        &["see farther than 16777216 places"],
     );
     refused(
         network.with_dilations(vec![0]).init(&cpu()),

@@ -14,20 +14,19 @@ use common::values;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 use std::f64::consts::PI;
-use std::path::PathBuf;
+use tempfile::TempPath;
 
-/// A file of its own for each test.
-fn written(name: &str, text: &str) -> PathBuf {
-    let path = std::env::temp_dir().join(format!("tables-{}-{name}.csv", std::process::id()));
+/// A file of its own for each test, which goes with it.
+fn written(name: &str, text: &str) -> TempPath {
+    let mut file = tempfile::Builder::new();
+    let file = file.prefix(name).suffix(".csv").tempfile().unwrap();
+    let path = file.into_temp_path();
     std::fs::write(&path, text).unwrap();
     path
 }
 
 fn opened(name: &str, text: &str) -> Table {
-    let path = written(name, text);
-    let table = Table::open(&path).unwrap();
-    std::fs::remove_file(path).unwrap();
-    table
+    Table::open(written(name, text)).unwrap()
 }
 
 /// The text of a table.
@@ -250,7 +249,6 @@ fn whole_numbers_are_found() {
         assert!(error.contains(part), "{error}");
     }
     assert!(Table::open_with(&path, measured.schema()).is_ok());
-    std::fs::remove_file(path).unwrap();
 
     let mut json = serde_json::to_value(table.schema()).unwrap();
     *json.pointer_mut("/columns/0/kind/Number/range").unwrap() = serde_json::json!([3, 0]);
@@ -370,7 +368,6 @@ fn counts_come_down_to_their_entropy() {
     let vae = vae.unwrap();
     let path = written("counted", &counts(2000, 1));
     let test = Table::open_with(&path, vae.schema()).unwrap();
-    std::fs::remove_file(path).unwrap();
     let score = Estimate::of(&vae.scores(&test, 64, &device).unwrap()).unwrap();
     let entropy = 6f64.ln() + 3f64.ln();
     assert!(score.mean > entropy - 3.0 * score.standard_error, "{score}");
@@ -475,15 +472,13 @@ fn a_table_is_imputed_scored_saved_and_drawn() {
     }
     let path = written("strange", &strange);
     let strange = Table::open_with(&path, vae.schema()).unwrap();
-    std::fs::remove_file(path).unwrap();
     let normal = vae.scores(&table, 8, &device).unwrap();
     let area = auroc(&normal, &vae.scores(&strange, 8, &device).unwrap()).unwrap();
     assert!(area.mean > 0.9, "{area}");
 
-    let folder = std::env::temp_dir().join(format!("tables-{}", std::process::id()));
+    let folder = tempfile::tempdir().unwrap();
     vae.save(&folder).unwrap();
     let again = TableVae::load(&folder, &device).unwrap();
-    std::fs::remove_dir_all(folder).unwrap();
     let drawn = [&vae, &again].map(|vae| {
         device.seed(5);
         text(&vae.sample(300, &device).unwrap())
@@ -560,7 +555,6 @@ fn what_cannot_be_fitted_is_named() {
     std::fs::write(&path, "size,colour\n1,mauve\n").unwrap();
     let error = Table::open_with(&path, vae.schema()).unwrap_err();
     assert!(error.to_string().contains("mauve"), "{error}");
-    std::fs::remove_file(path).unwrap();
 }
 
 /// A column of one number, and one of ten thousand categories.
@@ -575,7 +569,6 @@ fn odd_columns_are_fitted() {
     let path = written("ids", &text);
     let config = TableConfig::new().with_categories(vec!["id".to_string()]);
     let table = config.open(&path).unwrap();
-    std::fs::remove_file(path).unwrap();
     let training = DensityFit::new()
         .with_steps(1)
         .with_batch_size(16)

@@ -3,7 +3,7 @@ use super::{Autoregressive, Output, Stepwise, assert_streams, density};
 use crate::distribution::Levels;
 use crate::error::{Error, Result, check_at_least_one};
 use crate::kernel::gated;
-use crate::nn::{Conv1d, Conv1dConfig};
+use crate::nn::{Conv1d, Conv1dConfig, MAX_REACH};
 use burn::config::Config;
 use burn::module::Module;
 use burn::nn::{Initializer, Linear, LinearConfig};
@@ -90,10 +90,10 @@ impl WaveNetConfig {
         });
         let seen = powers
             .and_then(|sum| sum.checked_mul(self.kernel - 1)?.checked_mul(self.stacks))
-            .filter(|&seen| seen <= 1 << 24);
+            .filter(|&seen| seen <= MAX_REACH);
         if seen.is_none() {
             return Err(Error::Config(format!(
-                "{PART}: {} layers whose dilation grows by {} see farther than 2^24 elements; take fewer layers and more stacks",
+                "{PART}: {} layers whose dilation grows by {} see farther than {MAX_REACH} elements; take fewer layers and more stacks",
                 self.layers, self.dilation_base
             )));
         }

@@ -1,10 +1,10 @@
 use super::categorical::{assert_shape, class_at, variables};
 use super::diagonal_gaussian::bound;
 use super::levels::Levels;
-use crate::kernel::{assert_match, sum_event};
+use crate::kernel::{assert_match, log_interval, log_sum_exp, sum_event};
 use crate::traits::{Code, Posterior};
-use burn::tensor::activation::{log_sigmoid, log_softmax, softmax};
-use burn::tensor::{Bool, Distribution, Int, Tensor, TensorData};
+use burn::tensor::activation::softmax;
+use burn::tensor::{Distribution, Int, Tensor, TensorData};
 
 /// The bounds of a log-scale, where the levels lie in [-1, 1]: at the lower one a bin of 256 levels is as wide as nine scales.
 pub(crate) const LOG_SCALE: [f64; 2] = [-7.0, 20.0];
@@ -15,25 +15,6 @@ pub(crate) fn logistic<const D: usize>(uniform: Tensor<D>) -> Tensor<D> {
     uniform.clone().log() - uniform.neg().log1p()
 }
 
-/// The logarithm of what logistic distributions have within `half` of a place at a distance from their means, and beyond it
-/// where the place is the first or the last (`is_edge`); of all shapes that go together.
-pub(crate) fn log_interval(
-    distance: Tensor<3>,
-    half: Tensor<3>,
-    inverse_scale: Tensor<3>,
-    [is_first, is_last]: [Tensor<3, Bool>; 2],
-) -> Tensor<3> {
-    let upper = log_sigmoid((distance.clone() + half.clone()) * inverse_scale.clone());
-    let lower = log_sigmoid((distance - half.clone()).neg() * inverse_scale.clone());
-    // `1 - e^-2w` is `2 t / (1 + t)` with `t = tanh(w)`, which has all its digits where w is small.
-    let tanh = (inverse_scale * half).tanh();
-    let width = tanh.clone().log() - tanh.log1p() + core::f64::consts::LN_2;
-    let is_edge = is_first.clone().bool_or(is_last.clone());
-    upper.mask_fill(is_last, 0.0)
-        + lower.mask_fill(is_first, 0.0)
-        + width.expand(is_edge.dims()).mask_fill(is_edge, 0.0)
-}
-
 /// The logarithm of the probability that each component, an element of `mean` and `log_scale`, gives to the level of this index,
 /// which has one element along the axis of the components.
 pub(super) fn log_probabilities(
@@ -42,19 +23,12 @@ pub(super) fn log_probabilities(
     log_scale: Tensor<3>,
     levels: Levels,
 ) -> Tensor<3> {
-    let dims = mean.dims();
     let last = levels.count() as i64 - 1;
-    let is_first = index.clone().lower_equal_elem(0).expand(dims);
-    let is_last = index.clone().greater_equal_elem(last).expand(dims);
+    let is_first = index.clone().lower_equal_elem(0);
+    let is_last = index.clone().greater_equal_elem(last);
     let x = index.float().cast(mean.dtype()) * (2.0 * half_bin(levels)) - 1.0;
     let half = x.full_like(half_bin(levels));
     log_interval(x - mean, half, log_scale.neg().exp(), [is_first, is_last])
-}
-
-/// `ln sum e^joint` along an axis, which is kept with one element; a number also where all the terms are too small for their type.
-pub(crate) fn log_sum_exp<const D: usize>(joint: Tensor<D>, axis: usize) -> Tensor<D> {
-    let largest = joint.clone().detach().max_dim(axis);
-    (joint - largest.clone()).exp().sum_dim(axis).log() + largest
 }
 
 /// Draws of logistic distributions, `m + s ln(u / (1 - u))`, with uniform noise in [0, 1).
@@ -198,7 +172,7 @@ impl<const D: usize> Posterior for DiscretizedLogisticMixture<D> {
         let index = self.levels.index(values).reshape([batch, variables, 1]);
         let [mean, log_scale] = [&self.mean, &self.log_scale].map(Clone::clone);
         let log_p = log_probabilities(index, mean, log_scale, self.levels);
-        let joint = log_softmax(self.logits.clone(), 2) + log_p;
-        sum_event(log_sum_exp(joint, 2))
+        let joint = log_sum_exp(self.logits.clone() + log_p, 2);
+        sum_event(joint - log_sum_exp(self.logits.clone(), 2))
     }
 }

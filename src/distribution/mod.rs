@@ -24,9 +24,9 @@ pub use categorical::Categorical;
 pub use diagonal_gaussian::{DiagonalGaussian, LOG_VAR_MAX, LOG_VAR_MIN};
 pub(crate) use diagonal_gaussian::{bound_any_log_var, coordinate_kl};
 pub use discretized_logistic::DiscretizedLogisticMixture;
-pub(crate) use discretized_logistic::{LOG_SCALE, log_sum_exp, middles, spread};
 #[cfg(feature = "data")]
-pub(crate) use discretized_logistic::{log_interval, logistic};
+pub(crate) use discretized_logistic::logistic;
+pub(crate) use discretized_logistic::{LOG_SCALE, middles, spread};
 pub use gumbel_softmax::GumbelSoftmax;
 pub(crate) use gumbel_softmax::{gumbel, one_hot_of_largest};
 pub use levels::Levels;

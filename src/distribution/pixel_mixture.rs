@@ -1,11 +1,9 @@
 use super::categorical::{assert_shape, class_at};
 use super::diagonal_gaussian::bound;
-use super::discretized_logistic::{
-    LOG_SCALE, draw, log_probabilities, log_sum_exp, middles, nearest,
-};
+use super::discretized_logistic::{LOG_SCALE, draw, log_probabilities, middles, nearest};
 use super::levels::Levels;
 use crate::error::{Error, Result, check_at_least_one};
-use crate::kernel::sum_event;
+use crate::kernel::{log_sum_exp, sum_event};
 use crate::traits::{Code, Posterior};
 use burn::tensor::activation::{log_softmax, softmax};
 use burn::tensor::{Distribution, Tensor, TensorData};

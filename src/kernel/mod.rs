@@ -50,7 +50,13 @@ mod gate;
 mod host;
 #[allow(deprecated)]
 #[cfg_attr(not(feature = "_host"), allow(unused))]
+mod interval;
+#[allow(deprecated)]
+#[cfg_attr(not(feature = "_host"), allow(unused))]
 mod linear;
+#[allow(deprecated)]
+#[cfg_attr(not(feature = "_host"), allow(unused))]
+mod log_sum_exp;
 #[allow(deprecated)]
 #[cfg_attr(not(feature = "_host"), allow(unused))]
 mod maps;
@@ -79,7 +85,9 @@ mod windows;
 
 pub use categorical::categorical_nll;
 pub use gate::gated;
+pub(crate) use interval::log_interval;
 pub use linear::linear;
+pub(crate) use log_sum_exp::log_sum_exp;
 pub use maps::{affine_map, affine_map_inverse, spline_map, spline_map_inverse};
 pub use nade::nade;
 pub use norm::{batch_norm, batch_norm_silu, group_norm, group_norm_silu};

@@ -85,7 +85,7 @@ impl Conv1dConfig {
     /// # Ok::<(), burn_generative::Error>(())
     /// ```
     pub fn causal([inputs, outputs]: [usize; 2], kernel_size: usize, dilation: usize) -> Self {
-        let past = kernel_size.saturating_sub(1) * dilation;
+        let past = kernel_size.saturating_sub(1).saturating_mul(dilation);
         Self::new(inputs, outputs, kernel_size)
             .with_dilation(dilation)
             .with_padding(PaddingConfig1d::Explicit(past, 0))

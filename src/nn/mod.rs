@@ -110,6 +110,9 @@ use burn::tensor::Tensor;
 /// The most weights that one layer may ask for: 2^28, a gibibyte in f32. More is a typing error.
 const MAX_WEIGHTS: usize = 1 << 28;
 
+/// The farthest that an element of a series may see; more is a typing error.
+pub(crate) const MAX_REACH: usize = 1 << 24;
+
 /// The number of elements of an event, or an error that names the part and the size that is wrong.
 pub(crate) fn event_size(part: &str, shape: &[usize]) -> Result<usize> {
     if shape.is_empty() {

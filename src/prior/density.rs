@@ -1,7 +1,9 @@
 //! Log-densities of mixtures, which several priors share.
 
-use crate::distribution;
-use crate::kernel::mixture::{log_densities, numbers_of_pair};
+use crate::kernel::{
+    self,
+    mixture::{log_densities, numbers_of_pair},
+};
 use burn::tensor::kind::Basic;
 use burn::tensor::{FloatDType, Tensor};
 
@@ -56,7 +58,7 @@ pub(super) fn by_blocks<K: Basic>(
 /// `log sum of exp` over the second axis.
 pub(crate) fn log_sum_exp(joint: Tensor<2>) -> Tensor<1> {
     // A point so far away that all densities are 0 has a log-density nevertheless.
-    distribution::log_sum_exp(joint, 1).squeeze_dim(1)
+    kernel::log_sum_exp(joint, 1).squeeze_dim(1)
 }
 
 /// The identity matrix, of the float type of another tensor, and where that is.

@@ -1,7 +1,7 @@
 use super::Causal;
 use crate::error::{Error, Result, check_at_least_one};
 use crate::kernel::gated;
-use crate::nn::{Conv1d, Conv1dConfig};
+use crate::nn::{Conv1d, Conv1dConfig, MAX_REACH};
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
@@ -33,6 +33,18 @@ impl CausalConvConfig {
         if self.kernel_size < 2 {
             return Err(Error::Config(format!(
                 "{PART}: kernel_size must be at least 2, or no output sees the past"
+            )));
+        }
+        let past = self
+            .dilations
+            .iter()
+            .copied()
+            .fold(0, usize::saturating_add);
+        let past = past.saturating_mul(self.kernel_size - 1);
+        if past > MAX_REACH {
+            return Err(Error::Config(format!(
+                "{PART}: dilations of {:?} with a kernel of {} see farther than {MAX_REACH} places",
+                self.dilations, self.kernel_size
             )));
         }
         let layer = |&dilation: &usize| {

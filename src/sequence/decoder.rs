@@ -1,5 +1,6 @@
 use super::{Causal, Sentences, Vocabulary};
 use crate::error::{Error, Result, check_at_least_one};
+use crate::nn::MAX_REACH;
 use crate::traits::Decoder;
 use burn::module::Module;
 use burn::nn::{Embedding, Linear};
@@ -28,7 +29,7 @@ impl<C: Causal> SequenceDecoder<C> {
     ///
     /// # Errors
     ///
-    /// [`Error::Config`] if `max_length` is 0, or `word_dropout` is not in [0, 1].
+    /// [`Error::Config`] if `max_length` is 0 or absurd, or `word_dropout` is not in [0, 1].
     pub fn new(
         embedding: Embedding,
         network: C,
@@ -37,6 +38,11 @@ impl<C: Causal> SequenceDecoder<C> {
         word_dropout: f64,
     ) -> Result<Self> {
         check_at_least_one("SequenceDecoder", "max_length", max_length)?;
+        if max_length > MAX_REACH {
+            return Err(Error::Config(format!(
+                "SequenceDecoder: a max_length of {max_length} tokens is more than {MAX_REACH}"
+            )));
+        }
         if !(0.0..=1.0).contains(&word_dropout) {
             return Err(Error::Config(format!(
                 "SequenceDecoder: word_dropout must be in [0, 1], not {word_dropout}"

@@ -203,7 +203,8 @@ impl Table {
     }
 
     /// Reads a table of the columns of a schema, by name and in any order: what a model is tested on, with the means,
-    /// deviations and categories of what it was trained on. Other columns are left out, with a warning in the log.
+    /// deviations and categories of what it was trained on. Other columns are left out, with a warning in the log. A file
+    /// without a header, of as many columns as the schema, has the schema's in their order, as [`write`](Self::write) makes it.
     ///
     /// # Errors
     ///
@@ -217,12 +218,16 @@ impl Table {
 
     fn read(sheet: &Sheet, schema: Schema) -> Result<Self> {
         let columns = schema.columns();
-        let places = columns
-            .iter()
-            .map(|column| sheet.column(&column.name))
-            .collect::<Result<Vec<_>>>()?;
+        // What a schema without a header has written has the columns that were not left out, in their order.
+        let own = !schema.config().header && sheet.names().len() == columns.len();
+        let place = |(at, column): (usize, &Column)| match own {
+            true => Ok(at),
+            false => sheet.column(&column.name),
+        };
+        let places = columns.iter().enumerate().map(place);
+        let places = places.collect::<Result<Vec<_>>>()?;
         let is_known = |name: &String| {
-            schema.config().ignored.contains(name)
+            own || schema.config().ignored.contains(name)
                 || columns.iter().any(|column| column.name == *name)
         };
         if let Some(name) = sheet.names().iter().find(|name| !is_known(name)) {

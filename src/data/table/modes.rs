@@ -1,9 +1,8 @@
-use crate::distribution::{log_interval, logistic};
+use crate::distribution::logistic;
 use crate::error::Result;
-use crate::kernel::{points::at_least_single, reference::LN_2PI};
-use crate::prior::{MixtureFit, gumbel, log_sum_exp};
+use crate::kernel::{log_interval, log_sum_exp, points::at_least_single, reference::LN_2PI};
+use crate::prior::{MixtureFit, gumbel};
 use burn::module::{Module, Param};
-use burn::tensor::activation::log_softmax;
 use burn::tensor::{DType, Device, Distribution, Tensor, TensorData};
 
 /// The share of a mode's width that a deviation has at least: else the density of a number that occurs twice would grow
@@ -70,11 +69,7 @@ impl Steps {
     fn log_mass(&self, values: Tensor<3>, distance: Tensor<3>, scales: Tensor<3>) -> Tensor<3> {
         let [half, least, greatest] =
             [&self.half, &self.least, &self.greatest].map(|part| part.val().unsqueeze::<3>());
-        let dims = distance.dims();
-        let is_at = |edge: Tensor<3>| {
-            let is_near = (values.clone() - edge).abs().lower(half.clone());
-            is_near.expand(dims)
-        };
+        let is_at = |edge: Tensor<3>| (values.clone() - edge).abs().lower(half.clone());
         let is_edge = [is_at(least), is_at(greatest)];
         log_interval(distance, half, scales.recip(), is_edge)
     }
@@ -124,7 +119,6 @@ impl Modes {
         logits: Tensor<3>,
         shifts: Tensor<3>,
     ) -> Tensor<2> {
-        let [batch, columns, modes] = logits.dims();
         let deviations = self.deviations().unsqueeze::<3>();
         let values = values.unsqueeze_dim::<3>(2);
         let distance = values.clone() - self.means(shifts);
@@ -136,8 +130,8 @@ impl Modes {
                 distance.square() * -0.5 - deviations.log() - 0.5 * LN_2PI
             }
         };
-        let joint = log_softmax(logits, 2) + log_p;
-        log_sum_exp(joint.reshape([batch * columns, modes])).reshape([batch, columns])
+        let log_prob = log_sum_exp(logits.clone() + log_p, 2) - log_sum_exp(logits, 2);
+        log_prob.squeeze_dim(2)
     }
 
     /// A draw, or the mean of the likeliest mode: `[batch, columns]`.

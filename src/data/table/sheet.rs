@@ -38,10 +38,7 @@ impl Sheet {
             // Empty lines before it are no part of it.
             let own = raw.trim_start_matches(['\r', '\n']);
             line += newlines(&raw[..raw.len() - own.len()]);
-            if end == text.len()
-                && own.matches('"').count() % 2 == 1
-                && newlines(own.trim_end()) > 0
-            {
+            if end == text.len() && ends_in_quotes(own, separator) {
                 let reason = format!("line {line}: a quote is opened and never closed");
                 return Err(refuse(reason));
             }
@@ -152,6 +149,28 @@ fn read(path: &Path) -> Result<String> {
         text.remove(0);
     }
     Ok(text)
+}
+
+/// Whether the last value of a row is in quotes that are not closed.
+fn ends_in_quotes(row: &str, separator: u8) -> bool {
+    #[derive(Clone, Copy, PartialEq)]
+    enum Place {
+        Begin,
+        Quoted,
+        /// After a quote that closes, or, if another follows, stands for one.
+        Closed,
+        /// Of a value without quotes, where a quote is a character as any other.
+        Within,
+    }
+    use Place::{Begin, Closed, Quoted, Within};
+    let last = row.bytes().fold(Begin, |place, byte| match (place, byte) {
+        (Begin | Closed, b'"') => Quoted,
+        (Quoted, b'"') => Closed,
+        (Quoted, _) => Quoted,
+        (_, byte) if byte == separator => Begin,
+        _ => Within,
+    });
+    last == Quoted
 }
 
 fn newlines(text: &str) -> usize {

@@ -8,9 +8,9 @@ use super::{
     nade, norm,
     pointwise::{
         AddScaled, BernoulliNll, BernoulliNllGrad, Elu, EluGrad, GaussianKl, GaussianKlBetween,
-        GaussianKlBetweenGrad, GaussianKlGrad, GaussianNll, GaussianNllGrad, Product,
-        Reparameterize, ReparameterizeGrad, Scaled, Sigmoid, SigmoidGrad, SoftClamp, SoftClampGrad,
-        SquaredError, SquaredErrorGrad,
+        GaussianKlBetweenGrad, GaussianKlGrad, GaussianNll, GaussianNllGrad, LogInterval,
+        LogIntervalGrad, Product, Reparameterize, ReparameterizeGrad, Scaled, Sigmoid, SigmoidGrad,
+        SoftClamp, SoftClampGrad, SquaredError, SquaredErrorGrad,
     },
 };
 use crate::kernel::{
@@ -19,7 +19,9 @@ use crate::kernel::{
     categorical::{ClassNll, ClassNllGradient},
     excitation::{Excitation, ExcitationGradients},
     gate::{Gate, GateGradient},
+    interval::{IntervalGradients, Intervals},
     linear::{Dense, DenseGradients},
+    log_sum_exp::{LogSumGradients, LogSums},
     maps::{Map, MapGradients, Maps},
     mixture::{Densities, DensitiesGradients},
     nade::{RunningUnits, RunningUnitsGradients},
@@ -183,6 +185,42 @@ impl<B: HostBackend> ActivationGradients for B {
             Activation::SoftClamp(bound) => B::map(SoftClampGrad(bound), None, inputs),
         };
         of_x
+    }
+}
+
+impl<B: HostBackend> Intervals for B {
+    fn log_interval(distance: T<B>, half: T<B>, inverse_scale: T<B>, edge: T<B>) -> T<B> {
+        let inputs = [&distance, &half, &inverse_scale, &edge].map(Argument::Tensor);
+        let [output] = B::map(LogInterval, None, inputs);
+        output
+    }
+}
+
+impl<B: HostBackend> IntervalGradients for B {
+    fn log_interval_grad(
+        gradient: T<B>,
+        distance: T<B>,
+        half: T<B>,
+        inverse_scale: T<B>,
+        edge: T<B>,
+    ) -> (T<B>, T<B>) {
+        let inputs = [&gradient, &distance, &half, &inverse_scale, &edge].map(Argument::Tensor);
+        B::map(LogIntervalGrad, None, inputs).into()
+    }
+}
+
+impl<B: HostBackend> LogSums for B {
+    fn row_log_sum_exp(x: T<B>) -> T<B> {
+        let [rows, terms] = x.shape().dims();
+        B::from_numbers(categorical::log_sums(&B::numbers(&x), terms), [rows, 1])
+    }
+}
+
+impl<B: HostBackend> LogSumGradients for B {
+    fn row_log_sum_exp_grad(gradient: T<B>, x: T<B>) -> T<B> {
+        let shape = x.shape().dims();
+        let [gradient, x] = [&gradient, &x].map(B::numbers);
+        B::from_numbers(categorical::log_sums_gradient(&gradient, &x), shape)
     }
 }
 

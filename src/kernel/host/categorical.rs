@@ -1,4 +1,4 @@
-//! The negative log-likelihood of classes, row by row.
+//! Sums of exponentials, row by row, and the negative log-likelihood of classes, which is made of them.
 
 use super::{
     Shared,
@@ -34,19 +34,42 @@ pub(super) fn apply(logits: &[f32], class: &[usize]) -> Vec<f32> {
 
 /// The gradient of the logits, from that of each row.
 pub(super) fn gradient(gradient: &[f32], logits: &[f32], class: &[usize]) -> Vec<f32> {
-    let mut output: Vec<f32> = Vec::with_capacity(logits.len());
+    let mut output = log_sums_gradient(gradient, logits);
+    let classes = logits.len() / class.len();
+    let rows = output.chunks_exact_mut(classes).zip(gradient);
+    for ((row, gradient), &class) in rows.zip(class) {
+        row[class] -= gradient;
+    }
+    output
+}
+
+/// `ln sum e^l` of each row of so many.
+pub(super) fn log_sums(logits: &[f32], terms: usize) -> Vec<f32> {
+    let mut sums = vec![0.0; logits.len() / terms];
+    let shared = Shared(sums.as_mut_ptr());
+    share(sums.len(), WORK * logits.len(), |units| {
+        simd::dispatch(LogSums {
+            logits,
+            terms,
+            units,
+            sums: shared,
+        });
+    });
+    sums
+}
+
+/// The gradient of the logits, from that of each row's sum.
+pub(super) fn log_sums_gradient(gradient: &[f32], logits: &[f32]) -> Vec<f32> {
+    let mut output = vec![0.0; logits.len()];
     let shared = Shared(output.as_mut_ptr());
-    share(class.len(), 2 * WORK * logits.len(), |units| {
-        simd::dispatch(Differentiate {
+    share(gradient.len(), 2 * WORK * logits.len(), |units| {
+        simd::dispatch(Weigh {
             gradient,
             logits,
-            class,
             units,
             output: shared,
         });
     });
-    // SAFETY: as above, with the logits of its rows.
-    unsafe { output.set_len(logits.len()) };
     output
 }
 
@@ -54,28 +77,31 @@ pub(super) fn gradient(gradient: &[f32], logits: &[f32], class: &[usize]) -> Vec
 #[inline(always)]
 fn sum<const FMA: bool>(logits: &[f32]) -> (f32, f32) {
     let (blocks, rest) = logits.as_chunks::<LANES>();
-    let mut largest = [f32::NEG_INFINITY; LANES];
+    // What is left is a block of its own, filled up by what has no share: few terms are vector code too.
+    let mut last = [f32::NEG_INFINITY; LANES];
+    last[..rest.len()].copy_from_slice(rest);
+    // The maximum passes over a NaN, and the exponential does not.
+    let mut largest = last;
     for block in blocks {
         for lane in 0..LANES {
             largest[lane] = largest[lane].max(block[lane]);
         }
     }
-    let numbers = largest.into_iter().chain(rest.iter().copied());
-    let largest = numbers.fold(f32::NEG_INFINITY, f32::max);
+    let mut most = f32::NEG_INFINITY;
+    for number in largest {
+        most = most.max(number);
+    }
     let mut sums = [0.0; LANES];
     for block in blocks {
         for lane in 0..LANES {
-            sums[lane] += exp_or_nan::<FMA>(block[lane] - largest);
+            sums[lane] += exp::<FMA>(block[lane] - most);
         }
     }
-    let rest = rest.iter().map(|logit| exp_or_nan::<FMA>(logit - largest));
-    (largest, sums.into_iter().chain(rest).sum())
-}
-
-/// The maximum passes over a NaN, and the exponential makes 0 of it.
-#[inline(always)]
-fn exp_or_nan<const FMA: bool>(x: f32) -> f32 {
-    if x.is_nan() { x } else { exp::<FMA>(x) }
+    let mut sum = 0.0;
+    for lane in 0..LANES {
+        sum += sums[lane] + exp::<FMA>(last[lane] - most);
+    }
+    (most, sum)
 }
 
 struct Apply<'a> {
@@ -94,36 +120,125 @@ impl Job for Apply<'_> {
         for (nll, row) in nll.iter_mut().zip(self.units) {
             let logits = &self.logits[row * classes..][..classes];
             let (largest, sum) = sum::<FMA>(logits);
-            let log_sum = if sum.is_nan() { sum } else { ln::<FMA>(sum) };
-            nll.write(log_sum + (largest - logits[self.class[row]]));
+            nll.write(ln::<FMA>(sum) + (largest - logits[self.class[row]]));
         }
     }
 }
 
-struct Differentiate<'a> {
+/// So many rows of at most as many terms, side by side: of each term first all rows.
+type Block = [[f32; LANES]; LANES];
+
+/// The rows of these numbers as a block. What fills it up is 0.
+#[inline(always)]
+fn side_by_side(numbers: &[f32], terms: usize) -> Block {
+    let mut block = [[0.0; LANES]; LANES];
+    for (lane, row) in numbers.chunks_exact(terms).enumerate() {
+        for (column, number) in block.iter_mut().zip(row) {
+            column[lane] = *number;
+        }
+    }
+    block
+}
+
+/// [`sum`] of every row of a block.
+#[inline(always)]
+fn sums_of_rows<const FMA: bool>(columns: &[[f32; LANES]]) -> [[f32; LANES]; 2] {
+    let mut largest = [f32::NEG_INFINITY; LANES];
+    for column in columns {
+        for lane in 0..LANES {
+            largest[lane] = largest[lane].max(column[lane]);
+        }
+    }
+    let mut sums = [0.0; LANES];
+    for column in columns {
+        for lane in 0..LANES {
+            sums[lane] += exp::<FMA>(column[lane] - largest[lane]);
+        }
+    }
+    [largest, sums]
+}
+
+struct LogSums<'a> {
+    logits: &'a [f32],
+    terms: usize,
+    units: Range<usize>,
+    sums: Shared<f32>,
+}
+
+impl Job for LogSums<'_> {
+    #[inline(always)]
+    fn run<const FMA: bool, V: Vector>(self) {
+        let terms = self.terms;
+        // SAFETY: no two ranges have a row in common.
+        let output = unsafe { self.sums.slice(self.units.start, self.units.len()) };
+        let logits = &self.logits[self.units.start * terms..self.units.end * terms];
+        if terms > LANES {
+            for (output, logits) in output.iter_mut().zip(logits.chunks_exact(terms)) {
+                let (largest, sum) = sum::<FMA>(logits);
+                output.write(largest + ln::<FMA>(sum));
+            }
+            return;
+        }
+        let blocks = output.chunks_mut(LANES);
+        for (output, logits) in blocks.zip(logits.chunks(LANES * terms)) {
+            let block = side_by_side(logits, terms);
+            let [mut largest, sums] = sums_of_rows::<FMA>(&block[..terms]);
+            for lane in 0..LANES {
+                largest[lane] += ln::<FMA>(sums[lane]);
+            }
+            for (output, log_sum) in output.iter_mut().zip(largest) {
+                output.write(log_sum);
+            }
+        }
+    }
+}
+
+struct Weigh<'a> {
     gradient: &'a [f32],
     logits: &'a [f32],
-    class: &'a [usize],
     units: Range<usize>,
     output: Shared<f32>,
 }
 
-impl Job for Differentiate<'_> {
+impl Job for Weigh<'_> {
     #[inline(always)]
     fn run<const FMA: bool, V: Vector>(self) {
-        let classes = self.logits.len() / self.class.len();
-        for row in self.units {
-            let logits = &self.logits[row * classes..][..classes];
-            let (largest, sum) = sum::<FMA>(logits);
-            let gradient = self.gradient[row];
-            let share = gradient / sum;
-            // SAFETY: as above.
-            let output = unsafe { self.output.slice(row * classes, classes) };
-            for (output, logit) in output.iter_mut().zip(logits) {
-                output.write(share * exp::<FMA>(logit - largest));
+        let terms = self.logits.len() / self.gradient.len();
+        let gradient = &self.gradient[self.units.clone()];
+        let numbers = self.units.start * terms..self.units.end * terms;
+        // SAFETY: as above, with the logits of its rows.
+        let output = unsafe { self.output.slice(numbers.start, numbers.len()) };
+        let logits = &self.logits[numbers];
+        if terms > LANES {
+            let rows = logits.chunks_exact(terms).zip(gradient);
+            for (output, (logits, gradient)) in output.chunks_exact_mut(terms).zip(rows) {
+                let (largest, sum) = sum::<FMA>(logits);
+                let share = gradient / sum;
+                for (output, logit) in output.iter_mut().zip(logits) {
+                    output.write(share * exp::<FMA>(logit - largest));
+                }
             }
-            let class = self.class[row];
-            output[class].write(share * exp::<FMA>(logits[class] - largest) - gradient);
+            return;
+        }
+        let blocks = logits.chunks(LANES * terms).zip(gradient.chunks(LANES));
+        for (output, (logits, gradient)) in output.chunks_mut(LANES * terms).zip(blocks) {
+            let mut block = side_by_side(logits, terms);
+            let [largest, sums] = sums_of_rows::<FMA>(&block[..terms]);
+            let mut shares = [0.0; LANES];
+            shares[..gradient.len()].copy_from_slice(gradient);
+            for lane in 0..LANES {
+                shares[lane] /= sums[lane];
+            }
+            for column in &mut block[..terms] {
+                for lane in 0..LANES {
+                    column[lane] = shares[lane] * exp::<FMA>(column[lane] - largest[lane]);
+                }
+            }
+            for (lane, row) in output.chunks_exact_mut(terms).enumerate() {
+                for (output, column) in row.iter_mut().zip(&block) {
+                    output.write(column[lane]);
+                }
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Pointwise,
-    math::{exp, exp_excess, exp_m1, sigmoid, softplus_tail, tanh},
+    math::{exp, exp_excess, exp_m1, ln, sigmoid, softplus_tail, tanh},
 };
 use crate::kernel::{adam::AdamStep, reference::LN_2PI};
 
@@ -203,6 +203,63 @@ impl Pointwise<2, 1> for SigmoidGrad {
     fn apply<const FMA: bool>(self, _: f32, [gradient, x]: [f32; 2]) -> [f32; 1] {
         let share = sigmoid::<FMA>(x);
         [gradient * share * (1.0 - share)]
+    }
+}
+
+/// See [`log_interval`](crate::kernel::log_interval).
+#[derive(Clone, Copy)]
+pub(crate) struct LogInterval;
+
+impl Pointwise<4, 1> for LogInterval {
+    #[inline(always)]
+    fn apply<const FMA: bool>(
+        self,
+        _: f32,
+        [distance, half, inverse_scale, edge]: [f32; 4],
+    ) -> [f32; 1] {
+        let log_sigmoid = |x: f32| x.min(0.0) - softplus_tail::<FMA>(x);
+        let upper = log_sigmoid((distance + half) * inverse_scale);
+        let lower = log_sigmoid((half - distance) * inverse_scale);
+        let width = ln::<FMA>(-exp_m1::<FMA>(-2.0 * half * inverse_scale));
+        let upper = if edge >= 2.0 { 0.0 } else { upper };
+        let lower = if edge == 1.0 || edge == 3.0 {
+            0.0
+        } else {
+            lower
+        };
+        [upper + lower + if edge == 0.0 { width } else { 0.0 }]
+    }
+}
+
+/// Its gradients, of the distance and of the inverse scale.
+#[derive(Clone, Copy)]
+pub(crate) struct LogIntervalGrad;
+
+impl Pointwise<5, 2> for LogIntervalGrad {
+    #[inline(always)]
+    fn apply<const FMA: bool>(
+        self,
+        _: f32,
+        [gradient, distance, half, inverse_scale, edge]: [f32; 5],
+    ) -> [f32; 2] {
+        let [to_upper, to_lower] = [distance + half, half - distance];
+        let upper = sigmoid::<FMA>(-to_upper * inverse_scale);
+        let lower = sigmoid::<FMA>(-to_lower * inverse_scale);
+        let upper = if edge >= 2.0 { 0.0 } else { upper };
+        let lower = if edge == 1.0 || edge == 3.0 {
+            0.0
+        } else {
+            lower
+        };
+        // Of `ln(1 - e^-2w)`: `2 e^-2w / (1 - e^-2w)`.
+        let missing = exp_m1::<FMA>(-2.0 * half * inverse_scale);
+        let width = 2.0 * half * (1.0 + missing) / -missing;
+        let width = if edge == 0.0 { width } else { 0.0 };
+        let of_inverse_scale = upper * to_upper + lower * to_lower + width;
+        [
+            gradient * (upper - lower) * inverse_scale,
+            gradient * of_inverse_scale,
+        ]
     }
 }
 
