@@ -1,7 +1,7 @@
 use super::categorical::{assert_shape, class_at, variables};
 use super::diagonal_gaussian::bound;
 use super::levels::Levels;
-use crate::kernel::{assert_match, log_interval, log_sum_exp, sum_event};
+use crate::kernel::{assert_match, log_interval, log_mixture, sum_event};
 use crate::traits::{Code, Posterior};
 use burn::tensor::activation::softmax;
 use burn::tensor::{Distribution, Int, Tensor, TensorData};
@@ -172,7 +172,6 @@ impl<const D: usize> Posterior for DiscretizedLogisticMixture<D> {
         let index = self.levels.index(values).reshape([batch, variables, 1]);
         let [mean, log_scale] = [&self.mean, &self.log_scale].map(Clone::clone);
         let log_p = log_probabilities(index, mean, log_scale, self.levels);
-        let joint = log_sum_exp(self.logits.clone() + log_p, 2);
-        sum_event(joint - log_sum_exp(self.logits.clone(), 2))
+        sum_event(log_mixture(self.logits.clone(), log_p))
     }
 }

@@ -148,7 +148,7 @@ mod tests {
             ([7, 4, 5], 3.0, true),
             ([7, 4, 5], 3.0, false),
             ([7, 5, 3], 300.0, true),
-            ([300, 40, 9], 20.0, true),
+            ([400, 40, 9], 20.0, true),
         ] {
             let of = |function: fn(
                 Tensor<3>,

@@ -21,6 +21,13 @@ pub(crate) fn log_sum_exp<const D: usize>(x: Tensor<D>, axis: usize) -> Tensor<D
     Tensor::<2>::from_dispatch(Dispatch::row_log_sum_exp(of_rows)).reshape(dims)
 }
 
+/// `ln sum_k w_k p_k` over the last axis, which is kept with one element: of components with such logits `ln w_k + c` and log-densities.
+pub(crate) fn log_mixture<const D: usize>(logits: Tensor<D>, log_p: Tensor<D>) -> Tensor<D> {
+    // No gradient says how large all of them are together, and the difference of two large sums would have no digits.
+    let logits = logits.clone() - logits.detach().max_dim(D - 1);
+    log_sum_exp(logits.clone() + log_p, D - 1) - log_sum_exp(logits, D - 1)
+}
+
 fn composed<const D: usize>(x: Tensor<D>, axis: usize) -> Tensor<D> {
     let largest = x.clone().detach().max_dim(axis);
     (x - largest.clone()).exp().sum_dim(axis).log() + largest
@@ -82,11 +89,19 @@ mod tests {
     use burn::tensor::{Device, TensorData, Tolerance};
 
     /// Values and gradients are the composition's: of few terms and of several vectors of them, of several threads too, of a term
-    /// that is nothing, far from 0, and of rows of what is no number.
+    /// that is nothing, far from 0, and of rows of what is no number; rows in whole blocks and in what is left of them.
     #[test]
     fn sums_and_gradients_are_the_compositions() {
         let device = Device::default().autodiff();
-        for [batch, rows, terms] in [[1, 1, 1], [3, 5, 5], [2, 3, 37], [60, 40, 64]] {
+        for [batch, rows, terms] in [
+            [1, 1, 1],
+            [3, 5, 5],
+            [5, 8, 16],
+            [5, 8, 17],
+            [2, 3, 37],
+            [60, 40, 64],
+            [701, 21, 5],
+        ] {
             for offset in [0.0, 200.0, -1e4] {
                 let number = |i: usize| offset + ((i * 7919 % 1009) as f32 / 100.9);
                 let mut numbers: Vec<f32> = (0..batch * rows * terms).map(number).collect();
@@ -110,6 +125,19 @@ mod tests {
                     ours.assert_approx_eq::<f32>(theirs, Tolerance::rel_abs(1e-5, 1e-6));
                 }
             }
+        }
+    }
+
+    /// The mean of equal densities is that density, whatever is added to all logits.
+    #[test]
+    fn a_mixture_does_not_ask_how_large_logits_are_together() {
+        let device = Device::default();
+        let logits = Tensor::<2>::from_floats([[0.0, 1.0, -2.0]], &device);
+        let log_p = Tensor::<2>::full([1, 3], -1.25, &device);
+        for offset in [0.0, 1e5, -1e6] {
+            let log_p = log_mixture(logits.clone() + offset, log_p.clone());
+            let log_p: f32 = log_p.into_scalar();
+            assert!((log_p + 1.25).abs() < 1e-6, "{offset}: {log_p}");
         }
     }
 }

@@ -87,7 +87,7 @@ pub use categorical::categorical_nll;
 pub use gate::gated;
 pub(crate) use interval::log_interval;
 pub use linear::linear;
-pub(crate) use log_sum_exp::log_sum_exp;
+pub(crate) use log_sum_exp::{log_mixture, log_sum_exp};
 pub use maps::{affine_map, affine_map_inverse, spline_map, spline_map_inverse};
 pub use nade::nade;
 pub use norm::{batch_norm, batch_norm_silu, group_norm, group_norm_silu};
@@ -466,7 +466,7 @@ fn broadcast_rows<const D: usize>(tensor: Tensor<D>, shape: &Shape) -> Tensor<2>
         // burn expands to no empty shape, nor slices to one with a graph.
         return Tensor::empty([0, event], (&tensor.device(), tensor.dtype()));
     }
-    if event_len(&tensor.shape()) == event {
+    if tensor.shape()[1..] == shape[1..] {
         return rows(tensor).expand([batch, event]);
     }
     rows(tensor.expand::<D, _>(shape.clone()))

@@ -204,7 +204,8 @@ impl Table {
 
     /// Reads a table of the columns of a schema, by name and in any order: what a model is tested on, with the means,
     /// deviations and categories of what it was trained on. Other columns are left out, with a warning in the log. A file
-    /// without a header, of as many columns as the schema, has the schema's in their order, as [`write`](Self::write) makes it.
+    /// without a header, of as many columns as the schema, has the schema's in their order, as [`write`](Self::write) makes it; where
+    /// columns were left out, a warning says so.
     ///
     /// # Errors
     ///
@@ -226,12 +227,22 @@ impl Table {
         };
         let places = columns.iter().enumerate().map(place);
         let places = places.collect::<Result<Vec<_>>>()?;
+        let path = sheet.path().display();
+        if own
+            && columns
+                .iter()
+                .zip(sheet.names())
+                .any(|(column, name)| column.name != *name)
+        {
+            log::warn!(
+                "{path}: has no header, and as many columns as the schema: they are taken to be those, in their order"
+            );
+        }
         let is_known = |name: &String| {
             own || schema.config().ignored.contains(name)
                 || columns.iter().any(|column| column.name == *name)
         };
         if let Some(name) = sheet.names().iter().find(|name| !is_known(name)) {
-            let path = sheet.path().display();
             log::warn!(
                 "{path}: column `{name}`, and any other that the schema has not, is left out"
             );

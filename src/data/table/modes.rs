@@ -1,6 +1,6 @@
 use crate::distribution::logistic;
 use crate::error::Result;
-use crate::kernel::{log_interval, log_sum_exp, points::at_least_single, reference::LN_2PI};
+use crate::kernel::{log_interval, log_mixture, points::at_least_single, reference::LN_2PI};
 use crate::prior::{MixtureFit, gumbel};
 use burn::module::{Module, Param};
 use burn::tensor::{DType, Device, Distribution, Tensor, TensorData};
@@ -130,8 +130,7 @@ impl Modes {
                 distance.square() * -0.5 - deviations.log() - 0.5 * LN_2PI
             }
         };
-        let log_prob = log_sum_exp(logits.clone() + log_p, 2) - log_sum_exp(logits, 2);
-        log_prob.squeeze_dim(2)
+        log_mixture(logits, log_p).squeeze_dim(2)
     }
 
     /// A draw, or the mean of the likeliest mode: `[batch, columns]`.
