@@ -23,8 +23,9 @@ pub(crate) fn log_sum_exp<const D: usize>(x: Tensor<D>, axis: usize) -> Tensor<D
 
 /// `ln sum_k w_k p_k` over the last axis, which is kept with one element: of components with such logits `ln w_k + c` and log-densities.
 pub(crate) fn log_mixture<const D: usize>(logits: Tensor<D>, log_p: Tensor<D>) -> Tensor<D> {
-    // No gradient says how large all of them are together, and the difference of two large sums would have no digits.
-    let logits = logits.clone() - logits.detach().max_dim(D - 1);
+    // No gradient says how large all of them are together, and the difference of two large sums would have no digits. What is taken
+    // off need not be their sum to the last digit, since that of what is left is.
+    let logits = logits.clone() - log_sum_exp(logits.detach(), D - 1);
     log_sum_exp(logits.clone() + log_p, D - 1) - log_sum_exp(logits, D - 1)
 }
 
